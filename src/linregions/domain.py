@@ -1,0 +1,450 @@
+"""Where we look: convex domains, and how one is folded into a network.
+
+Every domain answers one question (`Domain.chart`): exact coordinates ``x = origin + basis y``
+with y in R^k, and exact inequalities ``A y <= b`` in them. `restrict` composes the chart
+with the first affine maps, so that an engine sees a network on R^k and a polytope in R^k.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+
+from .affine import INPUT, ONE, Affine, Term
+from .errors import LinregionsError
+from .network import Layer, Network
+from .rational import Matrix, fraction_array, integers, is_rational, rounded, simplest
+
+
+@dataclass(frozen=True, eq=False)
+class Chart:
+    """Exact coordinates of a domain: ``x = origin + basis y``, ``A y <= b``.
+
+    ``origin`` (n,) or None for zero; ``basis`` (n, k) or None for the identity; ``A`` (m, k),
+    ``b`` (m,); each float64 or an object array of Fractions. ``bounded`` is None if unknown.
+    """
+
+    dimension: int
+    origin: Any
+    basis: Any
+    A: Any
+    b: Any
+    bounded: bool | None
+
+    def embed(self, y: np.ndarray) -> np.ndarray:
+        """Input coordinates of points y of shape (..., k), in float64."""
+        x = y if self.basis is None else y @ rounded(self.basis).T
+        return x if self.origin is None else x + rounded(self.origin)
+
+
+class Domain:
+    """A convex subset of input space, possibly of lower dimension."""
+
+    def chart(self, n: int) -> Chart:
+        """Exact coordinates and inequalities for a network of n inputs."""
+        raise NotImplementedError
+
+    def describe(self) -> str:
+        """A few words for an answer."""
+        raise NotImplementedError
+
+    def __repr__(self) -> str:
+        return f"<{self.describe()}>"
+
+
+class Space(Domain):
+    """All of R^n."""
+
+    def chart(self, n: int) -> Chart:
+        return Chart(n, None, None, np.zeros((0, n)), np.zeros(0), n == 0)
+
+    def describe(self) -> str:
+        return "all of R^n"
+
+
+class Box(Domain):
+    """``lo <= x <= hi`` in every coordinate.
+
+    Parameters
+    ----------
+    lo, hi
+        Scalars (for every coordinate) or arrays of shape (n,); floats, or Fractions where a
+        decimal must be meant exactly. A side of width zero lowers the dimension; an infinite
+        side is no bound. ``Box.from_vnnlib(path)`` reads a verification property.
+
+    Raises
+    ------
+    LinregionsError
+        When ``lo > hi`` somewhere, or a bound is NaN, or the lengths do not fit.
+    """
+
+    def __init__(self, lo: Any, hi: Any, name: str | None = None) -> None:
+        self.lo, self.hi = _bounds(lo, "lo"), _bounds(hi, "hi")
+        if self.lo.ndim and self.hi.ndim and self.lo.shape != self.hi.shape:
+            raise LinregionsError(
+                f"box: lo has {self.lo.shape[0]} entries and hi has {self.hi.shape[0]}"
+            )
+        low, high = np.broadcast_arrays(self.lo, self.hi)
+        for i, (a, b) in enumerate(zip(low.ravel(), high.ravel(), strict=True)):
+            if a > b:
+                where = f" in coordinate {i}" if low.ndim else ""
+                raise LinregionsError(f"box is empty: lo {a} > hi {b}{where}")
+            if abs(a) == np.inf and a == b:
+                raise LinregionsError(f"box is empty: both bounds are {a}")
+        self.name = name
+
+    @staticmethod
+    def from_vnnlib(path: Any) -> Box:
+        """The input box of a vnnlib property; its decimals are read as rationals."""
+        from .readers.vnnlib import read_box
+
+        return read_box(path)
+
+    def chart(self, n: int) -> Chart:
+        sides = []
+        for bound, name in ((self.lo, "lo"), (self.hi, "hi")):
+            if bound.ndim and bound.shape != (n,):
+                raise LinregionsError(
+                    f"box: {name} has {bound.shape[0]} entries, the network has {n} inputs"
+                )
+            sides.append(np.broadcast_to(bound, (n,)))
+        lo, hi = sides
+        free = [i for i in range(n) if lo[i] != hi[i]]
+        k = len(free)
+        basis = origin = None
+        if k < n:
+            basis = np.zeros((n, k))
+            basis[free, range(k)] = 1.0
+            fixed = np.empty(n, dtype=object)
+            fixed[:] = [Fraction(0) if lo[i] != hi[i] else Fraction(lo[i]) for i in range(n)]
+            origin = simplest(fixed)
+        rows, values = [], []
+        for j, i in enumerate(free):
+            for bound, sign in ((hi[i], 1.0), (lo[i], -1.0)):
+                if abs(bound) != np.inf:
+                    row = np.zeros(k)
+                    row[j] = sign
+                    rows.append(row)
+                    values.append(bound if sign > 0 else -bound)
+        A = np.array(rows).reshape(len(rows), k)
+        return Chart(k, origin, basis, A, _vector(values), len(rows) == 2 * k)
+
+    def describe(self) -> str:
+        if self.name:
+            return self.name
+        if not self.lo.ndim and not self.hi.ndim:
+            return f"box [{float(self.lo):g}, {float(self.hi):g}]^n"
+        low, high = np.broadcast_arrays(self.lo, self.hi)
+        sides = [f"[{float(a):g}, {float(b):g}]" for a, b in zip(low, high, strict=True)]
+        return "box " + (" x ".join(sides) if len(sides) <= 4 else f"of {len(sides)} sides")
+
+
+class Polytope(Domain):
+    """``A x <= b``, bounded or not.
+
+    Parameters
+    ----------
+    A, b
+        Shapes (m, n) and (m,); floats are exact, Fractions are taken as they are. The interior
+        must not be empty (a flat polytope is a `Slice` of a full-dimensional one).
+    """
+
+    def __init__(self, A: Any, b: Any, name: str | None = None) -> None:
+        self.A, self.b = _numbers(A, "A", 2), _numbers(b, "b", 1)
+        if self.A.shape[0] != self.b.shape[0]:
+            raise LinregionsError(
+                f"polytope: A has {self.A.shape[0]} rows and b has {self.b.shape[0]} entries"
+            )
+        self.name = name
+
+    def chart(self, n: int) -> Chart:
+        if self.A.shape[1] != n:
+            raise LinregionsError(
+                f"polytope: A has {self.A.shape[1]} columns, the network has {n} inputs"
+            )
+        return Chart(n, None, None, self.A, self.b, None)
+
+    def describe(self) -> str:
+        return self.name or f"polytope of {self.A.shape[0]} half-spaces"
+
+
+class Slice(Domain):
+    """The points ``origin + basis y``, y in R^k, that lie in ``within``.
+
+    Parameters
+    ----------
+    origin
+        Shape (n,).
+    basis
+        Shape (n, k), of rank k; exact as given (it need not be orthonormal).
+    within
+        A domain of y (``coordinates="slice"``, the default) or of x (``"input"``).
+    """
+
+    def __init__(
+        self, origin: Any, basis: Any, within: Domain | None = None, coordinates: str = "slice"
+    ) -> None:
+        self.origin, self.basis = _numbers(origin, "origin", 1), _numbers(basis, "basis", 2)
+        self.within = Space() if within is None else within
+        if coordinates not in ("slice", "input"):
+            raise LinregionsError(f"slice: coordinates={coordinates!r}; give 'slice' or 'input'")
+        self.coordinates = coordinates
+        n, k = self.basis.shape
+        if self.origin.shape != (n,):
+            raise LinregionsError(
+                f"slice: origin has {self.origin.shape[0]} entries, basis has {n} rows"
+            )
+        if integers(self.basis).num.rank() < k:
+            raise LinregionsError(f"slice: the {k} basis vectors are linearly dependent")
+
+    def chart(self, n: int) -> Chart:
+        if self.basis.shape[0] != n:
+            raise LinregionsError(
+                f"slice: basis has {self.basis.shape[0]} rows, the network has {n} inputs"
+            )
+        k = self.basis.shape[1]
+        if self.coordinates == "input":
+            outer = self.within.chart(n)
+            if outer.basis is not None:
+                raise LinregionsError("slice: within= must be full-dimensional in the input")
+            A, b = integers(outer.A), integers(_column(outer.b))
+            rows = simplest((A @ integers(self.basis)).to_fractions())
+            shift = (A @ integers(_column(self.origin))).to_fractions()
+            values = simplest((b.to_fractions() - shift)[:, 0]) if len(shift) else np.zeros(0)
+            return Chart(k, self.origin, self.basis, rows, values, outer.bounded)
+        inner = self.within.chart(k)
+        origin, basis = self.origin, self.basis
+        if inner.origin is not None:
+            moved = integers(basis) @ integers(_column(inner.origin)) + integers(_column(origin))
+            origin = simplest(moved.to_fractions()[:, 0])
+        if inner.basis is not None:
+            basis = simplest((integers(basis) @ integers(inner.basis)).to_fractions())
+        return Chart(inner.dimension, origin, basis, inner.A, inner.b, inner.bounded)
+
+    def describe(self) -> str:
+        return f"{self.basis.shape[1]}-dimensional slice, {self.within.describe()}"
+
+
+@dataclass(frozen=True, eq=False)
+class Restricted:
+    """A network on R^k, a polytope ``A y <= b`` in R^k, and the way back to the input.
+
+    ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
+    one of many (the network does not see the rest of the input).
+    """
+
+    network: Network
+    A: Any
+    b: Any
+    bounded: bool | None
+    lift: np.ndarray | None
+    origin: np.ndarray | None
+    source: Network
+    domain: Domain
+
+    @property
+    def dimension(self) -> int:
+        """k, the dimension that the engine works in."""
+        return self.network.inputs
+
+    def embed(self, y: np.ndarray) -> np.ndarray:
+        """Input coordinates of points y of shape (..., k)."""
+        x = y if self.lift is None else y @ self.lift.T
+        return x if self.origin is None else x + self.origin
+
+
+def restrict(network: Network, domain: Domain | None = None) -> Restricted:
+    """Fold a domain into a network: the network on R^k and the polytope in R^k.
+
+    Exact: the chart becomes one more factor of every map that reads the input. Where the
+    input maps and inequalities together have rank r < k, coordinates are changed to r
+    independent rows of them (certified modulo a prime), so that a 784-input network whose
+    first layer has 10 units is a 10-dimensional problem.
+    """
+    domain = Space() if domain is None else domain
+    chart = domain.chart(network.inputs)
+    inner = _compose(network, chart)
+    out = Restricted(
+        inner,
+        chart.A,
+        chart.b,
+        chart.bounded,
+        None if chart.basis is None else rounded(chart.basis),
+        None if chart.origin is None else rounded(chart.origin),
+        network,
+        domain,
+    )
+    return out if chart.bounded else _reduce(out)
+
+
+def _compose(network: Network, chart: Chart) -> Network:
+    if chart.origin is None and chart.basis is None:
+        return network
+
+    def change(term: Term) -> list[Term]:
+        if term.source != INPUT:
+            return [term]
+        terms = [term if chart.basis is None else term.before(chart.basis, INPUT)]
+        if chart.origin is not None and np.any(chart.origin != 0):
+            terms.append(term.before(_column(chart.origin), ONE))
+        return terms
+
+    return _change(network, chart.dimension, change)
+
+
+def _change(network: Network, inputs: int, change: Any) -> Network:
+    layers = tuple(Layer(m.affine.replace(change), m.units) for m in network.layers)
+    return Network(inputs, layers, network.output.replace(change), network.notes)
+
+
+PRIME = (1 << 61) - 1
+
+
+def _reduce(given: Restricted) -> Restricted:
+    """Coordinates of r independent rows, where all rows that read the input have rank r < k."""
+    from flint import nmod_mat
+
+    net, k = given.network, given.dimension
+    readers = [m.affine for m in net.layers] + [net.output]
+    readers = [a for a in readers if INPUT in a.sources]
+    blocks = [a.exact(INPUT, k) for a in readers] + [integers(given.A)]
+    rows = [r for b in blocks for r in b.num.tolist()]
+    if k == 0 or _surely_full_rank(rows, k):
+        return given
+    residues = nmod_mat(k, len(rows), [int(x) % PRIME for col in zip(*rows, strict=True) for x in col], PRIME) if rows else None
+    chosen = _pivots(residues) if residues is not None else []
+    r = len(chosen)
+    if r == k:
+        return given
+    maps = _coordinates(blocks, rows, chosen, k)
+    change = {id(a): m for a, m in zip(readers, maps, strict=False)}
+
+    def rewrite(affine: Affine) -> Affine:
+        if id(affine) not in change:
+            return affine
+        others = tuple(t for t in affine.terms if t.source != INPUT)
+        return Affine(affine.size, (Term(INPUT, (change[id(affine)],)), *others))
+
+    layers = tuple(Layer(rewrite(m.affine), m.units) for m in net.layers)
+    reduced = Network(r, layers, rewrite(net.output), net.notes)
+    scale = [b.den for b in blocks for _ in range(b.shape[0])]
+    picked = np.array([[int(x) / scale[i] for x in rows[i]] for i in chosen]).reshape(r, k)
+    lift = np.linalg.pinv(picked)
+    full = lift if given.lift is None else given.lift @ lift
+    return Restricted(
+        reduced, maps[-1], given.b, given.bounded, full, given.origin, given.source, given.domain
+    )
+
+
+def _surely_full_rank(rows: list[Any], k: int) -> bool:
+    """A cheap proof of rank k: one k x k minor of the first rows is non-zero mod a prime."""
+    from flint import nmod_mat
+
+    if len(rows) < k:
+        return False
+    head = [int(x) % PRIME for row in rows[:k] for x in row]
+    return nmod_mat(k, k, head, PRIME).rank() == k
+
+
+def _pivots(matrix: Any) -> list[int]:
+    """Columns that hold the pivots of the row echelon form modulo the prime."""
+    echelon, rank = matrix.rref()
+    pivots, j = [], 0
+    for i in range(rank):
+        while int(echelon[i, j]) == 0:
+            j += 1
+        pivots.append(j)
+    return pivots
+
+
+def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) -> list[Matrix]:
+    """Every row as an exact combination of the chosen ones: one (rows, r) matrix per block."""
+    from flint import fmpz_mat, nmod_mat
+
+    r = len(chosen)
+    base = fmpz_mat(r, k, [x for i in chosen for x in rows[i]])
+    columns = _pivots(nmod_mat(r, k, [int(x) % PRIME for i in chosen for x in rows[i]], PRIME))
+    square = fmpz_mat(r, r, [rows[i][j] for j in columns for i in chosen])  # transposed
+    position = {i: n for n, i in enumerate(chosen)}
+    scale = [b.den for b in blocks for _ in range(b.shape[0])]
+    rest = [i for i in range(len(rows)) if i not in position]
+    solved: dict[int, list[Fraction]] = {}
+    if rest:
+        right = fmpz_mat(r, len(rest), [rows[i][j] for j in columns for i in rest])
+        weights = square.to_fmpq_mat().solve(right) if hasattr(square, "to_fmpq_mat") else _solve(square, right)
+        check = weights.transpose() * _as_fmpq(base)
+        for n, i in enumerate(rest):
+            if any(check[n, j] != rows[i][j] for j in range(k)):
+                raise ArithmeticError("the rank modulo a prime fell short; report this network")
+            solved[i] = [
+                Fraction(int(weights[a, n].p), int(weights[a, n].q)) * Fraction(scale[chosen[a]], scale[i])
+                for a in range(r)
+            ]
+    out, start = [], 0
+    for block in blocks:
+        m = np.empty((block.shape[0], r), dtype=object)
+        for i in range(block.shape[0]):
+            row = start + i
+            if row in position:
+                m[i] = [Fraction(int(a == position[row])) for a in range(r)]
+            else:
+                m[i] = solved[row]
+        out.append(simplest(m))
+        start += block.shape[0]
+    return out
+
+
+def _as_fmpq(m: Any) -> Any:
+    from flint import fmpq_mat
+
+    return fmpq_mat(m)
+
+
+def _solve(square: Any, right: Any) -> Any:
+    return _as_fmpq(square).solve(_as_fmpq(right))
+
+
+def _column(vector: Any) -> Any:
+    return np.asarray(vector)[:, None]
+
+
+def _vector(values: list[Any]) -> np.ndarray:
+    out = np.empty(len(values), dtype=object)
+    out[:] = [Fraction(v) for v in values]
+    return simplest(out) if len(values) else np.zeros(0)
+
+
+def _bounds(value: Any, name: str) -> np.ndarray:
+    array = np.asarray(value)
+    if array.dtype != object:
+        try:
+            array = array.astype(np.float64)
+        except ValueError:
+            raise LinregionsError(f"box: {name} = {value!r} is not a number") from None
+        if np.isnan(array).any():
+            raise LinregionsError(f"box: {name} holds NaN")
+    if array.ndim > 1:
+        raise LinregionsError(f"box: {name} has shape {array.shape}; give a number or shape (n,)")
+    return array
+
+
+def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
+    array = np.asarray(value)
+    if array.ndim != ndim:
+        raise LinregionsError(f"{name} has {array.ndim} dimensions, expected {ndim}")
+    if array.dtype == object:
+        return fraction_array(array)
+    try:
+        array = array.astype(np.float64)
+    except ValueError:
+        raise LinregionsError(f"{name} is not made of numbers") from None
+    if not np.isfinite(array).all():
+        raise LinregionsError(f"{name} holds NaN or infinite values")
+    return array
+
+
+__all__ = ["Box", "Chart", "Domain", "Polytope", "Restricted", "Slice", "Space", "restrict"]
+_ = is_rational

@@ -1,0 +1,122 @@
+"""Floats as the rationals that they are: conversions between numpy, Fraction and FLINT.
+
+Every finite float64 is ``m * 2**e`` with integers m, e. Exact decisions work on integer
+matrices over one common denominator (``fmpz_mat`` and ``int``); only signs matter in the
+end, so a positive denominator never has to be divided out.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import fmpq, fmpz, fmpz_mat
+from scipy import sparse
+
+Matrix = Any  # float64 ndarray, object ndarray of Fraction, or scipy CSR array of float64
+
+
+@dataclass(frozen=True, eq=False)
+class IntMatrix:
+    """The exact matrix ``num / den`` with an integer matrix and one positive denominator."""
+
+    num: fmpz_mat
+    den: int
+
+    def __matmul__(self, other: IntMatrix) -> IntMatrix:
+        return IntMatrix(self.num * other.num, self.den * other.den)
+
+    def __add__(self, other: IntMatrix) -> IntMatrix:
+        if self.den == other.den:
+            return IntMatrix(self.num + other.num, self.den)
+        if self.den % other.den == 0:
+            return IntMatrix(self.num + other.num * fmpz(self.den // other.den), self.den)
+        if other.den % self.den == 0:
+            return IntMatrix(self.num * fmpz(other.den // self.den) + other.num, other.den)
+        return IntMatrix(
+            self.num * fmpz(other.den) + other.num * fmpz(self.den), self.den * other.den
+        )
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.num.nrows(), self.num.ncols()
+
+    def to_fractions(self) -> np.ndarray:
+        """Object array of Fraction."""
+        rows, cols = self.shape
+        out = np.empty((rows, cols), dtype=object)
+        for i in range(rows):
+            for j in range(cols):
+                out[i, j] = Fraction(int(self.num[i, j]), self.den)
+        return out
+
+    def to_floats(self) -> np.ndarray:
+        """Correctly rounded float64 entries."""
+        rows, cols = self.shape
+        out = np.empty((rows, cols))
+        for i in range(rows):
+            for j in range(cols):
+                out[i, j] = int(self.num[i, j]) / self.den
+        return out
+
+
+def is_rational(matrix: Matrix) -> bool:
+    """True for an object array of Fractions."""
+    return isinstance(matrix, np.ndarray) and matrix.dtype == object
+
+
+def dense(matrix: Matrix) -> np.ndarray:
+    """A dense array with the same exact entries."""
+    return matrix.toarray() if sparse.issparse(matrix) else matrix
+
+
+def integers(matrix: Matrix) -> IntMatrix:
+    """Exact integer form of a float64, CSR or Fraction matrix (2-D)."""
+    array = dense(matrix)
+    rows, cols = array.shape
+    pairs = [x.as_integer_ratio() for x in array.ravel().tolist()]
+    den = 1
+    if is_rational(matrix):
+        for _, d in pairs:
+            den = den * d // np.gcd(den, d) if den < 2**62 and d < 2**62 else int(fmpz(den).lcm(d))
+    else:
+        den = max((d for _, d in pairs), default=1)  # all powers of two
+    den = int(den)
+    return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
+
+
+def rounded(matrix: Matrix) -> np.ndarray:
+    """Float64 entries, correctly rounded; a float matrix is returned as it is (dense)."""
+    if is_rational(matrix):
+        return np.array(
+            [x.numerator / x.denominator for x in matrix.ravel()], dtype=np.float64
+        ).reshape(matrix.shape)
+    return dense(matrix)
+
+
+def fraction_array(values: Any) -> np.ndarray:
+    """Object array of Fractions from numbers, Fractions or decimal strings."""
+    array = np.asarray(values, dtype=object)
+    out = np.empty(array.shape, dtype=object)
+    for index in np.ndindex(array.shape):
+        value = array[index]
+        out[index] = Fraction(value) if not isinstance(value, np.generic) else Fraction(value.item())
+    return out
+
+
+def simplest(values: np.ndarray) -> np.ndarray:
+    """Float64 if every Fraction is a float64 exactly, else the Fractions unchanged."""
+    floats = rounded(values)
+    if all(Fraction(f) == x for f, x in zip(floats.ravel().tolist(), values.ravel(), strict=True)):
+        return floats
+    return values
+
+
+def to_fmpq(value: float | int | Fraction) -> fmpq:
+    """Exact FLINT rational of a Python number."""
+    if isinstance(value, Fraction):
+        return fmpq(value.numerator, value.denominator)
+    n, d = value.as_integer_ratio()
+    return fmpq(n, d)

@@ -1,0 +1,223 @@
+"""Piecewise-linear units: what happens to pre-activations.
+
+Pointwise units are continuous functions of one number; max units take the largest of a
+group. The piece of a unit is an integer: the number of breakpoints strictly below the
+pre-activation (so a tie goes to the lowest piece), or the position of the winning argument
+(a tie goes to the lowest index).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fractions import Fraction
+
+import numpy as np
+
+from .errors import LinregionsError
+
+Number = int | float | Fraction
+
+
+@dataclass(frozen=True)
+class Activation:
+    """One continuous piecewise-linear function of a number.
+
+    ``slopes[p]`` is its slope on the p-th piece, left to right; ``breaks`` are the
+    ascending breakpoints between pieces; ``value`` is the function's value at ``breaks[0]``
+    (at 0 where there is no breakpoint). A breakpoint with equal slopes on both sides is
+    dropped, since nothing bends there. All numbers are exact: floats are the rationals
+    that they are, and a `Fraction` may stand for any of them.
+    """
+
+    breaks: tuple[Number, ...]
+    slopes: tuple[Number, ...]
+    value: Number = 0
+    name: str = "piecewise-linear"
+
+    def __post_init__(self) -> None:
+        if len(self.slopes) != len(self.breaks) + 1:
+            raise LinregionsError(
+                f"an activation with {len(self.breaks)} breakpoints needs "
+                f"{len(self.breaks) + 1} slopes, got {len(self.slopes)}"
+            )
+        numbers = (*self.breaks, *self.slopes, self.value)
+        if not all(isinstance(x, Fraction) or np.isfinite(x) for x in numbers):
+            raise LinregionsError(f"activation {self.name}: breakpoints and slopes must be finite")
+        if any(a >= b for a, b in zip(self.breaks, self.breaks[1:], strict=False)):
+            raise LinregionsError(f"activation {self.name}: breakpoints must ascend")
+        self._drop_straight()
+
+    def _drop_straight(self) -> None:
+        bends = [i for i in range(len(self.breaks)) if self.slopes[i] != self.slopes[i + 1]]
+        if len(bends) == len(self.breaks):
+            return
+        anchor = self.breaks[bends[0]] if bends else 0
+        object.__setattr__(self, "value", _plain(self(Fraction(anchor))))
+        slopes = tuple(self.slopes[i] for i in bends) + (self.slopes[-1],)
+        object.__setattr__(self, "breaks", tuple(self.breaks[i] for i in bends))
+        object.__setattr__(self, "slopes", slopes)
+
+    def __call__(self, z: Fraction) -> Fraction:
+        """Exact value at a rational."""
+        piece = sum(z > Fraction(t) for t in self.breaks)
+        return Fraction(self.slopes[piece]) * z + self.intercepts[piece]
+
+    @property
+    def intercepts(self) -> tuple[Fraction, ...]:
+        """On piece p the function is ``slopes[p] * z + intercepts[p]``, exactly."""
+        anchor = Fraction(self.breaks[0]) if self.breaks else Fraction(0)
+        out = [Fraction(self.value) - Fraction(self.slopes[0]) * anchor]
+        for t, left, right in zip(self.breaks, self.slopes, self.slopes[1:], strict=False):
+            out.append(out[-1] + (Fraction(left) - Fraction(right)) * Fraction(t))
+        return tuple(out)
+
+    def piece(self, z: Fraction) -> int:
+        """Number of breakpoints strictly below z."""
+        return sum(z > Fraction(t) for t in self.breaks)
+
+
+def _plain(x: Fraction) -> Number:
+    return x.numerator if x.denominator == 1 else (float(x) if Fraction(float(x)) == x else x)
+
+
+RELU = Activation((0,), (0, 1), 0, "relu")
+ABS = Activation((0,), (-1, 1), 0, "abs")
+RELU6 = Activation((0, 6), (0, 1, 0), 0, "relu6")
+HARDTANH = Activation((-1, 1), (0, 1, 0), -1, "hardtanh")
+
+
+def leaky_relu(slope: Number) -> Activation:
+    """``z`` for z > 0, ``slope * z`` else (also one PReLU unit)."""
+    return RELU if slope == 0 else Activation((0,), (slope, 1), 0, f"leaky_relu({float(slope):g})")
+
+
+def clip(low: Number, high: Number) -> Activation:
+    """``min(max(z, low), high)``: hard tanh, ReLU6 and their kin."""
+    if low == 0 and high == 6:
+        return RELU6
+    return Activation((low, high), (0, 1, 0), low, "clip")
+
+
+@dataclass(frozen=True)
+class Pointwise:
+    """One `Activation` per unit.
+
+    ``kinds`` are the distinct activations, ``which[i]`` the index of unit i's.
+    """
+
+    kinds: tuple[Activation, ...]
+    which: tuple[int, ...]
+
+    @staticmethod
+    def uniform(activation: Activation, size: int) -> Pointwise:
+        """The same activation for all ``size`` units."""
+        return Pointwise((activation,), (0,) * size)
+
+    @staticmethod
+    def each(activations: list[Activation]) -> Pointwise:
+        """A list of activations, one per unit."""
+        kinds = tuple(dict.fromkeys(activations))
+        index = {a: i for i, a in enumerate(kinds)}
+        return Pointwise(kinds, tuple(index[a] for a in activations))
+
+    @property
+    def fan_in(self) -> int:
+        """Pre-activations read."""
+        return len(self.which)
+
+    @property
+    def size(self) -> int:
+        """Outputs."""
+        return len(self.which)
+
+    def pieces_per_unit(self) -> list[int]:
+        """Number of pieces of each unit."""
+        return [len(self.kinds[w].slopes) for w in self.which]
+
+    def pieces(self, z: np.ndarray) -> np.ndarray:
+        """Piece of each unit, shape (points, units)."""
+        out = np.zeros(z.shape, dtype=np.int32)
+        for i, kind in enumerate(self.kinds):
+            mine = np.asarray(self.which) == i
+            for t in kind.breaks:
+                out[:, mine] += z[:, mine] > float(t)
+        return out
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """Float evaluation, shape (points, units) to the same."""
+        if self.kinds == (RELU,):
+            return np.maximum(z, 0.0)
+        pieces, out = self.pieces(z), np.empty_like(z)
+        for i, kind in enumerate(self.kinds):
+            mine = np.asarray(self.which) == i
+            slopes = np.array([float(s) for s in kind.slopes])
+            shifts = np.array([float(c) for c in kind.intercepts])
+            p = pieces[:, mine]
+            out[:, mine] = slopes[p] * z[:, mine] + shifts[p]
+        return out
+
+    def at(self, z: np.ndarray) -> tuple[np.ndarray, list[int]]:
+        """Exact values and pieces on one point (object array of Fraction)."""
+        mine = [self.kinds[w] for w in self.which]
+        pieces = [a.piece(x) for a, x in zip(mine, z, strict=True)]
+        values = np.empty(len(mine), dtype=object)
+        for i, (a, x) in enumerate(zip(mine, z, strict=True)):
+            values[i] = a(x)
+        return values, pieces
+
+    def describe(self) -> str:
+        """``relu`` or a list of the distinct names."""
+        return ", ".join(dict.fromkeys(k.name for k in self.kinds)) or "none"
+
+
+@dataclass(frozen=True)
+class MaxUnits:
+    """Each unit is the maximum over a group of pre-activations (maxout, max-pooling).
+
+    ``groups[i]`` are the pre-activation indices of unit i, in order of preference for ties.
+    """
+
+    groups: tuple[tuple[int, ...], ...]
+    fan_in: int
+
+    def __post_init__(self) -> None:
+        for i, group in enumerate(self.groups):
+            if not group or min(group) < 0 or max(group) >= self.fan_in:
+                raise LinregionsError(
+                    f"max unit {i} reads pre-activations {group} of {self.fan_in}"
+                )
+
+    @property
+    def size(self) -> int:
+        """Outputs."""
+        return len(self.groups)
+
+    def pieces_per_unit(self) -> list[int]:
+        """Number of arguments of each unit."""
+        return [len(g) for g in self.groups]
+
+    def pieces(self, z: np.ndarray) -> np.ndarray:
+        """Position of the winner in each group, shape (points, units)."""
+        out = [np.argmax(z[:, list(g)], axis=1) for g in self.groups]
+        return np.array(out, dtype=np.int32).T.reshape(z.shape[0], self.size)
+
+    def __call__(self, z: np.ndarray) -> np.ndarray:
+        """Float evaluation, shape (points, fan_in) to (points, units)."""
+        out = [z[:, list(g)].max(axis=1) for g in self.groups]
+        return np.array(out).T.reshape(z.shape[0], self.size)
+
+    def at(self, z: np.ndarray) -> tuple[np.ndarray, list[int]]:
+        """Exact values and winners on one point."""
+        pieces = [max(range(len(g)), key=lambda p, g=g: (z[g[p]], -p)) for g in self.groups]
+        values = np.empty(self.size, dtype=object)
+        for i, (g, p) in enumerate(zip(self.groups, pieces, strict=True)):
+            values[i] = z[g[p]]
+        return values, pieces
+
+    def describe(self) -> str:
+        """``max of 4`` and the like."""
+        sizes = sorted({len(g) for g in self.groups})
+        return "max of " + ", ".join(map(str, sizes))
+
+
+Units = Pointwise | MaxUnits
