@@ -7,6 +7,7 @@ end, so a positive denominator never has to be divided out.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
@@ -77,13 +78,10 @@ def integers(matrix: Matrix) -> IntMatrix:
     array = dense(matrix)
     rows, cols = array.shape
     pairs = [x.as_integer_ratio() for x in array.ravel().tolist()]
-    den = 1
     if is_rational(matrix):
-        for _, d in pairs:
-            den = den * d // np.gcd(den, d) if den < 2**62 and d < 2**62 else int(fmpz(den).lcm(d))
+        den = math.lcm(*(d for _, d in pairs))
     else:
         den = max((d for _, d in pairs), default=1)  # all powers of two
-    den = int(den)
     return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
 
 
