@@ -1,0 +1,528 @@
+"""ONNX models of the dense family: a small table of operators over the ``onnx`` package.
+
+Every tensor is either a constant (a numpy array) or a `Value` that depends on the input.
+Operators on constants, and those that only move entries about, are run by the package's
+reference implementation; the latter on an array of positions, which gives the exact choice
+of rows. What is left is affine or piecewise linear, and stands in the table below.
+"""
+
+from __future__ import annotations
+
+import heapq
+import warnings
+from collections.abc import Callable, Sequence
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnx
+from onnx import numpy_helper
+
+from ..errors import LinregionsError, UnsupportedNetwork
+from ..network import Network
+from ..units import ABS, RELU, Activation, clip, leaky_relu
+from .values import Builder, Shape, Value, about, concatenated, constant, floats, stripped, words
+
+Tensor = Value | np.ndarray
+LARGEST = float(np.finfo(np.float32).max)
+
+SELECTIONS = words(
+    "Reshape Flatten Transpose Squeeze Unsqueeze Slice Gather GatherElements GatherND Split "
+    "Expand Tile DepthToSpace SpaceToDepth"
+)
+PASSIVE = words("Identity Cast Dropout Reshape Flatten Squeeze Unsqueeze")
+AT_THE_END = words("Softmax LogSoftmax Sigmoid ArgMax")
+CURVED = words(
+    "Sigmoid Tanh Softmax LogSoftmax Hardmax Softplus Softsign Elu Selu Celu Gelu Mish Swish "
+    "HardSwish Erf Exp Log Sqrt Reciprocal Pow Sin Cos Tan LayerNormalization "
+    "InstanceNormalization GroupNormalization RMSNormalization LpNormalization LRN Attention "
+    "ReduceL2 ReduceProd ReduceLogSumExp LSTM GRU RNN"
+)
+JUMPS = words(
+    "ThresholdedRelu Shrink Sign Floor Ceil Round Greater Less GreaterOrEqual LessOrEqual Equal "
+    "Where ArgMax ArgMin TopK Mod Not And Or"
+)
+ROUNDING = words("Add Sub Mul Div MatMul Gemm Sum Pow Sqrt Exp Reciprocal Sigmoid Tanh")
+FLOAT_TYPES = {
+    onnx.TensorProto.FLOAT: "float32",
+    onnx.TensorProto.DOUBLE: "float64",
+    onnx.TensorProto.FLOAT16: "float16",
+    onnx.TensorProto.BFLOAT16: "bfloat16",
+}
+
+
+def read(path: str | Path, shape: Sequence[int] | None = None) -> Network:
+    """Read a piecewise-linear network from an ``.onnx`` file.
+
+    A leading dimension that is symbolic, 0 or 1 is the batch, and the network is that of one
+    sample. Where all dimensions are numbers and the first is above 1, the whole tensor is the
+    input vector. With several outputs, the first one is read.
+
+    Parameters
+    ----------
+    path
+        The file. Weights of any float type are converted to float64, which is exact.
+    shape
+        Shape of one input without the batch dimension, where the file leaves it open.
+    """
+    with about(path):
+        return from_model(_parse(path), shape)
+
+
+def from_model(model: onnx.ModelProto, shape: Sequence[int] | None = None) -> Network:
+    """The network of a model in memory; see `read`."""
+    return _Reader(model).network(shape)
+
+
+def _parse(path: str | Path) -> onnx.ModelProto:
+    try:
+        model = onnx.load(str(path))
+    except OSError:
+        raise
+    except Exception as error:  # protobuf's and onnx's many types, for a damaged file
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise LinregionsError(f"not a readable ONNX file, truncated perhaps ({first})") from error
+    if not model.graph.node or not model.graph.output:
+        raise LinregionsError("the model holds no nodes or no output; the file may be truncated")
+    return model
+
+
+def _label(node: onnx.NodeProto) -> str:
+    name = node.name or next((o for o in node.output if o), "without a name")
+    return f"node '{name}' ({node.op_type})"
+
+
+def _type_name(kind: int) -> str:
+    names = {number: name for name, number in onnx.TensorProto.DataType.items()}
+    return names.get(kind, f"number {kind}, which is none")
+
+
+class _Reader:
+    """One walk through a graph."""
+
+    def __init__(self, model: onnx.ModelProto) -> None:
+        self.model, self.graph = model, model.graph
+        self.builder = Builder()
+        self.known: dict[str, Tensor] = {}
+
+    def network(self, shape: Sequence[int] | None) -> Network:
+        self._constants()
+        given = self._input(shape)
+        inputs = given.size
+        outputs = [o.name for o in self.graph.output]
+        for node in self._order(outputs[0]):
+            self._run(node)
+        out = self.known[outputs[0]]
+        if len(outputs) > 1:
+            self._leave_out(outputs[0], outputs[1:])
+        value = out if isinstance(out, Value) else constant(floats(out, f"output {outputs[0]!r}"))
+        return self.builder.network(inputs, value)
+
+    def _leave_out(self, first: str, others: list[str]) -> None:
+        names = ", ".join(repr(o) for o in others)
+        text = f"the network is that of output {first!r}; not read: {names}"
+        self.builder.note(text)
+        if any(o not in self.known for o in others):  # they hold units of their own, perhaps
+            warnings.warn(text, stacklevel=4)
+
+    def _constants(self) -> None:
+        if self.graph.sparse_initializer:
+            raise UnsupportedNetwork("sparse initializers are not supported; store them dense")
+        for tensor in self.graph.initializer:
+            try:
+                self.known[tensor.name] = numpy_helper.to_array(tensor)
+            except Exception as error:  # wrong sizes, unknown types: several exception types
+                raise LinregionsError(
+                    f"initializer '{tensor.name}' cannot be read ({error})"
+                ) from error
+
+    def _input(self, shape: Sequence[int] | None) -> Value:
+        inputs = [i for i in self.graph.input if i.name not in self.known]
+        if len(inputs) != 1:
+            names = ", ".join(repr(i.name) for i in inputs) or "none"
+            raise UnsupportedNetwork(
+                f"the model has {len(inputs)} inputs ({names}); only one is supported: export the "
+                "model with its inputs joined into one"
+            )
+        name, kind = inputs[0].name, inputs[0].type.tensor_type
+        if kind.elem_type not in FLOAT_TYPES:
+            what = _type_name(kind.elem_type)
+            raise UnsupportedNetwork(f"input '{name}' has type {what}; a network reads floats")
+        value = self.builder.input(self._declared(name, kind, shape))
+        self.known[name] = value
+        return value
+
+    def _declared(self, name: str, kind: Any, given: Sequence[int] | None) -> Shape:
+        dims = [d.dim_value if d.HasField("dim_value") else None for d in kind.shape.dim]
+        remedy = "give shape=, the sizes of one input without the batch dimension"
+        if given is not None:
+            whole = tuple(given) if len(given) == len(dims) else (1, *given)
+            fits = all(not d or d == w for d, w in zip(dims, whole, strict=False))
+            if kind.HasField("shape") and not (fits and len(dims) == len(whole)):
+                raise LinregionsError(f"shape={given} does not fit input '{name}' of shape {dims}")
+            return whole
+        if not kind.HasField("shape"):
+            raise LinregionsError(f"input '{name}' has no shape; {remedy}")
+        if dims and not dims[0] and len(dims) > 1:
+            dims[0] = 1
+        sizes = [d for d in dims if d]
+        if len(sizes) < len(dims):
+            shown = [d.dim_param or d.dim_value or "?" for d in kind.shape.dim]
+            raise LinregionsError(f"input '{name}' has the open shape {shown}; {remedy}")
+        return tuple(sizes)
+
+    # -- order ------------------------------------------------------------------------
+
+    def _order(self, target: str) -> list[onnx.NodeProto]:
+        """The nodes that the target needs, each after what it reads, else as in the file."""
+        nodes = list(self.graph.node)
+        maker = {o: i for i, n in enumerate(nodes) for o in n.output if o}
+        if target not in maker and target not in self.known:
+            raise LinregionsError(f"output '{target}' is made by no node; the file is damaged")
+        needed: set[int] = set()
+        stack = [maker[target]] if target in maker else []
+        waits: dict[int, set[int]] = {}
+        readers: dict[int, list[int]] = {}
+        while stack:
+            i = stack.pop()
+            if i in needed:
+                continue
+            needed.add(i)
+            waits[i] = set()
+            for name in (n for n in nodes[i].input if n and n not in self.known):
+                if name not in maker:
+                    raise LinregionsError(
+                        f"{_label(nodes[i])} reads '{name}', which no node, initializer or input "
+                        "provides; the file may be truncated"
+                    )
+                waits[i].add(maker[name])
+                readers.setdefault(maker[name], []).append(i)
+            stack += waits[i]
+        ready = [i for i in sorted(needed) if not waits[i]]
+        order = []
+        while ready:
+            i = heapq.heappop(ready)
+            order.append(nodes[i])
+            for j in dict.fromkeys(readers.get(i, [])):
+                waits[j].discard(i)
+                if not waits[j]:
+                    heapq.heappush(ready, j)
+        if len(order) < len(needed):
+            raise LinregionsError("the nodes of the graph form a cycle")
+        return order
+
+    # -- one node ---------------------------------------------------------------------
+
+    def _run(self, node: onnx.NodeProto) -> None:
+        label = _label(node)
+        if node.domain not in ("", "ai.onnx"):
+            raise UnsupportedNetwork(f"{label}: operators of '{node.domain}' are not supported")
+        if missing := [n for n in node.input if n and n not in self.known]:
+            raise UnsupportedNetwork(f"{label} reads '{missing[0]}', a side output of a node")
+        arguments = [self.known[n] if n else None for n in node.input]
+        try:
+            results = self._results(node, label, arguments)
+        except LinregionsError as error:
+            text = str(error)
+            raise type(error)(text if text.startswith("node '") else f"{label}: {text}") from error
+        except Exception as error:  # shapes that do not fit, in numpy or the reference
+            first = (str(error).splitlines() or [type(error).__name__])[0]
+            raise UnsupportedNetwork(f"{label}: cannot be read ({first})") from error
+        self.known.update({name: r for name, r in zip(node.output, results, strict=False) if name})
+
+    def _results(
+        self, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
+    ) -> Sequence[Tensor]:
+        op = node.op_type
+        values = [a for a in arguments if isinstance(a, Value)]
+        if op == "Shape" and values:
+            whole = np.empty(stripped(values[0], label).shape, np.bool_)
+            return self._reference(node, [whole])
+        if not values:
+            return self._fold(node, label, arguments)
+        if values[0].dropped and len(values) == 1 and op in PASSIVE:
+            return [values[0]]
+        if op in AT_THE_END and len(values) == 1:
+            return [Value(values[0].shape, values[0].addends, (*values[0].dropped, label))]
+        for value in values:
+            stripped(value, label)
+        if op in SELECTIONS:
+            return self._select(node, arguments)
+        if op not in TABLE:
+            raise UnsupportedNetwork(_refusal(op))
+        return [TABLE[op](_Call(self, node, label, arguments))]
+
+    def _select(self, node: onnx.NodeProto, arguments: list[Tensor | None]) -> list[Tensor]:
+        value, *rest = arguments
+        if not isinstance(value, Value) or any(isinstance(r, Value) for r in rest):
+            raise UnsupportedNetwork("a choice of entries that depends on the input")
+        return [value.select(np.asarray(g)) for g in self._reference(node, [value.grid(), *rest])]
+
+    def _fold(
+        self, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
+    ) -> Sequence[Tensor]:
+        """A node on constants, in the precision of the file."""
+        op = node.op_type
+        graphs = [a for a in node.attribute if a.type in (a.GRAPH, a.GRAPHS)]
+        if graphs or op.startswith("Random") or op in ("Bernoulli", "Multinomial", "Dropout"):
+            raise UnsupportedNetwork("random numbers and control flow are not supported")
+        results = self._reference(node, arguments)
+        if op in ROUNDING and any(np.asarray(r).dtype.kind == "f" for r in results):
+            self.builder.note(f"{label}: constants combined once, in {results[0].dtype}")
+        return results
+
+    def _reference(self, node: onnx.NodeProto, arguments: list[Any]) -> list[np.ndarray]:
+        from onnx.reference import ReferenceEvaluator
+
+        used = {n: a for n, a in zip(node.input, arguments, strict=False) if n}
+        unknown = onnx.TypeProto()
+        graph = onnx.helper.make_graph(
+            [node],
+            "one",
+            [onnx.helper.make_value_info(n, unknown) for n in used],
+            [onnx.helper.make_value_info(o, unknown) for o in node.output if o],
+        )
+        model = onnx.helper.make_model(graph, opset_imports=list(self.model.opset_import))
+        results = iter(ReferenceEvaluator(model).run(None, used))
+        return [np.asarray(next(results)) if o else np.empty(0) for o in node.output]
+
+
+def _refusal(op: str) -> str:
+    if op in CURVED:
+        return f"{op} is not piecewise linear"
+    if op in JUMPS:
+        return f"{op} is not a continuous piecewise-linear function"
+    return (
+        "not supported yet; this version reads dense layers, piecewise-linear functions of single "
+        "entries, sums, maxima, and whatever moves entries about"
+    )
+
+
+# -- the table of operators ---------------------------------------------------------------
+
+
+class _Call:
+    """The arguments of one node, with the questions that operators ask."""
+
+    def __init__(
+        self, reader: _Reader, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
+    ) -> None:
+        self.builder = reader.builder
+        self.node, self.label, self.arguments = node, label, arguments
+
+    def attribute(self, name: str, default: Any = None) -> Any:
+        for a in self.node.attribute:
+            if a.name == name:
+                return onnx.helper.get_attribute_value(a)
+        return default
+
+    def argument(self, i: int) -> Tensor | None:
+        return self.arguments[i] if i < len(self.arguments) else None
+
+    def given(self, i: int) -> Tensor:
+        out = self.argument(i)
+        if out is None:
+            raise LinregionsError(f"argument {i} is missing")
+        return out
+
+    def value(self, i: int = 0) -> Value:
+        """An argument as a value, constants included."""
+        out = self.given(i)
+        return out if isinstance(out, Value) else constant(self.numbers(i))
+
+    def numbers(self, i: int) -> np.ndarray:
+        """A constant argument in float64."""
+        name = self.node.input[i]
+        out = self.given(i)
+        if isinstance(out, Value):
+            raise UnsupportedNetwork(f"'{name}' depends on the input; it must be a constant")
+        array = floats(out, f"'{name}'")
+        if not np.isfinite(array).all():
+            raise LinregionsError(f"'{name}' holds NaN or infinite values")
+        return array
+
+
+def _add(c: _Call) -> Value:
+    return c.value(0) + c.value(1)
+
+
+def _sum(c: _Call) -> Value:
+    total = c.value(0)
+    for i in range(1, len(c.arguments)):
+        total = total + c.value(i)
+    return total
+
+
+def _multiply(c: _Call) -> Value:
+    a, b = c.given(0), c.given(1)
+    if isinstance(a, Value) and isinstance(b, Value):
+        raise UnsupportedNetwork("a product of two values that depend on the input is quadratic")
+    if isinstance(a, Value):
+        return a.scaled(c.numbers(1))
+    return c.value(1).scaled(c.numbers(0))
+
+
+def _divide(c: _Call) -> Value:
+    if isinstance(c.given(1), Value):
+        raise UnsupportedNetwork("division by a value that depends on the input")
+    divisor = c.numbers(1)
+    if not np.all(divisor):
+        raise LinregionsError("division by zero")
+    inverse = np.empty(divisor.size, dtype=object)
+    inverse[:] = [1 / Fraction(d) for d in divisor.ravel().tolist()]
+    return c.value(0).scaled(inverse.reshape(divisor.shape))
+
+
+def _matmul(c: _Call) -> Value:
+    a, b = c.given(0), c.given(1)
+    left = a if isinstance(a, Value) else c.numbers(0)
+    return _product(left, b if isinstance(b, Value) else c.numbers(1))
+
+
+def _product(a: Tensor, b: Tensor) -> Value:
+    if isinstance(a, Value) and isinstance(b, Value):
+        raise UnsupportedNetwork("a product of two values that depend on the input is quadratic")
+    if isinstance(a, Value):
+        return a.times(np.asarray(b))
+    return b.after(a) if isinstance(b, Value) else constant(a @ b)
+
+
+def _gemm(c: _Call) -> Value:
+    pair: list[Tensor] = []
+    for i, name in enumerate(("transA", "transB")):
+        x = c.given(i)
+        if len(x.shape) != 2:
+            raise LinregionsError(f"argument {i} has shape {x.shape}; Gemm multiplies matrices")
+        turned = bool(c.attribute(name, 0))
+        if isinstance(x, Value):
+            pair.append(x.select(x.grid().T) if turned else x)
+        else:
+            pair.append(c.numbers(i).T if turned else c.numbers(i))
+    if not any(isinstance(x, Value) for x in pair):
+        raise UnsupportedNetwork("only the summand depends on the input")
+    out = _product(pair[0], pair[1]).scaled(np.float64(c.attribute("alpha", 1.0)))
+    if c.argument(2) is None:
+        return out
+    return out + c.value(2).scaled(np.float64(c.attribute("beta", 1.0)))
+
+
+def _clip(c: _Call) -> Value:
+    bounds = []
+    for i, name in ((1, "min"), (2, "max")):
+        bound = c.attribute(name)
+        if c.argument(i) is not None:
+            array = c.given(i)
+            if isinstance(array, Value) or array.size != 1:
+                raise UnsupportedNetwork(f"{name} must be one constant number")
+            bound = float(array.ravel()[0])  # an infinite bound is none
+        bounds.append(None if bound is None or abs(bound) >= LARGEST else float(bound))
+    low, high = bounds
+    if low is None and high is None:
+        return c.value()
+    if low is not None and high is not None and low >= high:
+        raise UnsupportedNetwork(f"an empty range [{low}, {high}]")
+    if high is None:
+        assert low is not None
+        kind = RELU if low == 0 else Activation((low,), (0, 1), low, "clip")
+    else:
+        kind = Activation((high,), (1, 0), high, "clip") if low is None else clip(low, high)
+    return c.builder.pointwise(c.value(), kind)
+
+
+def _prelu(c: _Call) -> Value:
+    slopes = np.broadcast_to(c.numbers(1), c.value().shape).ravel().tolist()
+    return c.builder.pointwise(c.value(), [leaky_relu(s) for s in slopes])
+
+
+def _hard_sigmoid(c: _Call) -> Value:
+    alpha, beta = c.attribute("alpha", float(np.float32(0.2))), c.attribute("beta", 0.5)
+    if alpha <= 0:
+        raise UnsupportedNetwork(f"alpha = {alpha} is not positive")
+    a, b = Fraction(alpha), Fraction(beta)
+    return c.builder.pointwise(
+        c.value(), Activation((-b / a, (1 - b) / a), (0, a, 0), 0, "hard_sigmoid")
+    )
+
+
+def _maximum(c: _Call) -> Value:
+    if len(c.arguments) == 2 and (fixed := [a for a in c.arguments if not isinstance(a, Value)]):
+        level = c.numbers(0 if c.given(0) is fixed[0] else 1)
+        value = c.value(1 if c.given(0) is fixed[0] else 0)
+        shape = np.broadcast_shapes(value.shape, level.shape)
+        levels = np.broadcast_to(level, shape).ravel().tolist()
+        kinds = [RELU if t == 0 else Activation((t,), (0, 1), t, "max") for t in levels]
+        return c.builder.pointwise(value.broadcast(shape), kinds)
+    return c.builder.largest([c.value(i) for i in range(len(c.arguments))])
+
+
+def _minimum(c: _Call) -> Value:
+    return -c.builder.largest([-c.value(i) for i in range(len(c.arguments))])
+
+
+def _concat(c: _Call) -> Value:
+    values = [c.value(i) for i in range(len(c.arguments))]
+    return concatenated(values, int(c.attribute("axis", 1)))
+
+
+def _cast(c: _Call) -> Value:
+    to = c.attribute("to")
+    if to not in FLOAT_TYPES:
+        what = _type_name(to)
+        raise UnsupportedNetwork(f"a cast to {what} of a value that depends on the input jumps")
+    c.builder.note(f"{c.label}: a cast to {FLOAT_TYPES[to]} is read as the identity")
+    return c.value()
+
+
+def _dropout(c: _Call) -> Value:
+    c.builder.note(f"{c.label}: identity at inference")
+    return c.value()
+
+
+def _reduced(c: _Call) -> Value:
+    axes = c.attribute("axes")
+    if c.argument(1) is not None:
+        axes = c.numbers(1).ravel().tolist()
+    if not axes and c.attribute("noop_with_empty_axes", 0):
+        return c.value()
+    return c.value().summed(axes or None, bool(c.attribute("keepdims", 1)))
+
+
+def _mean(c: _Call) -> Value:
+    total = _reduced(c)
+    return total.scaled(np.array(Fraction(total.size, c.value().size), dtype=object))
+
+
+def _activation(kind: Activation) -> Callable[[_Call], Value]:
+    return lambda c: c.builder.pointwise(c.value(), kind)
+
+
+def _leaky(c: _Call) -> Value:
+    slope = c.attribute("alpha", float(np.float32(0.01)))
+    return c.builder.pointwise(c.value(), leaky_relu(slope))
+
+
+TABLE: dict[str, Callable[[_Call], Value]] = {
+    "Abs": _activation(ABS),
+    "Add": _add,
+    "Cast": _cast,
+    "Clip": _clip,
+    "Concat": _concat,
+    "Div": _divide,
+    "Dropout": _dropout,
+    "Gemm": _gemm,
+    "HardSigmoid": _hard_sigmoid,
+    "Identity": lambda c: c.value(),
+    "LeakyRelu": _leaky,
+    "MatMul": _matmul,
+    "Max": _maximum,
+    "Min": _minimum,
+    "Mul": _multiply,
+    "Neg": lambda c: -c.value(),
+    "PRelu": _prelu,
+    "ReduceMean": _mean,
+    "ReduceSum": _reduced,
+    "Relu": _activation(RELU),
+    "Sub": lambda c: c.value(0) + -c.value(1),
+    "Sum": _sum,
+}

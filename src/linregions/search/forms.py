@@ -1,0 +1,139 @@
+"""Affine forms of a layer on the current cell, with a bound on every rounding.
+
+All arrays are those of `program.Program` and `program.Cursor`. A form is k coefficients and a
+constant; EW bounds the error of each coefficient and EC that of the constant, so that the
+exact form differs from the stored one by at most ``EW |x|_1 + EC`` at a point x. Numbers that
+are exact (small integers times a power of two, offsets that are structurally zero) carry a
+bound of exactly zero.
+"""
+
+from __future__ import annotations
+
+import math
+
+from .lp import AERR, BERR, EC, EW, EXP, FAST, SPAN, ULP, inner
+
+# columns of the layer table
+PRE, CUT, VAL, LO, HI, W_AT, LATTICE, CHAIN = range(8)
+# columns of the unit table (floats) and of the breakpoint table
+W_ERR, BIAS, B_ERR = range(3)
+AT, AT_ERR = range(2)
+# rows of H below the k + 1 coefficients
+H_EW, H_EC, H_MAX, Q_W, Q_C = 1, 2, 3, 4, 5
+
+
+@inner(fastmath=FAST)
+def compose(
+    k, layer, Wt, layers, gamma, units, first_piece, pieces, cut_unit, cuts, sign, ok, live, H, Z, G
+):
+    """Forms of the pre-activations of a layer, then one normalised row per breakpoint."""
+    if layer > 0:
+        _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
+    lo, hi = layers[layer, LO], layers[layer, HI]
+    g = gamma[layer]
+    for j in range(lo, hi):
+        H[k + Q_W, j] = H[k + H_EW, j] + g * H[k + H_MAX, j]
+        H[k + Q_C, j] = H[k + H_EC, j] + g * abs(H[k, j])
+    start, lattice = layers[layer, PRE], layers[layer, LATTICE]
+    limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and ok[layer] else 0.0
+    for i in range(start, layers[layer + 1, PRE]):
+        at = layers[layer, W_AT] + (i - start) * (hi - lo) - lo
+        for c in range(k + 1):
+            total = 0.0
+            for j in range(lo, hi):
+                total += Wt[at + j] * H[c, j]
+            Z[i, c] = total
+        ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
+        for j in range(lo, hi):
+            a = abs(Wt[at + j])
+            ew += a * H[k + Q_W, j]
+            ec += a * H[k + Q_C, j]
+            mw += a * H[k + H_MAX, j]
+            mc += a * abs(H[k, j])
+        if units[i, W_ERR] > 0.0:
+            for j in range(lo, hi):
+                ew += units[i, W_ERR] * (H[k + H_MAX, j] + H[k + H_EW, j])
+                ec += units[i, W_ERR] * (abs(H[k, j]) + H[k + H_EC, j])
+        bias = units[i, BIAS]
+        ec += units[i, B_ERR]
+        if bias != 0.0 and mc != 0.0:
+            ec += (g + ULP) * (abs(bias) + mc)
+        Z[i, k] += bias
+        exact = max(mw, mc + abs(bias)) < limit
+        Z[i, k + EW] = 0.0 if exact else 1.01 * ew
+        Z[i, k + EC] = 0.0 if exact else 1.01 * ec
+    _rows(k, layer, layers, cut_unit, cuts, ok, Z, G)
+
+
+@inner(fastmath=FAST)
+def _outputs(k, layer, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G):
+    """Values of a layer whose units are all placed: slope and shift of the current piece."""
+    cut, last = layers[layer, CUT], layers[layer + 1, CUT]
+    exact = ok[layer] and layers[layer, LATTICE] >= 0
+    start, alive = layers[layer, PRE], 0
+    for i in range(start, layers[layer + 1, PRE]):
+        v = layers[layer, VAL] + i - start
+        piece, mine = 0, cut
+        while cut < last and cut_unit[cut] == i:
+            if sign[cut] > 0:
+                piece += 1
+            cut += 1
+        slope = pieces[first_piece[i] + piece, 0]
+        shift = pieces[first_piece[i] + piece, 1]
+        size = abs(slope)
+        if size > 0.0:
+            alive += 1
+            for c in range(mine, cut):
+                G[c, k + SPAN] = layer if layers[layer, CHAIN] > 0 else -1
+        top = 0.0
+        for c in range(k + 1):
+            value = slope * Z[i, c] if size > 0.0 else 0.0
+            H[c, v] = value
+            if c < k:
+                top = max(top, abs(value))
+        ew, ec = size * Z[i, k + EW], size * Z[i, k + EC]
+        if size != 1.0 and size != 0.0:  # the slope may be rounded too
+            ew += 2.0 * ULP * (top + ew)
+            ec += 2.0 * ULP * (abs(H[k, v]) + ec)
+            exact = False
+        if shift != 0.0:
+            H[k, v] += shift
+            ec += 2.0 * ULP * (abs(shift) + abs(H[k, v]))
+            exact = False
+        if ew != 0.0 or ec != 0.0:
+            exact = False
+        H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = 1.01 * ew, 1.01 * ec, top
+    ok[layer + 1] = exact
+    live[layer] = alive
+
+
+@inner()
+def _rows(k, layer, layers, cut_unit, cuts, ok, Z, G):
+    """One row ``G x + const`` per breakpoint, scaled by a power of two to size about 1."""
+    lattice = layers[layer, LATTICE] if ok[layer] else -1
+    for c in range(layers[layer, CUT], layers[layer + 1, CUT]):
+        i = cut_unit[c]
+        top = 0.0
+        for j in range(k):
+            top = max(top, abs(Z[i, j]))
+        const, ec = Z[i, k] - cuts[c, AT], Z[i, k + EC]
+        if cuts[c, AT] != 0.0:
+            ec += cuts[c, AT_ERR] + ULP * (abs(const) + abs(cuts[c, AT]))
+        power = 0 if top == 0.0 else -math.frexp(top)[1]
+        scale = math.ldexp(1.0, power)
+        for j in range(k):
+            G[c, j] = Z[i, j] * scale
+        G[c, k] = const * scale
+        ew, ec = Z[i, k + EW] * scale, ec * scale
+        known = ew == 0.0 and ec == 0.0 and lattice >= power and lattice >= 0
+        set_errors(k, G, c, ew, ec, lattice - power if known else -1)
+        G[c, k + SPAN] = layer - 1 if layers[layer, CHAIN] > 0 else -1
+
+
+@inner()
+def set_errors(k, G, c, ew, ec, exponent):
+    """Error bounds of row c; evaluating it at x is off by at most AERR |x|_1 + BERR."""
+    G[c, k + EW], G[c, k + EC] = ew, ec
+    G[c, k + AERR] = 1.01 * (ew + 2.0 * (k + 2) * ULP)
+    G[c, k + BERR] = 1.01 * (ec + (k + 2) * ULP * abs(G[c, k]))
+    G[c, k + EXP] = exponent

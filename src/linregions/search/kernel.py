@@ -1,0 +1,594 @@
+"""The compiled search: advance a cursor through the tree of cells by a budget of work.
+
+One frame of the stack is one cell together with the units of its layer that are still to be
+placed. A frame goes through phases: NEW (it enters a layer, whose rows are composed), TEST
+(each unit in turn: does it cut this cell?), then either the layer is complete, or the cell is
+split by one of the units that cut it; the frame becomes its own second child (SECOND) once
+the first is done. Depth first, so that memory is that of one path.
+
+The kernel knows arrays only. It returns DONE, SPENT (budget), FULL (the output wants
+emptying) or UNDECIDED: a decision that floats cannot justify, which the caller settles in
+rational arithmetic and writes into ``st[ANSWER]`` before resuming.
+
+Names of the arrays, as in `program.Cursor`: ``st`` scalars and statistics; ``F`` frames;
+``cand``, ``con`` candidates and constraints of each frame; ``pts`` its known points (first
+those inside, the witness leading, then some beyond the last split); ``sign`` of each row;
+``G`` rows; ``A`` the constraints of the current frame; ``T, S, I, MR`` scratch; ``box`` a
+certified bounding box per layer (middle, half-width).
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from .forms import compose
+from .lp import (
+    AERR,
+    BASIS,
+    BELOW,
+    BERR,
+    CONST,
+    EC,
+    EW,
+    EXP,
+    FAILED,
+    FAST,
+    INSIDE,
+    KEEP,
+    MULT,
+    RATE,
+    SLACK,
+    SPAN,
+    TRIAL,
+    ULP,
+    W,
+    Y,
+    inner,
+    minimise,
+    proved_bounded,
+    proved_integer,
+    proved_unbounded,
+)
+
+DONE, SPENT, FULL, UNDECIDED = range(4)
+NEW, TEST, SECOND = range(3)
+# columns of F
+LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT = range(11)
+# places in st
+DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
+# answers to UNDECIDED, and what `place` finds
+NONE, MINUS, PLUS, CUTS, DROP = range(5)
+# statistics, from st[16] on
+(
+    S_LEAVES, S_NODES, S_TESTS, S_POINTS, S_SEGMENTS, S_RAYS, S_LP_CUT, S_CONSTANT, S_BOX,
+    S_FLOAT, S_INTEGER, S_ASKED, S_COINCIDENT, S_LPS, S_PRUNE,
+) = range(16, 31)  # fmt: skip
+BIG = 1e300
+LOOSE = 1e-13  # what counts as zero where exactness was declined
+
+
+@inner(fastmath=FAST)
+def row_at(k, G, c, x):
+    """Row c at a point."""
+    total = G[c, k]
+    for j in range(k):
+        total += G[c, j] * x[j]
+    return total
+
+
+@inner(fastmath=FAST)
+def norm1(k, x):
+    """Sum of absolute values."""
+    total = 0.0
+    for j in range(k):
+        total += abs(x[j])
+    return total
+
+
+@inner()
+def side(k, G, c, x, exact):
+    """Certified sign of row c at x: 1, -1, or 0 when rounding could hide it."""
+    v = row_at(k, G, c, x)
+    error = G[c, k + AERR] * norm1(k, x) + G[c, k + BERR] if exact else LOOSE
+    return 1 if v > error else (-1 if v < -error else 0)
+
+
+@inner()
+def gather(k, d, F, con, pts, sign, G, A):
+    """Constraints of frame d as columns of A, oriented so that the cell is where all are >= 0."""
+    m = F[d, NCON]
+    for n in range(m):
+        c = con[d, n]
+        s = sign[c]
+        for j in range(k + 1):
+            A[j, n] = s * G[c, j]
+        for j in range(k + EW, k + SPAN + 1):
+            A[j, n] = G[c, j]
+        total = A[k, n]
+        for j in range(k):
+            total += A[j, n] * pts[d, 0, j]
+        A[k + SLACK, n] = total
+
+
+@inner()
+def accept(k, d, c, s, x, exact, F, pts, G, A):
+    """Add x to the points of frame d if it lies certainly inside and on side -s of row c."""
+    if side(k, G, c, x, exact) != -s:
+        return False
+    size = norm1(k, x)
+    if not size < 1e150:
+        return False
+    for n in range(F[d, NCON]):
+        total = A[k, n]
+        for j in range(k):
+            total += A[j, n] * x[j]
+        error = A[k + AERR, n] * size + A[k + BERR, n] if exact else LOOSE
+        if not total > error:
+            return False
+    add_point(k, d, x, F, pts)
+    return True
+
+
+@inner()
+def add_point(k, d, x, F, pts):
+    """Remember a point of the cell; a full list forgets one that is not the witness."""
+    cap = pts.shape[1]
+    inside, total = F[d, NIN], F[d, NPT]
+    if inside == cap:
+        old = 1 + F[d, POS] % (cap - 2)
+        for j in range(k):
+            pts[d, old, j] = pts[d, cap - 1, j]
+            pts[d, cap - 1, j] = x[j]
+        return
+    if total == cap:
+        total -= 1
+    for j in range(k):
+        pts[d, total, j] = pts[d, inside, j]
+        pts[d, inside, j] = x[j]
+    F[d, NIN] = inside + 1
+    F[d, NPT] = total + 1
+
+
+@inner()
+def by_segment(k, d, c, s, F, pts, sign, G, S):
+    """Propose a point on side -s of row c, on a segment that leaves the cell through its last split.
+
+    The sibling's points satisfy every constraint but that of the split unit; where such a
+    segment crosses the split, the sign of row c tells which of the two siblings row c cuts,
+    without any LP.
+    """
+    u = F[d, PARENT]
+    if u < 0:
+        return False
+    su = sign[u]
+    for o in range(F[d, NIN], F[d, NPT]):
+        vo = s * row_at(k, G, c, pts[d, o])
+        if vo >= 0.0:
+            continue
+        uo = su * row_at(k, G, u, pts[d, o])
+        for p in range(min(F[d, NIN], 4)):
+            vp = s * row_at(k, G, c, pts[d, p])
+            up = su * row_at(k, G, u, pts[d, p])
+            if vp <= 0.0 or up <= 0.0 or uo >= 0.0:
+                continue
+            t_split = up / (up - uo)
+            t_cut = vp / (vp - vo)
+            if t_cut < t_split * 0.999999:
+                t = 0.5 * (t_cut + t_split)
+                for j in range(k):
+                    S[TRIAL, j] = pts[d, p, j] + t * (pts[d, o, j] - pts[d, p, j])
+                return True
+    return False
+
+
+@inner(fastmath=FAST)
+def by_ray(k, d, c, s, value, F, pts, G, A, S):
+    """Propose a point on side -s of row c, along the row's gradient from the witness."""
+    m = F[d, NCON]
+    norm2 = 0.0
+    for j in range(k):
+        norm2 += G[c, j] * G[c, j]
+    for n in range(m):
+        A[k + RATE, n] = 0.0
+    for j in range(k):
+        f = -s * G[c, j]
+        for n in range(m):
+            A[k + RATE, n] += f * A[j, n]
+    reach = BIG
+    for n in range(m):
+        if A[k + RATE, n] < 0.0:
+            reach = min(reach, -A[k + SLACK, n] / A[k + RATE, n])
+    cross = value / norm2
+    if reach < cross * (1.0 + 1e-9):
+        return False
+    t = 0.5 * (cross + min(reach, 3.0 * cross))
+    for j in range(k):
+        S[TRIAL, j] = pts[d, 0, j] - t * s * G[c, j]
+    return True
+
+
+@inner()
+def by_lp(k, d, value, low, count, attempt, pts, S):
+    """Propose a point between the witness and where the LP ended (``count`` -1: along a ray)."""
+    if count == -1:
+        slope = 0.0
+        for j in range(k):
+            slope += S[W, j] * S[Y, j]
+        if not slope < 0.0:
+            return False
+        t = -value / slope * (2.0 if attempt == 0 else (8.0 if attempt == 1 else 1.1))
+    else:
+        cross = value / (value - low)
+        t = cross + (1.0 - cross) * (0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2))
+    for j in range(k):
+        S[TRIAL, j] = pts[d, 0, j] + t * S[Y, j]
+    return True
+
+
+@inner()
+def proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live):
+    """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
+    if st[BOUNDED] > 0 and proved_bounded(A, S, I, k, wc, we, wce, count, 1.0) > 0.0:
+        st[S_FLOAT] += 1
+        return True
+    integer = proved_integer(A, S, I, k, wc, wexp, count)
+    if integer >= 0:
+        st[S_INTEGER] += 1
+        support = 0
+        for n in range(count):
+            support += S[MULT, n] > 1e-9
+        if integer == 0 and support <= 1:
+            st[S_COINCIDENT] += 1
+        return True
+    low = proved_unbounded(A, S, I, MR, k, wc, we, wce, count, span, live)
+    if low >= 0.0:
+        st[S_FLOAT] += 1
+        if low == 0.0 and k == 1:
+            st[S_COINCIDENT] += 1
+        return True
+    return False
+
+
+@inner()
+def constant(k, c, exact, st, G):
+    """Place a row without any slope, or -1 when it has one."""
+    for j in range(k):
+        if G[c, j] != 0.0:
+            return -1
+    if exact and G[c, k + EW] > 0.0:
+        return -1
+    value, error = G[c, k], G[c, k + EC] if exact else 0.0
+    if abs(value) <= error and not (value == 0.0 and error == 0.0):
+        return NONE
+    st[S_CONSTANT] += 1
+    if value == 0.0:
+        st[S_COINCIDENT] += 1  # identically at its breakpoint: the lower piece
+    return PLUS if value > 0.0 else MINUS
+
+
+@inner()
+def outside_box(k, layer, c, s, G, box):
+    """The certified bounding box of the cell lies on side s of row c."""
+    low = s * G[c, k]
+    spread = 0.0
+    for j in range(k):
+        low += s * G[c, j] * box[2 * layer, j]
+        spread += abs(G[c, j]) * box[2 * layer + 1, j]
+    return low - spread > 1.01 * (G[c, k + AERR] * k + G[c, k + BERR])
+
+
+@inner()
+def place(k, d, c, exact, st, F, pts, sign, G, A, T, S, I, MR, live, box):
+    """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS or NONE (undecided)."""
+    st[S_TESTS] += 1
+    s = 0
+    for p in range(F[d, NIN]):
+        t = side(k, G, c, pts[d, p], exact)
+        if t != 0 and s == 0:
+            s = t
+        elif t != 0 and s != t:
+            st[S_POINTS] += 1
+            return CUTS
+    flat = constant(k, c, exact, st, G)
+    if flat >= 0:
+        return flat
+    if s == 0:
+        return NONE
+    if F[d, ENTRY] > 0 and st[BOUNDED] > 0 and outside_box(k, F[d, LAYER], c, s, G, box):
+        st[S_BOX] += 1
+        return PLUS if s > 0 else MINUS
+    value = s * row_at(k, G, c, pts[d, 0])
+    if value <= 0.0:  # the witness itself is not certain about this row
+        return NONE
+    status, low, count = FAILED, value, 0
+    for stage in range(5):  # a segment, a ray, then three points towards the LP's vertex
+        if stage == 0:
+            proposed = by_segment(k, d, c, s, F, pts, sign, G, S)
+        elif stage == 1:
+            proposed = by_ray(k, d, c, s, value, F, pts, G, A, S)
+        else:
+            if stage == 2:
+                for j in range(k):
+                    S[W, j] = s * G[c, j]
+                st[S_LPS] += 1
+                m = F[d, NCON]
+                status, low, count = minimise(A, T, S, I, k, m, value, -0.25 * value, -1)
+                if status == FAILED:
+                    return NONE
+            if status == INSIDE:
+                if low >= -1e-12 * value:
+                    break
+                count0 = 0
+            else:
+                count0 = count
+            proposed = by_lp(k, d, value, low, count0, stage - 2, pts, S)
+        if proposed and accept(k, d, c, s, S[TRIAL], exact, F, pts, G, A):
+            st[S_SEGMENTS + min(stage, 2)] += 1
+            return CUTS
+    if status == BELOW:
+        return NONE
+    wc, we, wce, wexp = s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP])
+    span = G[c, k + SPAN]
+    if not exact or proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live):
+        return PLUS if s > 0 else MINUS
+    return NONE
+
+
+@inner()
+def prune(k, d, st, F, con, G, A, T, S, I, MR, live):
+    """Drop constraints that are certified redundant; the others only cost time."""
+    m = F[d, NCON]
+    for n in range(m):
+        I[KEEP, n] = 0
+    for j in range(k):  # what an axis ray hits first is kept without a question
+        up, down, first_up, first_down = BIG, BIG, -1, -1
+        for n in range(m):
+            a = A[j, n]
+            if a < 0.0 and A[k + SLACK, n] < -a * up:
+                up, first_up = -A[k + SLACK, n] / a, n
+            elif a > 0.0 and A[k + SLACK, n] < a * down:
+                down, first_down = A[k + SLACK, n] / a, n
+        if first_up >= 0:
+            I[KEEP, first_up] = 1
+        if first_down >= 0:
+            I[KEEP, first_down] = 1
+    n = 0
+    while n < m:
+        redundant = False
+        if I[KEEP, n] == 0:
+            for j in range(k):
+                S[W, j] = A[j, n]
+            st[S_PRUNE] += 1
+            slack = A[k + SLACK, n]
+            status, _, count = minimise(A, T, S, I, k, m, slack, -1e-12, n)
+            if status == INSIDE:
+                wc, we, wce, wexp = A[k, n], A[k + EW, n], A[k + EC, n], int(A[k + EXP, n])
+                span = A[k + SPAN, n]
+                redundant = proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live)
+        if not redundant:
+            n += 1
+            continue
+        m -= 1
+        con[d, n], I[KEEP, n] = con[d, m], I[KEEP, m]
+        for j in range(k + SLACK + 1):
+            A[j, n] = A[j, m]
+    F[d, NCON] = m
+
+
+@inner()
+def bound(k, d, F, pts, A, T, S, I, box):
+    """A certified bounding box of the cell: the cheapest proof that a far unit does not cut."""
+    layer = F[d, LAYER]
+    for j in range(k):
+        low, high = -1.0, 1.0
+        for end in range(2):
+            f = 1.0 if end == 0 else -1.0
+            for i in range(k):
+                S[W, i] = f if i == j else 0.0
+            status, _, count = minimise(A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG, -1)
+            if status == INSIDE:
+                limit = proved_bounded(A, S, I, k, 0.0, 0.0, 0.0, count, 1.0)
+                if end == 0:
+                    low = max(low, limit)
+                else:
+                    high = min(high, -limit)
+        box[2 * layer, j] = 0.5 * (low + high)
+        box[2 * layer + 1, j] = 0.5 * (high - low) + 4.0 * ULP
+
+
+@inner()
+def open_layer(k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut):
+    """Frame d enters its layer: all rows are candidates; constraints and box are refreshed."""
+    layer = F[d, LAYER]
+    first = layers_cut[layer]
+    for n in range(layers_cut[layer + 1] - first):
+        cand[d, n] = first + n
+    F[d, NCAND] = layers_cut[layer + 1] - first
+    F[d, POS] = 0
+    F[d, NSURV] = 0
+    F[d, PARENT] = -1
+    F[d, NPT] = F[d, NIN]
+    F[d, ENTRY] = 1
+    if layer == 0:
+        for j in range(k):
+            box[0, j], box[1, j] = 0.0, 1.0
+        return
+    gather(k, d, F, con, pts, sign, G, A)
+    if F[d, NCON] > k + 1:
+        prune(k, d, st, F, con, G, A, T, S, I, MR, live)
+    if st[BOUNDED] > 0:
+        bound(k, d, F, pts, A, T, S, I, box)
+
+
+@inner()
+def choose(k, d, exact, F, cand, pts, G):
+    """Position of the unit to split by: the first survivor with known points on both sides."""
+    for n in range(F[d, NSURV]):
+        plus = minus = False
+        for p in range(F[d, NIN]):
+            t = side(k, G, cand[d, n], pts[d, p], exact)
+            plus |= t > 0
+            minus |= t < 0
+            if plus and minus:
+                return n
+    return -1
+
+
+@inner()
+def split(k, d, n, exact, F, cand, con, pts, sign, G):
+    """Push the first child of frame d, cut by the candidate at position n, as frame d + 1."""
+    e = d + 1
+    u = cand[d, n]
+    t = side(k, G, u, pts[d, 0], exact)
+    if t == 0:
+        t = 1
+    sign[u] = t
+    F[d, SPLIT] = u
+    F[d, PHASE] = SECOND
+    F[e, LAYER] = F[d, LAYER]
+    left = 0
+    for i in range(F[d, NSURV]):
+        if i != n:
+            cand[e, left] = cand[d, i]
+            left += 1
+    F[e, NCAND] = left
+    for i in range(F[d, NCON]):
+        con[e, i] = con[d, i]
+    F[e, NCON] = F[d, NCON]
+    count = 0
+    for wanted in (t, -t):  # the child's own points first, the sibling's behind them
+        for p in range(F[d, NIN]):
+            if side(k, G, u, pts[d, p], exact) == wanted:
+                for j in range(k):
+                    pts[e, count, j] = pts[d, p, j]
+                count += 1
+        if wanted == t:
+            F[e, NIN] = count
+    F[e, NPT] = count
+    _constrain(e, u, F, con)
+
+
+@inner()
+def second(k, d, exact, F, cand, con, pts, sign, G):
+    """Frame d, whose first child is done, becomes its own second child."""
+    u = F[d, SPLIT]
+    t = -int(sign[u])
+    sign[u] = t
+    left = 0
+    for i in range(F[d, NSURV]):
+        if cand[d, i] != u:
+            cand[d, left] = cand[d, i]
+            left += 1
+    F[d, NCAND] = left
+    count, total = 0, F[d, NIN]
+    for wanted in (t, -t):
+        for p in range(count, total):
+            if side(k, G, u, pts[d, p], exact) == wanted:
+                for j in range(k):
+                    pts[d, p, j], pts[d, count, j] = pts[d, count, j], pts[d, p, j]
+                count += 1
+        if wanted == t:
+            F[d, NIN] = count
+    F[d, NPT] = count
+    _constrain(d, u, F, con)
+
+
+@inner()
+def _constrain(d, u, F, con):
+    con[d, F[d, NCON]] = u
+    F[d, NCON] += 1
+    F[d, PHASE] = TEST
+    F[d, ENTRY] = 0
+    F[d, POS] = 0
+    F[d, NSURV] = 0
+    F[d, PARENT] = u
+
+
+@inner()
+def settle(d, c, verdict, F, cand, sign):
+    """Record where candidate c stands and move to the next."""
+    if verdict == CUTS:
+        cand[d, F[d, NSURV]] = c
+        F[d, NSURV] += 1
+    else:
+        sign[c] = 1 if verdict == PLUS else -1
+    F[d, POS] += 1
+
+
+@inner()
+def emit(k, d, st, pts, sign, out_signs, out_points):
+    """Write the pattern and the witness of a finished cell."""
+    n = st[NOUT]
+    for c in range(out_signs.shape[1]):
+        out_signs[n, c] = 1 if sign[c] > 0 else 0
+    for j in range(k):
+        out_points[n, j] = pts[d, 0, j]
+    st[NOUT] = n + 1
+
+
+@njit(cache=True, nogil=True, error_model="numpy")
+def advance(P, C, budget):
+    """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
+    k, last = P.k, P.n_layers - 1
+    st, F, cand, con, pts, sign, G = C.st, C.F, C.cand, C.con, C.pts, C.sign, C.G
+    A, T, S, I, MR, live, box = C.A, C.T, C.S, C.I, C.MR, C.live, C.box
+    exact = st[EXACT] > 0
+    d = st[DEPTH]
+    if d >= 0 and st[ANSWER] == DROP:  # the caller counted this whole frame
+        st[ANSWER] = NONE
+        d -= 1
+    while d >= 0:
+        st[DEPTH] = d
+        if budget <= 0:
+            return SPENT
+        budget -= 1
+        if F[d, PHASE] == SECOND:
+            second(k, d, exact, F, cand, con, pts, sign, G)
+        elif F[d, PHASE] == NEW:
+            compose(
+                k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
+                P.cut_unit, P.cuts, sign, C.ok, live, C.H, C.Z, G,
+            )  # fmt: skip
+            open_layer(
+                k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, P.layers_cut
+            )
+            F[d, PHASE] = TEST
+        if F[d, POS] < F[d, NCAND]:
+            if st[ANSWER] != NONE:  # the caller decided the one we stopped at
+                settle(d, cand[d, F[d, POS]], st[ANSWER], F, cand, sign)
+                st[ANSWER] = NONE
+            gather(k, d, F, con, pts, sign, G, A)
+            while F[d, POS] < F[d, NCAND]:
+                c = cand[d, F[d, POS]]
+                verdict = place(k, d, c, exact, st, F, pts, sign, G, A, T, S, I, MR, live, box)
+                if verdict == NONE:
+                    st[UNIT] = c
+                    st[S_ASKED] += 1
+                    return UNDECIDED
+                settle(d, c, verdict, F, cand, sign)
+            st[S_NODES] += 1
+        if F[d, NSURV] == 0 and F[d, LAYER] < last:
+            F[d, LAYER] += 1
+            F[d, PHASE] = NEW
+            continue
+        if F[d, NSURV] == 0 or (F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last):
+            if st[EMIT] > 0:
+                if st[NOUT] == C.out_signs.shape[0]:
+                    return FULL
+                emit(k, d, st, pts, sign, C.out_signs, C.out_points)
+            st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
+            d -= 1
+            continue
+        n = choose(k, d, exact, F, cand, pts, G)
+        if n < 0:  # the evidence was forgotten: look again from the witness alone
+            F[d, NCAND], F[d, POS], F[d, NSURV] = F[d, NSURV], 0, 0
+            F[d, NIN], F[d, NPT] = 1, 1
+            continue
+        split(k, d, n, exact, F, cand, con, pts, sign, G)
+        d += 1
+    st[DEPTH] = -1
+    return DONE
+
+
+_ = np, CONST, BASIS

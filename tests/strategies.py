@@ -1,0 +1,124 @@
+"""Random small networks and domains, degenerate ones on purpose.
+
+A network is a list of (W, b) pairs of float64 arrays, the last pair the affine output. Rows of
+hidden layers are drawn one after the other and may repeat, oppose, scale or nearly repeat earlier
+ones, pass through a common point, or vanish. Numbers are of one style per network: small integers,
+dyadic fractions, float32 values (three times such a row is exact in float64) or full float64.
+"""
+
+import numpy as np
+from hypothesis import strategies as st
+
+STYLES = ("integer", "dyadic", "float32", "float64")
+
+# What a row may be; listed more often where a rarer draw would leave most networks with few cells.
+KINDS = (
+    *("fresh", "fresh", "fresh", "concurrent", "concurrent", "zero bias", "parallel", "ulp"),
+    *("duplicate", "opposite", "scaled", "dead", "constant"),
+)
+
+
+def sizes(low, high):
+    """An integer that is small when shrunk and mostly large otherwise."""
+    return st.sampled_from([k for k in range(low, high + 1) for _ in range(2 * (k - low) + 1)])
+
+
+@st.composite
+def vectors(draw, size, style):
+    """A float64 array of the given style; the continuous ones come from a seeded generator."""
+    if style in ("integer", "dyadic"):
+        values = draw(st.lists(st.integers(-3, 3), min_size=size, max_size=size))
+        return np.array(values, float) / (1 if style == "integer" else 4)
+    v = np.random.default_rng(draw(st.integers(0, 2**32 - 1))).standard_normal(size)
+    return v.astype(np.float32).astype(float) if style == "float32" else v
+
+
+@st.composite
+def rows(draw, earlier, size, style, centre, kinds):
+    """The next row (weights..., bias) of a layer, given the earlier ones."""
+    kind = draw(st.sampled_from(kinds))
+    if kind == "dead":
+        return np.append(np.zeros(size), draw(st.sampled_from([-1.0, 0.0])))
+    if kind == "constant":
+        return np.append(np.zeros(size), 1.0)
+    row = draw(vectors(size + 1, style))
+    if kind == "zero bias":
+        row[-1] = 0.0
+    elif kind == "concurrent":
+        row[-1] = -(row[:-1] @ centre)
+    elif earlier and kind not in ("fresh", "zero bias"):
+        base = draw(st.sampled_from(earlier)).copy()
+        if kind == "parallel":
+            base[-1] = row[-1]
+        elif kind == "scaled":
+            base *= draw(st.sampled_from([0.25, 0.5, 2.0, 3.0, -2.0, -3.0]))
+        elif kind == "opposite":
+            base *= -1.0
+        elif kind == "ulp":
+            k = draw(st.integers(0, size))
+            base[k] = np.nextafter(base[k], draw(st.sampled_from([-np.inf, np.inf])))
+            # A subnormal neighbour of zero would only test the range of exponents.
+            base[k] = base[k] if abs(base[k]) > 1e-300 else 2.0**-60
+        return base
+    return row
+
+
+@st.composite
+def networks(
+    draw,
+    inputs=(1, 3),
+    layers=(1, 3),
+    units=(1, 4),
+    outputs=(1, 2),
+    styles=STYLES,
+    kinds=KINDS,
+):
+    """A network; each pair bounds, both ends included, the size of the same name."""
+    n = draw(sizes(*inputs))
+    style = draw(st.sampled_from(styles))
+    net, width = [], n
+    for _ in range(draw(sizes(*layers))):
+        # Half of the layers are in general position, up to the style of their numbers.
+        allowed = draw(st.sampled_from([kinds, ("fresh",)]))
+        centre = np.array(draw(st.lists(st.integers(-2, 2), min_size=width, max_size=width)), float)
+        drawn = []
+        for _ in range(draw(sizes(*units))):
+            drawn.append(draw(rows(drawn, width, style, centre, allowed)))
+        layer = np.array(drawn)
+        net.append((layer[:, :-1].copy(), layer[:, -1].copy()))
+        width = len(layer)
+    last = np.array([draw(vectors(width + 1, style)) for _ in range(draw(st.integers(*outputs)))])
+    return [*net, (last[:, :-1].copy(), last[:, -1].copy())]
+
+
+@st.composite
+def boxes(draw, n):
+    """(lo, hi) with dyadic corners, so that sides often lie on hyperplanes of small networks."""
+    lo = np.array(draw(st.lists(st.integers(-8, 4), min_size=n, max_size=n)), float) / 2
+    side = np.array(draw(st.lists(st.integers(1, 8), min_size=n, max_size=n)), float) / 2
+    return lo, lo + side
+
+
+@st.composite
+def polytopes(draw, n):
+    """(A, b) with a ball of positive radius in A x <= b; some are unbounded or have idle rows."""
+    size = draw(st.integers(1, 2 * n + 2))
+    row = st.lists(st.integers(-3, 3), min_size=n, max_size=n).filter(any)
+    A = np.array(draw(st.lists(row, min_size=size, max_size=size)), float)
+    centre = np.array(draw(st.lists(st.integers(-2, 2), min_size=n, max_size=n)), float)
+    slack = np.array(draw(st.lists(st.integers(1, 6), min_size=size, max_size=size)), float)
+    return A, A @ centre + slack
+
+
+def domains(n):
+    """None (all of R^n), ("box", lo, hi) or ("polytope", A, b)."""
+    box = boxes(n).map(lambda pair: ("box", *pair))
+    polytope = polytopes(n).map(lambda pair: ("polytope", *pair))
+    return st.sampled_from([st.none(), box, polytope]).flatmap(lambda strategy: strategy)
+
+
+@st.composite
+def problems(draw, **bounds):
+    """A network with a domain of its input space."""
+    net = draw(networks(**bounds))
+    return net, draw(domains(net[0][0].shape[1]))
