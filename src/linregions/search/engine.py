@@ -1,0 +1,361 @@
+"""The search as an object: advance it, interrupt it, ask it what is proved so far.
+
+`Search` owns a cursor and moves it by the compiled kernel. Where the kernel stops at a
+decision that floats cannot justify, `Search` decides it in rational arithmetic and resumes.
+A part of the tree whose cells hold no certifiable float point is walked by `Exact.leaves`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from ..domain import Restricted
+from ..errors import LinregionsError
+from . import kernel as K
+from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, sign, value
+from .lp import AERR, BERR
+from .program import Compiled, Cursor
+
+STATISTICS = {
+    "nodes": K.S_NODES,
+    "tests": K.S_TESTS,
+    "known_points": K.S_POINTS,
+    "segments": K.S_SEGMENTS,
+    "rays": K.S_RAYS,
+    "lp_cuts": K.S_LP_CUT,
+    "constant": K.S_CONSTANT,
+    "bounding_box": K.S_BOX,
+    "float_proofs": K.S_FLOAT,
+    "integer_proofs": K.S_INTEGER,
+    "lps": K.S_LPS,
+}
+
+
+class Leaves(NamedTuple):
+    """A batch of finished cells: signs of all rows, and an interior point of each.
+
+    ``signs`` (cells, rows) uint8; ``points`` (cells, k) float64 in domain coordinates;
+    ``exact`` maps positions to rational points where no float lies in the cell.
+    """
+
+    signs: np.ndarray
+    points: np.ndarray
+    exact: dict[int, list[Fraction]]
+
+
+class Search:
+    """An interruptible, deterministic search over the cells of a restricted network.
+
+    Parameters
+    ----------
+    problem
+        What `restrict` gave.
+    exact
+        Justify every decision (default). Otherwise floats decide, to a tolerance of 1e-13
+        in rows and coordinates scaled to about 1.
+    emit
+        Size of the output buffer; 0 counts without listing.
+
+    Attributes
+    ----------
+    leaves
+        Cells found so far: a proved lower bound of the count.
+    done
+        True when the tree is exhausted.
+    """
+
+    def __init__(self, problem: Restricted, exact: bool = True, emit: int = 0) -> None:
+        self.problem = problem
+        self.compiled = Compiled(problem)
+        self.exact = exact
+        self.rational = Exact(self.compiled)
+        self.extra = 0  # leaves found by rational arithmetic
+        self.asked = 0
+        self.coincident = 0
+        self.done = False
+        self._emit = emit
+        self._side: Iterator[tuple[np.ndarray, Point, bool]] | None = None
+        self._found: list[tuple[np.ndarray, Point]] = []
+        self.cursor: Cursor | None = None
+        self._start()
+
+    # -- the way in -------------------------------------------------------------------
+
+    def _start(self) -> None:
+        compiled = self.compiled
+        domain = self.rational.domain_rows()
+        if compiled.cuts == 0 or compiled.k == 0:
+            self._walk(domain, self._rational_witness(domain))
+            return
+        witness = self._float_witness()
+        if witness is not None:
+            self.cursor = compiled.cursor(witness, self.exact, self._emit)
+            if self._certain(0, witness):
+                return
+        self.cursor = None
+        self._walk(domain, self._rational_witness(domain))
+
+    def _walk(self, domain: list[Row], x: Point) -> None:
+        """The whole tree in rational arithmetic."""
+        signs = np.ones(self.compiled.cuts, np.int8)
+        cut = self.rational.cut
+        first = list(range(cut[0], cut[1])) if len(cut) > 1 else []
+        self._side = self.rational.leaves(0, domain, x, signs, first)
+
+    def _float_witness(self) -> np.ndarray | None:
+        """A generic interior point of the domain in kernel coordinates, if a float is one."""
+        compiled, k = self.compiled, self.compiled.k
+        rng = np.random.default_rng(0)
+        A, b = compiled.rows_A, compiled.rows_b
+        if len(b) == 0:
+            return rng.normal(size=k)
+        norms = np.linalg.norm(A, axis=1)
+        lo, hi = np.full(k, -np.inf), np.full(k, np.inf)
+        for row, limit in zip(A, b, strict=True):
+            (at,) = np.flatnonzero(row)[:1] if np.count_nonzero(row) == 1 else (None,)
+            if at is not None and row[at] > 0:
+                hi[at] = min(hi[at], limit / row[at])
+            elif at is not None:
+                lo[at] = max(lo[at], limit / row[at])
+        lo = np.where(np.isfinite(lo), lo, np.where(np.isfinite(hi), hi - 2, -1))
+        hi = np.where(np.isfinite(hi), hi, lo + 2)
+        x = 0.5 * (lo + hi) + 0.5 * (hi - lo) * rng.uniform(-0.5, 0.5, k)
+        if (A @ x < b).all():
+            return x
+        centre = _centre(A, b, norms)
+        if centre is None:
+            return None
+        x, radius = centre
+        step = rng.normal(size=k)
+        return x + 0.3 * min(radius, 1.0) * step / np.linalg.norm(step)
+
+    def _rational_witness(self, domain: list[Row]) -> Point:
+        x = interior_point(domain, self.compiled.k)
+        if x is None:
+            raise LinregionsError(
+                f"{self.problem.domain.describe()} has no interior: it is empty or flat; a flat "
+                "domain is a Slice of a full-dimensional one"
+            )
+        return x
+
+    # -- moving -----------------------------------------------------------------------
+
+    @property
+    def leaves(self) -> int:
+        """Cells found so far."""
+        return self.extra + (int(self.cursor.st[K.S_LEAVES]) if self.cursor else 0)
+
+    def run(self, nodes: int) -> bool:
+        """Advance by about ``nodes`` tree nodes; True while work (or output) is left."""
+        while nodes > 0 and not self.done:
+            if self._side is not None:
+                nodes -= 20 * self._advance_side(1 + nodes // 20)
+                if self._emit and len(self._found) >= self._emit:
+                    return True
+                continue
+            if self.cursor is None:
+                self.done = True
+                break
+            before = int(self.cursor.st[K.S_NODES])
+            status = K.advance(self.compiled.program, self.cursor, nodes)
+            nodes -= max(1, int(self.cursor.st[K.S_NODES]) - before)
+            if status == K.DONE:
+                self.done = True
+            elif status == K.UNDECIDED:
+                self._decide()
+            else:  # SPENT, or FULL: the caller takes the output
+                return True
+        return not self.done
+
+    def _advance_side(self, steps: int) -> int:
+        assert self._side is not None
+        for n in range(steps):
+            found = next(self._side, None)
+            if found is None:
+                self._side = None
+                return n + 1
+            signs, x, coincident = found
+            self.extra += 1
+            self.coincident += coincident
+            if self._emit:
+                self._found.append((signs, x))
+        return steps
+
+    def take(self) -> Leaves:
+        """Hand over the cells found since the last call (only with ``emit``)."""
+        parts, points, exact = [], [], {}
+        unit = self.compiled.unit
+        if self.cursor is not None:
+            n = int(self.cursor.st[K.NOUT])
+            parts.append(self.cursor.out_signs[:n].copy())
+            points.append(self.cursor.out_points[:n] * unit)
+            self.cursor.st[K.NOUT] = 0
+        base = sum(len(p) for p in parts)
+        for i, (signs, x) in enumerate(self._found):
+            parts.append((signs > 0).astype(np.uint8)[None, :])
+            exact[base + i] = [
+                Fraction(int(v.p), int(v.q)) * Fraction(u) for v, u in zip(x, unit, strict=True)
+            ]
+            points.append(np.array([[float(v) for v in exact[base + i]]]).reshape(1, -1))
+        self._found = []
+        signs = np.concatenate([np.zeros((0, self.compiled.cuts), np.uint8), *parts])
+        return Leaves(signs, np.concatenate([np.zeros((0, self.compiled.k)), *points]), exact)
+
+    def stats(self) -> dict[str, int]:
+        """How many decisions each argument took."""
+        st = self.cursor.st if self.cursor else np.zeros(32, np.int64)
+        out = {name: int(st[at]) for name, at in STATISTICS.items()}
+        out["rational"] = self.rational.solves
+        out["rational_cells"] = self.extra
+        return out
+
+    @property
+    def coincidences(self) -> int:
+        """Decisions where a row contains a facet of the cell or vanishes on all of it.
+
+        Zero means that neighbouring cells always differ in exactly one row.
+        """
+        return self.coincident + (int(self.cursor.st[K.S_COINCIDENT]) if self.cursor else 0)
+
+    # -- deciding ---------------------------------------------------------------------
+
+    def _decide(self) -> None:
+        """Settle the decision that the kernel stopped at, in rational arithmetic."""
+        C = self.cursor
+        assert C is not None
+        self.asked += 1
+        d, c = int(C.st[K.DEPTH]), int(C.st[K.UNIT])
+        signs = C.sign[: self.compiled.cuts]
+        rows = self.rational.cell(C.con[d, : C.F[d, K.NCON]].tolist(), signs)
+        g = self.rational.row(c, signs)
+        x0 = point_of(C.pts[d, 0])
+        s, x, other, coincident = self.rational.place(rows, x0, g)
+        self.coincident += coincident
+        if other is None:
+            C.st[K.ANSWER] = K.PLUS if s > 0 else K.MINUS
+            return
+        sides = {t: self._side_point(d, c, t, rows, x, g) for t in (s, -s)}
+        if all(sides.values()):
+            C.st[K.ANSWER] = K.CUTS
+            return
+        first = int(C.F[d, K.NSURV])
+        at = int(C.F[d, K.POS])
+        others = C.cand[d, :first].tolist() + C.cand[d, at + 1 : C.F[d, K.NCAND]].tolist()
+        layer = int(C.F[d, K.LAYER])
+        if not any(sides.values()):
+            self._side = self.rational.leaves(layer, rows, x, signs, [c, *others])
+            C.st[K.ANSWER] = K.DROP
+            return
+        seen = s if sides[s] else -s
+        start, hidden = (other if seen == s else x), signs.copy()
+        hidden[c] = -seen
+        half = [*rows, g if seen < 0 else negative(g)]
+        self._side = self.rational.leaves(layer, half, start, hidden, others)
+        self._keep_side(d, c, seen, others)
+
+    def _side_point(self, d: int, c: int, t: int, rows: list[Row], x: Point, g: Row) -> bool:
+        """Make sure that frame d knows a certified float point on side t of row c."""
+        C = self.cursor
+        assert C is not None
+        if any(self._side_of(c, C.pts[d, p]) == t for p in range(C.F[d, K.NIN])):
+            return True
+        far = minimise(rows, x, negative(g) if t > 0 else g)
+        for tau in (0.5, 0.8, 0.95, 0.2, 0.05):
+            step = Fraction(tau)
+            if far.direction is not None:
+                scale = 100 * step * (1 + abs(value(g, x)))
+                y = [float(a + _q(scale) * b) for a, b in zip(x, far.direction, strict=True)]
+            else:
+                assert far.point is not None
+                y = [float(a + _q(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]
+            trial = np.array(y)
+            if np.isfinite(trial).all() and self._side_of(c, trial) == t and self._certain(d, trial):
+                _insert(C, d, trial)
+                return True
+        return False
+
+    def _keep_side(self, d: int, c: int, side: int, others: list[int]) -> None:
+        """Frame d shrinks to one side of row c; its candidates are placed anew."""
+        C = self.cursor
+        assert C is not None
+        good = [p for p in range(C.F[d, K.NIN]) if self._side_of(c, C.pts[d, p]) == side]
+        C.pts[d, : len(good)] = C.pts[d, good]
+        C.F[d, [K.NIN, K.NPT]] = len(good)
+        C.sign[c] = side
+        C.con[d, C.F[d, K.NCON]] = c
+        C.F[d, K.NCON] += 1
+        C.F[d, K.PARENT] = -1
+        C.cand[d, : len(others)] = others
+        C.F[d, [K.NCAND, K.POS, K.NSURV]] = len(others), 0, 0
+
+    def _side_of(self, c: int, x: np.ndarray) -> int:
+        """`kernel.side` outside the kernel: the certified sign of row c at x."""
+        C, k = self.cursor, self.compiled.k
+        assert C is not None
+        v = float(C.G[c, :k] @ x + C.G[c, k])
+        error = C.G[c, k + AERR] * np.abs(x).sum() + C.G[c, k + BERR]
+        return int(v > error) - int(v < -error)
+
+    def _certain(self, d: int, x: np.ndarray) -> bool:
+        """The point lies certainly inside the cell of frame d."""
+        C = self.cursor
+        assert C is not None
+        return all(self._side_of(c, x) == C.sign[c] for c in C.con[d, : C.F[d, K.NCON]])
+
+    # -- saving -----------------------------------------------------------------------
+
+    def snapshot(self) -> dict[str, Any]:
+        """Everything that `restore` needs; a rational subtree under way is finished first."""
+        while self._side is not None:
+            self._advance_side(1000)
+        state: dict[str, Any] = {"extra": self.extra, "coincident": self.coincident}
+        state.update(done=self.done, asked=self.asked, found=list(self._found))
+        if self.cursor is not None:
+            state["cursor"] = {n: a.copy() for n, a in self.cursor._asdict().items()}
+        return state
+
+    def restore(self, state: dict[str, Any]) -> None:
+        """Continue from a snapshot of a search of the same problem and settings."""
+        self.extra, self.coincident = state["extra"], state["coincident"]
+        self.done, self.asked, self._found = state["done"], state["asked"], list(state["found"])
+        self._side = None
+        self.cursor = None
+        if "cursor" in state:
+            self.cursor = Cursor(**{n: a.copy() for n, a in state["cursor"].items()})
+
+
+def _q(x: Fraction | Any) -> Any:
+    from flint import fmpq
+
+    return fmpq(x.numerator, x.denominator) if isinstance(x, Fraction) else x
+
+
+def _insert(C: Cursor, d: int, x: np.ndarray) -> None:
+    """Put a point among the inside points of frame d (forgetting the last where it is full)."""
+    cap = C.pts.shape[1]
+    n = int(C.F[d, K.NIN])
+    C.F[d, K.NPT] = n  # outside points are dropped
+    at = min(n, cap - 1)
+    C.pts[d, at] = x
+    C.F[d, [K.NIN, K.NPT]] = at + 1
+
+
+def _centre(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """Centre and radius of a large inscribed ball, by HiGHS; None when it finds none."""
+    from scipy.optimize import linprog
+
+    k = A.shape[1]
+    result = linprog(
+        np.r_[np.zeros(k), -1.0],
+        A_ub=np.c_[A, norms],
+        b_ub=b,
+        bounds=[(None, None)] * k + [(0, 1e3)],
+    )
+    return None if not result.success or result.x[-1] <= 0 else (result.x[:k], result.x[-1])
+
+
+_ = sign

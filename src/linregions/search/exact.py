@@ -1,0 +1,361 @@
+"""Rational decisions: what floats could not settle, and cells that hold no float at all.
+
+Everything here works on integer rows (FLINT integers, one common positive denominator
+dropped, since only signs matter) and rational points. It is slow, short and sure. It also
+serves as an engine of its own: `Exact.leaves` walks a whole subtree without any float.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any
+
+import numpy as np
+from flint import fmpq, fmpz, fmpz_mat
+
+from ..affine import INPUT, ONE
+from ..rational import IntMatrix, integers, to_fmpq
+from ..units import Pointwise
+from .program import Compiled
+
+Row = list[fmpz]  # k coefficients and a constant
+Point = list[fmpq]
+
+ZERO = fmpq(0)
+
+
+def value(row: Row, x: Point) -> fmpq:
+    """The row at a point."""
+    total = fmpq(row[-1])
+    for a, v in zip(row, x, strict=False):
+        if a != 0:
+            total += a * v
+    return total
+
+
+def sign(x: Any) -> int:
+    """-1, 0 or 1."""
+    return (x > 0) - (x < 0)
+
+
+def negative(row: Row) -> Row:
+    """The opposite row."""
+    return [-a for a in row]
+
+
+def point_of(x: Sequence[float]) -> Point:
+    """A float point as the rational that it is."""
+    return [to_fmpq(float(v)) for v in x]
+
+
+@dataclass
+class Minimum:
+    """Outcome of `minimise`: the minimum of a row over a closed cell.
+
+    ``value`` is None when the row falls without bound along ``direction``; otherwise
+    ``point`` attains it. ``support`` counts the non-zero multipliers of the proof.
+    """
+
+    value: fmpq | None
+    point: Point | None
+    direction: Point | None
+    support: int
+
+
+def minimise(rows: list[Row], x0: Point, w: Row, stop: fmpq | None = None) -> Minimum:
+    """Minimise ``w`` over ``{x : rows >= 0}`` from a strictly interior point, exactly.
+
+    Simplex on a dictionary with free coordinates entering first; Bland's rule, so it ends.
+    ``stop``: return as soon as the value is below it.
+    """
+    k, m = len(x0), len(rows)
+    T = [[fmpq(r[c]) for c in range(k)] + [value(r, x0)] for r in rows]
+    names = [-1 - c for c in range(k)]  # nonbasic: coordinate c as -1 - c, slack i as i
+    basic = list(range(m))
+    cost = [fmpq(w[c]) for c in range(k)]
+    z = value(w, x0)
+
+    def current(enter: int = -1, step: fmpq = ZERO) -> Point:
+        y = [ZERO] * k
+        if enter >= 0 and names[enter] < 0:
+            y[-1 - names[enter]] = step
+        for i in range(m):
+            if basic[i] < 0:
+                y[-1 - basic[i]] = T[i][k] + (T[i][enter] * step if enter >= 0 else ZERO)
+        return [a + b for a, b in zip(x0, y, strict=True)]
+
+    while True:
+        free = [c for c in range(k) if names[c] < 0 and cost[c] != 0]
+        enter = free[0] if free else -1
+        if enter < 0:
+            falling = [c for c in range(k) if names[c] >= 0 and cost[c] < 0]
+            if not falling:
+                support = sum(names[c] >= 0 and cost[c] > 0 for c in range(k))
+                return Minimum(z, current(), None, support)
+            enter = min(falling, key=lambda c: names[c])
+        up = -1 if cost[enter] > 0 else 1
+        leave, theta = -1, ZERO
+        for i in range(m):
+            rate = T[i][enter] * -up
+            if basic[i] >= 0 and rate > 0:
+                t = T[i][k] / rate
+                if leave < 0 or t < theta or (t == theta and basic[i] < basic[leave]):
+                    leave, theta = i, t
+        if leave < 0:
+            y = [ZERO] * k
+            if names[enter] < 0:
+                y[-1 - names[enter]] = fmpq(up)
+            for i in range(m):
+                if basic[i] < 0:
+                    y[-1 - basic[i]] = T[i][enter] * up
+            return Minimum(None, None, y, 0)
+        after = z + cost[enter] * up * theta
+        if stop is not None and after < stop:
+            return Minimum(after, current(enter, up * theta), None, 0)
+        pivot_row = T[leave]
+        inverse = 1 / pivot_row[enter]
+        factors = [v * inverse for v in pivot_row]
+        for i in range(m):
+            f = T[i][enter]
+            if i == leave or f == 0:
+                continue
+            row = T[i]
+            for c in range(k + 1):
+                if c != enter and factors[c] != 0:
+                    row[c] -= f * factors[c]
+            row[enter] = f * inverse
+        f = cost[enter]
+        for c in range(k):
+            if c != enter:
+                cost[c] -= f * factors[c]
+        z -= f * factors[k]
+        cost[enter] = f * inverse
+        T[leave] = [-v for v in factors]
+        T[leave][enter] = inverse
+        names[enter], basic[leave] = basic[leave], names[enter]
+
+
+def beyond(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, Minimum]:
+    """A strictly interior point with ``w < 0``, from an interior point with ``w > 0``, or None."""
+    start = value(w, x0)
+    best = minimise(rows, x0, w)
+    if best.direction is not None:
+        slope = sum((a * d for a, d in zip(w, best.direction, strict=False)), ZERO)
+        t = -2 * start / slope
+        return [a + t * d for a, d in zip(x0, best.direction, strict=True)], best
+    assert best.value is not None and best.point is not None
+    if best.value >= 0:
+        return None, best
+    t = (start / (start - best.value) + 1) / 2
+    return [a + t * (b - a) for a, b in zip(x0, best.point, strict=True)], best
+
+
+def interior_point(rows: list[Row], k: int) -> Point | None:
+    """A strictly interior rational point of ``{rows >= 0}``, or None when there is none.
+
+    Maximises the common slack t <= 1: a programme with an obvious interior start.
+    """
+    lifted = [[*r[:k], fmpz(-1), r[k]] for r in rows] + [[fmpz(0)] * k + [fmpz(-1), fmpz(1)]]
+    start = [ZERO] * k + [min([fmpq(r[k]) for r in rows] + [fmpq(1)]) - 1]
+    goal = [fmpz(0)] * k + [fmpz(-1), fmpz(0)]
+    found = minimise(lifted, start, goal)
+    if found.point is None or found.point[k] <= 0:
+        return None
+    return found.point[:k]
+
+
+class Exact:
+    """Exact rows of a compiled network, and searches with them."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.compiled = compiled
+        self.k = compiled.k
+        self.cut = compiled.program.layers_cut
+        self._maps: list[dict[int, IntMatrix]] | None = None
+        self._cache: dict[int, tuple[bytes, list[Row], IntMatrix]] = {}
+        self.solves = 0
+
+    # -- exact rows -------------------------------------------------------------------
+
+    def _exact_maps(self) -> list[dict[int, IntMatrix]]:
+        """Per layer, the exact matrix of every source, in kernel coordinates."""
+        if self._maps is None:
+            net = self.compiled.network
+            unit = integers(np.diag(self.compiled.unit))
+            self._maps = []
+            for layer in net.layers:
+                maps = {}
+                for source in (*layer.affine.sources, ONE):
+                    m = layer.affine.exact(source, net.size_of(source))
+                    maps[source] = m @ unit if source == INPUT else m
+                self._maps.append(maps)
+        return self._maps
+
+    def domain_rows(self) -> list[Row]:
+        """``b - A x >= 0`` in kernel coordinates."""
+        problem = self.compiled.problem
+        A = integers(problem.A) @ integers(np.diag(self.compiled.unit))
+        b = integers(np.asarray(problem.b)[:, None])
+        rows = []
+        for r in range(len(problem.b)):
+            row = [-(A.num[r, j] * fmpz(b.den)) for j in range(self.k)]
+            rows.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
+        return rows
+
+    def _values(self, layer: int, signs: np.ndarray) -> IntMatrix:
+        """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""
+        k = self.k
+        if layer == 0:
+            return integers(np.eye(k, k + 1))
+        forms = self._forms(layer - 1, signs)
+        rows, dens = [], []
+        cut, last = self.cut[layer - 1], self.cut[layer]
+        where = self.compiled.program.cut_unit
+        base = int(self.compiled.program.layers[layer - 1, 0])
+        units = self.compiled.network.layers[layer - 1].units
+        assert isinstance(units, Pointwise)
+        for i, which in enumerate(units.which):
+            piece = 0
+            while cut < last and where[cut] == base + i:
+                piece += int(signs[cut] > 0)
+                cut += 1
+            slope = Fraction(units.kinds[which].slopes[piece])
+            shift = units.kinds[which].intercepts[piece]
+            den = slope.denominator * shift.denominator
+            row = [forms.num[i, c] * (slope.numerator * shift.denominator) for c in range(k + 1)]
+            row[k] += fmpz(shift.numerator * slope.denominator) * forms.den
+            rows.append(row)
+            dens.append(den)
+        common = int(np.lcm.reduce(np.array(dens, dtype=object))) if dens else 1
+        flat = [v * (common // d) for row, d in zip(rows, dens, strict=True) for v in row]
+        return IntMatrix(fmpz_mat(len(rows), k + 1, flat), forms.den * common)
+
+    def _forms(self, layer: int, signs: np.ndarray) -> IntMatrix:
+        """Exact pre-activations (n, k + 1) of a layer where earlier units have these signs."""
+        key = signs[: self.cut[layer]].tobytes()
+        hit = self._cache.get(layer)
+        if hit is not None and hit[0] == key:
+            return hit[2]
+        maps = self._exact_maps()[layer]
+        constant = maps[ONE]
+        total = constant @ integers(np.eye(1, self.k + 1, self.k))
+        for source, matrix in maps.items():
+            if source != ONE:
+                total = total + matrix @ self._values(source, signs)
+        self._cache[layer] = (key, self._rows(layer, total), total)
+        return total
+
+    def _rows(self, layer: int, forms: IntMatrix) -> list[Row]:
+        rows, k = [], self.k
+        where = self.compiled.program.cut_unit
+        base = int(self.compiled.program.layers[layer, 0])
+        units = self.compiled.network.layers[layer].units
+        assert isinstance(units, Pointwise)
+        breaks = [Fraction(t) for w in units.which for t in units.kinds[w].breaks]
+        for c, t in zip(range(self.cut[layer], self.cut[layer + 1]), breaks, strict=True):
+            i = int(where[c]) - base
+            row = [forms.num[i, j] * t.denominator for j in range(k + 1)]
+            row[k] -= fmpz(t.numerator) * forms.den
+            rows.append(reduced(row))
+        return rows
+
+    def rows(self, layer: int, signs: np.ndarray) -> list[Row]:
+        """Exact rows of the breakpoints of a layer, each scaled by some positive number."""
+        self._forms(layer, signs)
+        return self._cache[layer][1]
+
+    def row(self, c: int, signs: np.ndarray) -> Row:
+        """Exact row number c (a breakpoint's, or beyond them a domain inequality)."""
+        if c >= self.cut[-1]:
+            return self.domain_rows()[c - self.cut[-1]]
+        layer = int(np.searchsorted(self.cut, c, side="right")) - 1
+        return self.rows(layer, signs)[c - self.cut[layer]]
+
+    def cell(self, constraints: Sequence[int], signs: np.ndarray) -> list[Row]:
+        """Oriented exact rows of a list of constraints."""
+        domain = None
+        out = []
+        for c in constraints:
+            if c >= self.cut[-1]:
+                domain = self.domain_rows() if domain is None else domain
+                out.append(domain[c - self.cut[-1]])
+            else:
+                row = self.row(int(c), signs)
+                out.append(row if signs[c] > 0 else negative(row))
+        return out
+
+    # -- decisions --------------------------------------------------------------------
+
+    def place(self, rows: list[Row], x0: Point, g: Row) -> tuple[int, Point, Point | None, bool]:
+        """Where ``g`` stands to the cell.
+
+        Returns ``(s, x, other, coincident)``: side s (of the interior point x, which may have
+        moved off ``g = 0``; -1 for an identically zero row), a point on the other side if the
+        row cuts, and whether a facet of the cell lies in ``g = 0``.
+        """
+        self.solves += 1
+        k = self.k
+        if all(a == 0 for a in g[:k]):
+            return (1 if g[k] > 0 else -1), x0, None, g[k] == 0
+        s = sign(value(g, x0))
+        if s == 0:
+            x0 = self._step(rows, x0, [fmpq(a) for a in g[:k]])
+            s = sign(value(g, x0))
+        other, best = beyond(rows, x0, g if s > 0 else negative(g))
+        return s, x0, other, other is None and best.value == 0 and best.support <= 1
+
+    def _step(self, rows: list[Row], x: Point, direction: Point) -> Point:
+        """Half-way from an interior point to the boundary along a direction (or by 1)."""
+        step = fmpq(1)
+        for r in rows:
+            rate = sum((a * d for a, d in zip(r, direction, strict=False)), ZERO)
+            if rate < 0:
+                step = min(step, value(r, x) / -rate / 2)
+        return [a + step * d for a, d in zip(x, direction, strict=True)]
+
+    def leaves(
+        self, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
+    ) -> Iterator[tuple[np.ndarray, Point, bool]]:
+        """All cells of a subtree: ``(signs, interior point, a coincidence was met)``.
+
+        The subtree is that of the cell ``rows`` with interior point x, in which units before
+        ``layer`` have their ``signs`` and the candidates of this layer are still to place.
+        """
+        signs = signs.copy()
+        coincident = False
+        survivors: list[tuple[int, Row, int, Point]] = []
+        for c in cand:
+            g = self.row(c, signs)
+            s, x, other, tie = self.place(rows, x, g)
+            coincident |= tie
+            signs[c] = s
+            if other is not None:
+                survivors.append((c, g, s, other))
+        if survivors:
+            u, g, _, other = survivors[0]
+            rest = [c for c, *_ in survivors[1:]]
+            s = sign(value(g, x))
+            for t, start in ((s, x), (-s, other)):
+                signs[u] = t
+                cell = [*rows, g if t > 0 else negative(g)]
+                for found, y, tie in self.leaves(layer, cell, start, signs, rest):
+                    yield found, y, tie or coincident
+            return
+        if layer + 1 < len(self.cut) - 1:
+            after = list(range(self.cut[layer + 1], self.cut[layer + 2]))
+            for found, y, tie in self.leaves(layer + 1, rows, x, signs, after):
+                yield found, y, tie or coincident
+            return
+        yield signs, x, coincident
+
+
+def reduced(row: Row) -> Row:
+    """The row divided by the greatest common divisor of its entries."""
+    common = fmpz(0)
+    for a in row:
+        common = common.gcd(a)
+        if common == 1:
+            return row
+    return row if common == 0 else [a // common for a in row]
