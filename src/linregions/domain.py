@@ -16,7 +16,7 @@ import numpy as np
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
 from .network import Layer, Network
-from .rational import Matrix, fraction_array, integers, is_rational, rounded, simplest
+from .rational import Matrix, fraction_array, integers, rounded, simplest
 
 
 @dataclass(frozen=True, eq=False)
@@ -233,7 +233,8 @@ class Restricted:
     """A network on R^k, a polytope ``A y <= b`` in R^k, and the way back to the input.
 
     ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
-    one of many (the network does not see the rest of the input).
+    one of many (the network does not see the rest of the input), and ``rows`` (k, n), exact,
+    are the rows whose values are the coordinates (None: y is x itself, or a slice's).
     """
 
     network: Network
@@ -244,6 +245,7 @@ class Restricted:
     origin: np.ndarray | None
     source: Network
     domain: Domain
+    rows: Any = None
 
     @property
     def dimension(self) -> int:
@@ -314,8 +316,10 @@ def _reduce(given: Restricted) -> Restricted:
     rows = [r for b in blocks for r in b.num.tolist()]
     if k == 0 or _surely_full_rank(rows, k):
         return given
-    residues = nmod_mat(k, len(rows), [int(x) % PRIME for col in zip(*rows, strict=True) for x in col], PRIME) if rows else None
-    chosen = _pivots(residues) if residues is not None else []
+    chosen: list[int] = []
+    if rows:
+        columns = [int(x) % PRIME for column in zip(*rows, strict=True) for x in column]
+        chosen = _pivots(nmod_mat(k, len(rows), columns, PRIME))
     r = len(chosen)
     if r == k:
         return given
@@ -334,8 +338,19 @@ def _reduce(given: Restricted) -> Restricted:
     picked = np.array([[int(x) / scale[i] for x in rows[i]] for i in chosen]).reshape(r, k)
     lift = np.linalg.pinv(picked)
     full = lift if given.lift is None else given.lift @ lift
+    exact_rows = None
+    if given.lift is None:
+        exact_rows = [[Fraction(int(x), scale[i]) for x in rows[i]] for i in chosen]
     return Restricted(
-        reduced, maps[-1], given.b, given.bounded, full, given.origin, given.source, given.domain
+        reduced,
+        maps[-1],
+        given.b,
+        given.bounded,
+        full,
+        given.origin,
+        given.source,
+        given.domain,
+        exact_rows,
     )
 
 
@@ -362,7 +377,7 @@ def _pivots(matrix: Any) -> list[int]:
 
 def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) -> list[Matrix]:
     """Every row as an exact combination of the chosen ones: one (rows, r) matrix per block."""
-    from flint import fmpz_mat, nmod_mat
+    from flint import fmpq_mat, fmpz_mat, nmod_mat
 
     r = len(chosen)
     base = fmpz_mat(r, k, [x for i in chosen for x in rows[i]])
@@ -374,13 +389,14 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
     solved: dict[int, list[Fraction]] = {}
     if rest:
         right = fmpz_mat(r, len(rest), [rows[i][j] for j in columns for i in rest])
-        weights = square.to_fmpq_mat().solve(right) if hasattr(square, "to_fmpq_mat") else _solve(square, right)
-        check = weights.transpose() * _as_fmpq(base)
+        weights = fmpq_mat(square).solve(fmpq_mat(right))
+        check = weights.transpose() * fmpq_mat(base)
         for n, i in enumerate(rest):
             if any(check[n, j] != rows[i][j] for j in range(k)):
                 raise ArithmeticError("the rank modulo a prime fell short; report this network")
             solved[i] = [
-                Fraction(int(weights[a, n].p), int(weights[a, n].q)) * Fraction(scale[chosen[a]], scale[i])
+                Fraction(int(weights[a, n].p), int(weights[a, n].q))
+                * Fraction(scale[chosen[a]], scale[i])
                 for a in range(r)
             ]
     out, start = [], 0
@@ -395,16 +411,6 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
         out.append(simplest(m))
         start += block.shape[0]
     return out
-
-
-def _as_fmpq(m: Any) -> Any:
-    from flint import fmpq_mat
-
-    return fmpq_mat(m)
-
-
-def _solve(square: Any, right: Any) -> Any:
-    return _as_fmpq(square).solve(_as_fmpq(right))
 
 
 def _column(vector: Any) -> Any:
@@ -445,6 +451,3 @@ def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
         raise LinregionsError(f"{name} holds NaN or infinite values")
     return array
 
-
-__all__ = ["Box", "Chart", "Domain", "Polytope", "Restricted", "Slice", "Space", "restrict"]
-_ = is_rational

@@ -16,7 +16,7 @@ import numpy as np
 from ..domain import Restricted
 from ..errors import LinregionsError
 from . import kernel as K
-from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, sign, value
+from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, value
 from .lp import AERR, BERR
 from .program import Compiled, Cursor
 
@@ -143,6 +143,11 @@ class Search:
         return x
 
     # -- moving -----------------------------------------------------------------------
+
+    @property
+    def emits(self) -> bool:
+        """True when cells are listed, not only counted."""
+        return self._emit > 0
 
     @property
     def leaves(self) -> int:
@@ -357,5 +362,3 @@ def _centre(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray
     )
     return None if not result.success or result.x[-1] <= 0 else (result.x[:k], result.x[-1])
 
-
-_ = sign

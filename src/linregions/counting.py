@@ -1,0 +1,294 @@
+"""`count`: how many regions, of which kind, how sure, and at what cost."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+from .domain import Domain, Restricted, Space, restrict
+from .errors import LinregionsError
+from .network import Network
+
+KINDS = {
+    "activation": "full-dimensional cells of one activation pattern",
+    "linear": "connected sets of cells, joined through facets, that carry the same affine map",
+    "affine": "distinct affine maps",
+}
+LATER = {"pattern", "closed"}
+ENGINES = ("auto", "search")
+Progress = Callable[["Status"], None]
+
+
+@dataclass(frozen=True)
+class Status:
+    """What a progress callable receives: regions so far, seconds, and what is being done."""
+
+    regions: int
+    seconds: float
+    stage: str = "search"
+
+    @property
+    def rate(self) -> float:
+        """Regions per second."""
+        return self.regions / self.seconds if self.seconds > 0 else 0.0
+
+
+@dataclass(frozen=True)
+class Report:
+    """The particulars of a `Count`; see there."""
+
+    kind: str
+    exact: bool
+    complete: bool
+    engine: str
+    domain: str
+    dimension: int
+    inputs: int
+    units: int
+    seconds: float
+    stats: dict[str, int] = field(default_factory=dict)
+    also: dict[str, int] = field(default_factory=dict)
+
+
+class Count(int):
+    """The answer to "how many regions": an ``int`` with the particulars.
+
+    Attributes
+    ----------
+    kind
+        The definition that was counted: ``activation``, ``linear`` or ``affine``.
+    exact
+        True when every decision was justified (floats with error bounds, else rationals).
+    complete
+        False when the search was cut short: the number is then a proved lower bound.
+    engine, domain, dimension, inputs, units, seconds
+        How and where; ``dimension`` is that of the space searched (after reduction),
+        ``seconds`` excludes import and compilation.
+    stats
+        How many decisions each argument took.
+    also
+        Other kinds that came out on the way (``linear`` also gives ``activation``).
+
+    Examples
+    --------
+    >>> import linregions as lr
+    >>> answer = lr.count([([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])])
+    >>> answer, answer.kind, answer.exact
+    (3, 'activation', True)
+    """
+
+    report: Report
+
+    def __new__(cls, value: int, report: Report) -> Count:
+        self = super().__new__(cls, value)
+        self.report = report
+        return self
+
+    def __getattr__(self, name: str) -> Any:
+        if name != "report" and name in Report.__dataclass_fields__:
+            return getattr(self.report, name)
+        raise AttributeError(name)
+
+    def __getnewargs__(self) -> tuple[int, Report]:
+        return int(self), self.report
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON object of ``linregions count --json``."""
+        return {"regions": int(self), **asdict(self.report)}
+
+    def describe(self) -> str:
+        """One sentence."""
+        r = self.report
+        least = "" if r.complete else "at least "
+        sure = "exact" if r.exact else "by floating point, not certified"
+        return (
+            f"{least}{int(self):,} {r.kind} regions in {r.domain}, dimension {r.dimension} "
+            f"({sure}, {r.seconds:.3g} s)"
+        )
+
+
+def check_kind(kind: str) -> None:
+    """Raise for an unknown or later definition."""
+    if kind in LATER:
+        raise LinregionsError(
+            f"kind {kind!r} is not counted yet; this version counts {', '.join(KINDS)}"
+        )
+    if kind not in KINDS:
+        raise LinregionsError(f"unknown kind {kind!r}; give one of {', '.join(KINDS)}")
+
+
+def count(
+    network: Any,
+    domain: Domain | None = None,
+    *,
+    kind: str = "activation",
+    exact: bool = True,
+    engine: str = "auto",
+    limit: int | None = None,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+) -> Count:
+    """Count the regions of a network over a convex domain.
+
+    Parameters
+    ----------
+    network
+        A `Network`, or anything that `load` takes.
+    domain
+        Where to look; all of R^n by default.
+    kind
+        ``activation`` (default): full-dimensional cells of one activation pattern (Xiong et
+        al. 2020, Hanin and Rolnick 2019). ``linear``: such cells joined through facets where
+        they carry the same affine map (Wang 2022, Montufar et al. 2014). ``affine``:
+        distinct affine maps.
+    exact
+        Justify every decision. False is faster, with a tolerance of 1e-13 on rows and
+        coordinates scaled to about 1.
+    engine
+        ``auto`` or ``search``.
+    limit, seconds
+        Stop after so many activation cells, or so much time; the answer is then a proved
+        lower bound with ``complete`` False. (For ``linear`` and ``affine``: the number of
+        distinct affine maps seen.)
+    progress
+        Called with a `Status` several times a second.
+
+    Returns
+    -------
+    Count
+        An ``int`` with its particulars.
+
+    Raises
+    ------
+    LinregionsError
+        For a bad network, domain or option. An interrupt (Ctrl-C) does not raise: the
+        answer so far is returned with ``complete`` False.
+    """
+    check_kind(kind)
+    if engine not in ENGINES:
+        raise LinregionsError(f"unknown engine {engine!r}; give one of {', '.join(ENGINES)}")
+    for name, bound in (("limit", limit), ("seconds", seconds)):
+        if bound is not None and not bound >= 0:
+            raise LinregionsError(f"{name}={bound} must not be negative")
+    net = _network(network)
+    domain = Space() if domain is None else domain
+    compile_kernel()
+    start = time.perf_counter()
+    problem = restrict(net, domain)
+    run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)
+    complete = run.go(limit, seconds, progress)
+    also: dict[str, int] = {}
+    value = run.search.leaves
+    if kind != "activation":
+        also["activation"] = value
+        value, complete = run.merge(kind, complete, also, progress)
+    report = Report(
+        kind=kind,
+        exact=exact,
+        complete=complete,
+        engine="search",
+        domain=domain.describe(),
+        dimension=problem.dimension,
+        inputs=net.inputs,
+        units=net.units,
+        seconds=time.perf_counter() - start,
+        stats=run.search.stats(),
+        also=also,
+    )
+    return Count(value, report)
+
+
+def _network(network: Any) -> Network:
+    if isinstance(network, Network):
+        return network
+    from .readers import load
+
+    return load(network)
+
+
+class _Run:
+    """One search in time slices, with its output kept where a merge needs it."""
+
+    def __init__(self, problem: Restricted, exact: bool, emit: int) -> None:
+        from .search.engine import Search
+
+        self.search = Search(problem, exact, emit)
+        self.batches: list[Any] = []
+        self.start = time.perf_counter()
+
+    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> bool:
+        """Run to the end, a limit, or Ctrl-C. True when the search is complete."""
+        search, nodes = self.search, 1000
+        try:
+            while True:
+                before = time.perf_counter()
+                if limit is not None and search.leaves >= limit:
+                    return search.done
+                left = limit - search.leaves if limit is not None else nodes
+                more = search.run(max(1, min(nodes, left)))
+                if search.emits:
+                    self.batches.append(search.take())
+                now = time.perf_counter()
+                if progress is not None:
+                    progress(Status(search.leaves, now - self.start))
+                if not more:
+                    return True
+                if seconds is not None and now - self.start >= seconds:
+                    return False
+                if now - before < 0.05:
+                    nodes = min(2 * nodes, 1 << 24)
+                elif now - before > 0.2:
+                    nodes = max(nodes // 2, 16)
+        except KeyboardInterrupt:
+            return False
+
+    def merge(
+        self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None
+    ) -> tuple[int, bool]:
+        """Merge the cells into linear regions or affine maps."""
+        from .merging import Merger
+
+        if progress is not None:
+            progress(Status(self.search.leaves, time.perf_counter() - self.start, "merge"))
+        merger = Merger(self.search, self.batches)
+        try:
+            also["affine"] = merger.affine()
+            if kind == "linear" and complete:
+                return merger.linear(), True
+        except KeyboardInterrupt:
+            return also.get("affine", 1), False
+        return also["affine"], complete
+
+
+_compiled = False
+
+
+def compile_kernel(announce: Callable[[str], None] | None = None) -> float:
+    """Compile the search kernel (once per machine, then cached); returns the seconds taken.
+
+    ``announce`` is called with one line if it is not done within a second; by default the
+    line goes to stderr.
+    """
+    global _compiled
+    if _compiled:
+        return 0.0
+    import sys
+    import threading
+
+    say = announce or (lambda line: print(line, file=sys.stderr, flush=True))
+    line = "linregions: compiling the search kernel (once per machine, about half a minute) ..."
+    timer = threading.Timer(1.5, say, [line])
+    start = time.perf_counter()
+    timer.start()
+    try:
+        from .search.engine import Search
+
+        tiny = Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [0.0])])
+        while Search(restrict(tiny)).run(10):
+            pass
+    finally:
+        timer.cancel()
+    _compiled = True
+    return time.perf_counter() - start

@@ -1,0 +1,338 @@
+"""Regions one by one: a stream of all of them, or the one that holds a point."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from fractions import Fraction
+from functools import cached_property
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from .affine import INPUT, ONE
+from .counting import _network, compile_kernel
+from .domain import Domain, Restricted, Space, restrict
+from .errors import LinregionsError
+from .network import Network
+from .units import Pointwise
+
+
+class AffineMap(NamedTuple):
+    """``x -> W x + b``: ``W`` (outputs, n), ``b`` (outputs,)."""
+
+    W: np.ndarray
+    b: np.ndarray
+
+    def __call__(self, x: Any) -> np.ndarray:
+        """Value at points of shape (..., n)."""
+        return np.asarray(x) @ self.W.T + self.b
+
+
+class HalfSpaces(NamedTuple):
+    """``A y <= b`` without redundant rows; ``rows`` holds the units behind each.
+
+    ``rows[i]`` is a tuple of positions in the flat list of breakpoints (for ReLU: of units;
+    several where units share the hyperplane), empty where the domain ends.
+    """
+
+    A: np.ndarray
+    b: np.ndarray
+    rows: tuple[tuple[int, ...], ...]
+
+
+class Region:
+    """One activation cell. Costly parts are computed when asked for.
+
+    Attributes
+    ----------
+    signs
+        (breakpoints,) int8: +1 above, -1 at or below. For ReLU there is one per unit.
+    pattern
+        (units,) piece of every unit.
+    coordinates
+        (k,) an interior point in domain coordinates.
+    point
+        (n,) the same point in input coordinates.
+    """
+
+    def __init__(
+        self,
+        problem: Restricted,
+        exact: Any,
+        signs: np.ndarray,
+        coordinates: np.ndarray,
+        rational: list[Fraction] | None = None,
+    ) -> None:
+        self.problem = problem
+        self.signs = signs
+        self.coordinates = coordinates
+        self._exact = exact
+        self._rational = rational
+
+    @property
+    def network(self) -> Network:
+        """The network as it was given."""
+        return self.problem.source
+
+    @cached_property
+    def point(self) -> np.ndarray:
+        """The interior point in input coordinates (float64)."""
+        return self.problem.embed(self.coordinates)
+
+    @cached_property
+    def pattern(self) -> np.ndarray:
+        """Piece of every unit, shape (units,)."""
+        return pieces(self.problem.network, self.signs)
+
+    @cached_property
+    def affine_map(self) -> AffineMap:
+        """The network's affine map on the region, in input coordinates (float64)."""
+        return _affine_map(self.problem.source, self.pattern)
+
+    @cached_property
+    def local_map(self) -> AffineMap:
+        """The same map in domain coordinates."""
+        return _affine_map(self.problem.network, self.pattern)
+
+    @cached_property
+    def exact_point(self) -> list[Fraction]:
+        """The interior point in domain coordinates as rationals."""
+        if self._rational is not None:
+            return self._rational
+        return [Fraction(float(v)) for v in self.coordinates]
+
+    def _kernel_point(self) -> list[Any]:
+        from .rational import to_fmpq
+
+        unit = self._exact.compiled.unit
+        return [
+            to_fmpq(v / Fraction(float(u))) for v, u in zip(self.exact_point, unit, strict=True)
+        ]
+
+    @cached_property
+    def facets(self) -> list[Any]:
+        """Facets with their exact rows; see `half_spaces` for plain arrays."""
+        from .search.cells import facets
+
+        return facets(self._exact, self.signs, self._kernel_point())
+
+    @cached_property
+    def half_spaces(self) -> HalfSpaces:
+        """Irredundant ``A y <= b`` in domain coordinates, rows of unit length (rounded)."""
+        unit = self._exact.compiled.unit
+        k = len(unit)
+        A, b = np.zeros((len(self.facets), k)), np.zeros(len(self.facets))
+        for i, facet in enumerate(self.facets):
+            scale = max((abs(int(a)) for a in facet.row[:-1]), default=1)
+            row = np.array([float(Fraction(int(a), scale)) for a in facet.row])
+            a = row[:k] / unit
+            norm = np.linalg.norm(a)
+            A[i], b[i] = -a / norm, row[k] / norm
+        return HalfSpaces(A, b, tuple(f.units for f in self.facets))
+
+    @cached_property
+    def bounded(self) -> bool:
+        """Whether the region is bounded (exact)."""
+        from .search.cells import bounded
+
+        return bounded(self._exact, self.signs, self._kernel_point())
+
+    @cached_property
+    def inradius(self) -> float:
+        """Radius of the largest inscribed ball in domain coordinates (inf if there is none)."""
+        from scipy.optimize import linprog
+
+        A, b, _ = self.half_spaces
+        k = A.shape[1]
+        if not len(b):
+            return float("inf")
+        c = np.r_[np.zeros(k), -1.0]
+        result = linprog(c, A_ub=np.c_[A, np.ones(len(b))], b_ub=b, bounds=[(None, None)] * (k + 1))
+        return float("inf") if result.status == 3 else float(result.x[-1])
+
+    @cached_property
+    def neighbours(self) -> list[Region]:
+        """The regions behind its facets, one for each facet inside the domain."""
+        from .search.cells import locate, neighbour
+
+        out = []
+        x = self._kernel_point()
+        for facet in self.facets:
+            if facet.domain:
+                continue
+            signs = neighbour(self._exact, self.signs, x, facet)
+            y = _step_over(self._exact, signs, facet)
+            out.append(_region(self.problem, self._exact, signs, y))
+        del locate
+        return out
+
+    def contains(self, x: Any) -> bool:
+        """Whether an input point (n,) has this region's pattern (in float64)."""
+        return bool((self.network.patterns(x) == self.pattern).all())
+
+    def __repr__(self) -> str:
+        text = "".join(map(str, self.pattern[:24])) + ("..." if len(self.pattern) > 24 else "")
+        at = np.array2string(self.point[:4], precision=3, separator=", ")
+        more = ", ..." if len(self.point) > 4 else ""
+        return f"Region(pattern {text}, near {at[:-1]}{more}])"
+
+
+def _step_over(exact: Any, signs: np.ndarray, facet: Any) -> list[Any]:
+    """An interior point of the cell behind a facet, from a point on the facet."""
+    from flint import fmpq
+
+    from .search.cells import cell_rows
+    from .search.exact import ZERO, value
+
+    outward = [-fmpq(a) for a in facet.row[:-1]]
+    step = fmpq(1)
+    for r in cell_rows(exact, signs)[0]:
+        rate = sum((a * d for a, d in zip(r, outward, strict=False)), ZERO)
+        room = value(r, facet.point)
+        if rate < 0:
+            step = min(step, room / -rate / 2)
+    return [a + step * d for a, d in zip(facet.point, outward, strict=True)]
+
+
+def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) -> Region:
+    unit = exact.compiled.unit
+    rational = [
+        Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
+    ]
+    return Region(problem, exact, signs, np.array([float(v) for v in rational]), rational)
+
+
+def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
+    """Piece of every unit from the signs of the breakpoints: (..., rows) to (..., units)."""
+    counts = []
+    for layer in network.layers:
+        assert isinstance(layer.units, Pointwise)
+        counts += [p - 1 for p in layer.units.pieces_per_unit()]
+    above = np.asarray(signs) > 0
+    if all(c == 1 for c in counts):
+        return above.astype(np.uint8)
+    ends = np.cumsum(counts)
+    total = np.concatenate([np.zeros((*above.shape[:-1], 1), int), above.cumsum(-1)], axis=-1)
+    return (total[..., ends] - total[..., ends - np.array(counts)]).astype(np.uint8)
+
+
+def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
+    """Compose the network's maps on one pattern, in float64."""
+    n = network.inputs
+    values = {INPUT: np.eye(n, n + 1), ONE: np.eye(1, n + 1, n)}
+    at = 0
+
+    def compose(affine: Any) -> np.ndarray:
+        out = np.zeros((affine.size, n + 1))
+        for source in (*affine.sources, ONE):
+            out += affine.rounded(source, network.size_of(source))[0] @ values[source]
+        return out
+
+    for i, layer in enumerate(network.layers, start=1):
+        z = compose(layer.affine)
+        units = layer.units
+        assert isinstance(units, Pointwise)
+        mine = pattern[at : at + layer.size]
+        at += layer.size
+        slope = np.array([float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)])
+        shift = np.array([float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)])
+        values[i] = slope[:, None] * z
+        values[i][:, n] += shift
+    out = compose(network.output)
+    return AffineMap(out[:, :n], out[:, n])
+
+
+def regions(
+    network: Any, domain: Domain | None = None, *, exact: bool = True, batch: int = 1024
+) -> Iterator[Region]:
+    """All activation regions over a convex domain, as a stream.
+
+    Nothing is held unless the caller holds it; the order is deterministic. Parameters as in
+    `count`; ``batch`` cells are searched ahead at a time.
+
+    Examples
+    --------
+    >>> import linregions as lr
+    >>> net = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])]
+    >>> sorted(r.pattern.tolist() for r in lr.regions(net))
+    [[0, 0], [1, 0], [1, 1]]
+    """
+    from .search.engine import Search
+
+    net = _network(network)
+    compile_kernel()
+    problem = restrict(net, Space() if domain is None else domain)
+    search = Search(problem, exact, emit=batch)
+    more = True
+    while more:
+        more = search.run(batch)
+        found = search.take()
+        signs = found.signs.astype(np.int8) * 2 - 1
+        for i in range(len(signs)):
+            yield Region(problem, search.rational, signs[i], found.points[i], found.exact.get(i))
+
+
+def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
+    """The activation region that holds a point, with its facets and neighbours.
+
+    Parameters
+    ----------
+    network
+        A `Network`, or anything that `load` takes.
+    x
+        (n,) input point, taken as exact; where it lies on a boundary, one of the
+        full-dimensional regions around it is given.
+    domain
+        A full-dimensional domain that holds x (all of R^n by default).
+
+    Raises
+    ------
+    LinregionsError
+        When x has the wrong length, holds NaN, or lies outside the domain.
+    """
+    from .rational import to_fmpq
+    from .search.cells import locate
+    from .search.exact import Exact, value
+    from .search.program import Compiled
+
+    net = _network(network)
+    point = np.asarray(x, dtype=np.float64)
+    if point.shape != (net.inputs,):
+        raise LinregionsError(f"a point of shape {point.shape}; the network has {net.inputs} inputs")
+    if not np.isfinite(point).all():
+        raise LinregionsError("the point holds NaN or infinite values")
+    problem = restrict(net, Space() if domain is None else domain)
+    exact = Exact(Compiled(problem))
+    if problem.lift is None and problem.origin is None:
+        y = [to_fmpq(float(v)) for v in point]
+    else:
+        y = _coordinates(problem, net, point)
+    unit = exact.compiled.unit
+    y = [v / to_fmpq(float(u)) for v, u in zip(y, unit, strict=True)]
+    if any(value(r, y) < 0 for r in exact.domain_rows()):
+        raise LinregionsError(f"the point lies outside {problem.domain.describe()}")
+    signs, inside = locate(exact, y)
+    return _region(problem, exact, signs, inside)
+
+
+def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[Any]:
+    """Domain coordinates of an input point, exact where the network fixes them.
+
+    In reduced coordinates these are the values of r independent rows; on a slice, the
+    least-squares solution (which must reproduce the point).
+    """
+    from .rational import to_fmpq
+
+    assert problem.lift is not None or problem.origin is not None
+    lift = np.eye(net.inputs) if problem.lift is None else problem.lift
+    origin = 0.0 if problem.origin is None else problem.origin
+    y, *_ = np.linalg.lstsq(lift, point - origin, rcond=None)
+    if isinstance(problem.domain, Space) and problem.rows is not None:
+        exactly = [Fraction(float(v)) for v in point]
+        return [
+            to_fmpq(sum((a * b for a, b in zip(row, exactly, strict=True)), Fraction(0)))
+            for row in problem.rows
+        ]
+    if not np.allclose(problem.embed(y), point, rtol=1e-9, atol=1e-9):
+        raise LinregionsError(f"the point lies outside {problem.domain.describe()}")
+    return [to_fmpq(float(v)) for v in y]
