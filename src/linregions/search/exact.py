@@ -204,7 +204,7 @@ class Exact:
             rows.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
         return rows
 
-    def _values(self, layer: int, signs: np.ndarray) -> IntMatrix:
+    def values(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""
         k = self.k
         if layer == 0:
@@ -243,7 +243,7 @@ class Exact:
         total = constant @ integers(np.eye(1, self.k + 1, self.k))
         for source, matrix in maps.items():
             if source != ONE:
-                total = total + matrix @ self._values(source, signs)
+                total = total + matrix @ self.values(source, signs)
         self._cache[layer] = (key, self._rows(layer, total), total)
         return total
 
