@@ -48,6 +48,7 @@ class Report:
     inputs: int
     units: int
     seconds: float
+    stopped: str = ""
     stats: dict[str, int] = field(default_factory=dict)
     also: dict[str, int] = field(default_factory=dict)
 
@@ -66,6 +67,8 @@ class Count(int):
     engine, domain, dimension, inputs, units, seconds
         How and where; ``dimension`` is that of the space searched (after reduction),
         ``seconds`` excludes import and compilation.
+    stopped
+        Why an incomplete count ended: ``limit``, ``seconds`` or ``interrupt``; else empty.
     stats
         How many decisions each argument took.
     also
@@ -178,12 +181,14 @@ def count(
     start = time.perf_counter()
     problem = restrict(net, domain)
     run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)
-    complete = run.go(limit, seconds, progress)
+    stopped = run.go(limit, seconds, progress)
+    complete = not stopped
     also: dict[str, int] = {}
     value = run.search.leaves
     if kind != "activation":
         also["activation"] = value
-        value, complete = run.merge(kind, complete, also, progress)
+        value, merged = run.merge(kind, complete, also, progress)
+        complete, stopped = merged, stopped or ("" if merged else "interrupt")
     report = Report(
         kind=kind,
         exact=exact,
@@ -194,6 +199,7 @@ def count(
         inputs=net.inputs,
         units=net.units,
         seconds=time.perf_counter() - start,
+        stopped=stopped,
         stats=run.search.stats(),
         also=also,
     )
@@ -218,14 +224,14 @@ class _Run:
         self.batches: list[Any] = []
         self.start = time.perf_counter()
 
-    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> bool:
-        """Run to the end, a limit, or Ctrl-C. True when the search is complete."""
+    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
+        """Run to the end (empty answer), or say what stopped the search."""
         search, nodes = self.search, 1000
         try:
             while True:
                 before = time.perf_counter()
                 if limit is not None and search.leaves >= limit:
-                    return search.done
+                    return "" if search.done else "limit"
                 left = limit - search.leaves if limit is not None else nodes
                 more = search.run(max(1, min(nodes, left)))
                 if search.emits:
@@ -234,15 +240,15 @@ class _Run:
                 if progress is not None:
                     progress(Status(search.leaves, now - self.start))
                 if not more:
-                    return True
+                    return ""
                 if seconds is not None and now - self.start >= seconds:
-                    return False
+                    return "seconds"
                 if now - before < 0.05:
                     nodes = min(2 * nodes, 1 << 24)
                 elif now - before > 0.2:
                     nodes = max(nodes // 2, 16)
         except KeyboardInterrupt:
-            return False
+            return "interrupt"
 
     def merge(
         self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None

@@ -450,4 +450,3 @@ def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
     if not np.isfinite(array).all():
         raise LinregionsError(f"{name} holds NaN or infinite values")
     return array
-

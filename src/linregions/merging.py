@@ -172,7 +172,9 @@ class Merger:
             hit = ordered[at] == key[mine] ^ codes[c]
             a, b = mine[hit], order[at[hit]]
             differ = (signs[a] != signs[b]).sum(axis=1)  # a hash may lie
-            good = (differ == 1) & (signs[b, c] == 1) & (self.group[cells[a]] == self.group[cells[b]])
+            good = (
+                (differ == 1) & (signs[b, c] == 1) & (self.group[cells[a]] == self.group[cells[b]])
+            )
             found[0].append(cells[a[good]])
             found[1].append(cells[b[good]])
             found[2].append(np.full(int(good.sum()), c))
@@ -256,4 +258,3 @@ def _normal(matrix: IntMatrix) -> tuple[tuple[int, ...], int]:
     flat = [int(x) for row in matrix.num.tolist() for x in row]
     common = gcd(matrix.den, *flat)
     return tuple(x // common for x in flat), matrix.den // common
-

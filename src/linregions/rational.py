@@ -100,7 +100,9 @@ def fraction_array(values: Any) -> np.ndarray:
     out = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
         value = array[index]
-        out[index] = Fraction(value) if not isinstance(value, np.generic) else Fraction(value.item())
+        out[index] = (
+            Fraction(value) if not isinstance(value, np.generic) else Fraction(value.item())
+        )
     return out
 
 

@@ -234,8 +234,12 @@ def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
         assert isinstance(units, Pointwise)
         mine = pattern[at : at + layer.size]
         at += layer.size
-        slope = np.array([float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)])
-        shift = np.array([float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)])
+        slope = np.array(
+            [float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
+        )
+        shift = np.array(
+            [float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
+        )
         values[i] = slope[:, None] * z
         values[i][:, n] += shift
     out = compose(network.output)
@@ -298,7 +302,9 @@ def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
     net = _network(network)
     point = np.asarray(x, dtype=np.float64)
     if point.shape != (net.inputs,):
-        raise LinregionsError(f"a point of shape {point.shape}; the network has {net.inputs} inputs")
+        raise LinregionsError(
+            f"a point of shape {point.shape}; the network has {net.inputs} inputs"
+        )
     if not np.isfinite(point).all():
         raise LinregionsError("the point holds NaN or infinite values")
     problem = restrict(net, Space() if domain is None else domain)

@@ -140,4 +140,3 @@ def _facet(k, m, c, st, A, T, S, I, MR, live, x):
                   st, A, S, I, MR, live):  # fmt: skip
             return APART
     return UNSURE
-

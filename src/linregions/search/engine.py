@@ -278,7 +278,11 @@ class Search:
                 assert far.point is not None
                 y = [float(a + _q(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]
             trial = np.array(y)
-            if np.isfinite(trial).all() and self._side_of(c, trial) == t and self._certain(d, trial):
+            if (
+                np.isfinite(trial).all()
+                and self._side_of(c, trial) == t
+                and self._certain(d, trial)
+            ):
                 _insert(C, d, trial)
                 return True
         return False
@@ -361,4 +365,3 @@ def _centre(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray
         bounds=[(None, None)] * k + [(0, 1e3)],
     )
     return None if not result.success or result.x[-1] <= 0 else (result.x[:k], result.x[-1])
-

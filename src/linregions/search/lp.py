@@ -23,6 +23,8 @@ CONST, EW, EC, AERR, BERR, EXP, SPAN, SLACK, RATE = range(9)
 W, Y, MULT, RESID, TRIAL, ENDS = range(6)
 ROWS, NAMES, BASIS, KEEP, PICK = range(5)
 ULP = 2.0**-53
+
+
 def inner(**options):
     """A compiled function for compiled callers only: no Python wrapper to build."""
     return njit(nogil=True, no_cpython_wrapper=True, error_model="numpy", **options)

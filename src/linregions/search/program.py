@@ -114,7 +114,9 @@ class Compiled:
             for i, which in enumerate(layer.units.which):
                 kind = layer.units.kinds[which]
                 first_piece.append(len(pieces))
-                pieces += [(float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
+                pieces += [
+                    (float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)
+                ]
                 for t in kind.breaks:
                     cut_unit.append(pre + i)
                     exact = isinstance(t, int | float) or Fraction(float(t)) == t

@@ -1,0 +1,445 @@
+"""The command line: thin words around the library.
+
+Results go to stdout, everything else to stderr. Exit 0 success, 2 bad input, 130 interrupted.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import numpy as np
+from cyclopts import App, CycloptsError, Parameter
+
+from . import __version__
+from .counting import KINDS, Count, Status, check_kind, compile_kernel, count
+from .domain import Box, Domain, Polytope, Space, restrict
+from .errors import LinregionsError
+from .network import Network
+from .readers import load
+
+app = App(
+    name="linregions",
+    help="Count the linear regions of piecewise-linear neural networks, exactly.",
+    version=__version__,
+)
+
+BoxOption = Annotated[
+    str | None,
+    Parameter(
+        help="LO,HI for every coordinate (--box=-1,1), or LO1:HI1,LO2:HI2,..., or FILE.vnnlib."
+    ),
+]
+PolytopeOption = Annotated[
+    Path | None, Parameter(help="FILE.npz with A and b: the points where A x <= b.")
+]
+Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
+
+
+@app.command(name="count")
+def count_command(
+    model: Model,
+    /,
+    *,
+    box: BoxOption = None,
+    polytope: PolytopeOption = None,
+    kind: str = "activation",
+    engine: str = "auto",
+    exact: bool = True,
+    limit: int | None = None,
+    seconds: float | None = None,
+    json: Json = False,
+) -> int:
+    """Count the regions of a network, over all of R^n, a box or a polytope.
+
+    Example: linregions count network.onnx --box=-1,1 --kind linear
+
+    Parameters
+    ----------
+    kind
+        activation (cells of one pattern), linear (cells of one affine map, joined through
+        facets) or affine (distinct affine maps).
+    engine
+        auto or search.
+    exact
+        Justify every decision; --no-exact is faster and uncertified.
+    limit
+        Stop after so many regions: the answer is then a lower bound.
+    seconds
+        Stop after so much time: the answer is then a lower bound.
+    """
+    check_kind(kind)
+    net, domain = _load(model), _domain(box, polytope)
+    domain.chart(net.inputs)  # a domain that does not fit is refused before any compilation
+    _compile()
+    with _progress() as report:
+        answer = count(
+            net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
+            progress=report,
+        )  # fmt: skip
+    print(_dump(answer.to_dict()) if json else _prose(model.name, net, answer))
+    return 130 if answer.stopped == "interrupt" else 0
+
+
+@app.command(name="list")
+def list_command(
+    model: Model,
+    /,
+    *,
+    box: BoxOption = None,
+    polytope: PolytopeOption = None,
+    kind: str = "activation",
+    output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
+    exact: bool = True,
+    limit: int | None = None,
+    seconds: float | None = None,
+    json: Json = False,
+) -> int:
+    """List the activation regions of a network: pattern and a point of each.
+
+    Example: linregions list network.onnx --box=-1,1 -o regions.parquet
+
+    Without -o the regions are printed, one line each (the first 20 unless --limit says more).
+
+    Parameters
+    ----------
+    kind
+        activation (the only kind that is listed).
+    output
+        A .npz or .parquet file; it appears only when it is complete.
+    exact
+        Justify every decision; --no-exact is faster and uncertified.
+    limit
+        List at most so many regions.
+    seconds
+        Stop after so much time.
+    """
+    from .store import check_target, writer
+
+    if kind != "activation":
+        check_kind(kind)
+        raise LinregionsError(f"list --kind {kind}: only activation regions are listed; count it")
+    net, domain = _load(model), _domain(box, polytope)
+    domain.chart(net.inputs)
+    target = None if output is None else check_target(output)
+    if target is None and limit is None and not json:
+        limit = 20
+    _compile()
+    listing = _Listing(net, domain, exact, limit, seconds)
+    if target is None:
+        rows = []
+        for signs, points in listing:
+            rows += _rows(listing, signs, points, json)
+        extra = {"listed": rows} if json else {}
+    else:
+        with writer(target) as write, _progress() as report:
+            for signs, points in listing:
+                write(listing.batch._replace(signs=signs), points)
+                report(Status(listing.listed, listing.elapsed))
+            write.metadata = listing.summary(net, domain)  # type: ignore[attr-defined]
+        extra = {"output": str(target)}
+    summary = {**listing.summary(net, domain), **extra}
+    if json:
+        print(_dump(summary))
+    elif target is not None:
+        print(f"{listing.listed:,} regions written to {target}")
+    elif listing.stopped:
+        print(f"... ({listing.listed:,} shown; more with --limit N, all with -o FILE)")
+    return 130 if listing.stopped == "interrupt" else 0
+
+
+@app.command
+def info(model: Model, /, *, json: Json = False) -> int:
+    """Say what a model is: layers, units, what was compiled away, what was rounded.
+
+    Example: linregions info network.onnx
+    """
+    net = _load(model)
+    layers = [
+        {
+            "units": layer.size,
+            "fan_in": layer.affine.size,
+            "activation": layer.units.describe(),
+            "reads": ["input" if s == 0 else f"layer {s}" for s in layer.affine.sources],
+        }
+        for layer in net.layers
+    ]
+    problem = restrict(net, Space())
+    facts = {
+        "model": str(model),
+        "inputs": net.inputs,
+        "outputs": net.outputs,
+        "units": net.units,
+        "dimension": problem.dimension,
+        "hash": net.hash,
+        "layers": layers,
+        "notes": list(net.notes),
+    }
+    if json:
+        print(_dump(facts))
+        return 0
+    print(f"{model.name}: {net.inputs} inputs, {net.outputs} outputs, {net.units} units")
+    for i, layer in enumerate(layers, start=1):
+        reads = "" if layer["reads"] in (["input"], [f"layer {i - 1}"]) else _reads(layer["reads"])
+        print(f"  layer {i}: {layer['units']} units, {layer['activation']}{reads}")
+    if problem.dimension < net.inputs:
+        print(f"  over R^n the network sees {problem.dimension} of its {net.inputs} dimensions")
+    for note in net.notes:
+        print(f"  note: {note}")
+    print(f"  hash {net.hash[:16]}")
+    return 0
+
+
+# -- parts --------------------------------------------------------------------------------
+
+
+class _Listing:
+    """Batches of regions up to a limit, with what a summary needs."""
+
+    def __init__(
+        self, net: Network, domain: Domain, exact: bool, limit: int | None, seconds: float | None
+    ) -> None:
+        from .search.engine import Search
+
+        self.problem = restrict(net, domain)
+        self.search = Search(self.problem, exact, emit=4096)
+        self.exact, self.limit, self.seconds = exact, limit, seconds
+        self.listed, self.stopped = 0, ""
+        self.start = time.perf_counter()
+        self.batch: Any = None
+
+    @property
+    def elapsed(self) -> float:
+        return time.perf_counter() - self.start
+
+    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        more = True
+        try:
+            while more:
+                if self.limit is not None and self.listed >= self.limit:
+                    self.stopped = "limit"
+                    return
+                more = self.search.run(4096)
+                self.batch = self.search.take()
+                signs, points = self.batch.signs, self.problem.embed(self.batch.points)
+                if self.limit is not None and self.listed + len(signs) > self.limit:
+                    signs, points = (
+                        signs[: self.limit - self.listed],
+                        points[: self.limit - self.listed],
+                    )
+                    self.stopped = "limit"
+                self.listed += len(signs)
+                yield signs, points
+                if self.stopped:
+                    return
+                if more and self.seconds is not None and self.elapsed >= self.seconds:
+                    self.stopped = "seconds"
+                    return
+        except KeyboardInterrupt:
+            self.stopped = "interrupt"
+
+    def summary(self, net: Network, domain: Domain) -> dict[str, Any]:
+        return {
+            "regions": self.listed,
+            "kind": "activation",
+            "exact": self.exact,
+            "complete": not self.stopped,
+            "stopped": self.stopped,
+            "engine": "search",
+            "domain": domain.describe(),
+            "dimension": self.problem.dimension,
+            "units": net.units,
+            "seconds": self.elapsed,
+            "network": net.hash,
+            "version": __version__,
+        }
+
+
+def _rows(listing: _Listing, signs: np.ndarray, points: np.ndarray, as_json: bool) -> list[Any]:
+    from .regions import pieces
+
+    patterns = pieces(listing.problem.network, signs)
+    out = []
+    for pattern, point in zip(patterns, points, strict=True):
+        if as_json:
+            out.append({"pattern": pattern.tolist(), "point": point.tolist()})
+        else:
+            at = ", ".join(f"{v:.6g}" for v in point[:8]) + (", ..." if len(point) > 8 else "")
+            print("".join(map(str, pattern)), f"({at})")
+    return out
+
+
+def _reads(names: list[str]) -> str:
+    return " (reads " + ", ".join(names) + ")"
+
+
+def _load(model: Path) -> Network:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        net = load(model)
+    for warning in caught:
+        print(f"linregions: warning: {warning.message}", file=sys.stderr)
+    return net
+
+
+def _domain(box: str | None, polytope: Path | None) -> Domain:
+    if box is not None and polytope is not None:
+        raise LinregionsError("--box and --polytope together; give one domain")
+    if polytope is not None:
+        return _polytope(polytope)
+    return Space() if box is None else _box(box)
+
+
+def _box(text: str) -> Box:
+    if text.endswith(".vnnlib"):
+        return Box.from_vnnlib(text)
+    try:
+        if ":" in text:
+            pairs = [side.split(":") for side in text.split(",")]
+            lo, hi = zip(*((float(a), float(b)) for a, b in pairs), strict=True)
+            return Box(np.array(lo), np.array(hi))
+        low, high = text.split(",")
+        return Box(float(low), float(high))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, LinregionsError):
+            raise
+        raise LinregionsError(
+            f"--box={text}: give LO,HI (such as --box=-1,1), LO1:HI1,LO2:HI2,..., or a .vnnlib file"
+        ) from None
+
+
+def _polytope(path: Path) -> Polytope:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Polytope(file["A"], file["b"], f"polytope of {path.name}")
+    except LinregionsError as error:
+        raise LinregionsError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise LinregionsError(
+            f"--polytope {path}: an .npz file with A and b is needed ({error})"
+        ) from None
+    except Exception as error:  # a damaged zip archive raises its own kinds
+        raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
+
+
+def _compile() -> None:
+    took = compile_kernel()
+    if took > 1.5:
+        print(f"linregions: compiled in {took:.1f} s", file=sys.stderr)
+
+
+@contextmanager
+def _progress() -> Iterator[Any]:
+    """A live line on stderr on a terminal, a line every ten seconds elsewhere."""
+    if sys.stderr.isatty():
+        from rich.console import Console
+        from rich.live import Live
+        from rich.text import Text
+
+        with Live(
+            Text(), console=Console(stderr=True), transient=True, refresh_per_second=5
+        ) as live:
+            yield lambda s: live.update(Text(_status(s)))
+        return
+    last = time.perf_counter()
+
+    def report(status: Status) -> None:
+        nonlocal last
+        if time.perf_counter() - last >= 10:
+            last = time.perf_counter()
+            print(_status(status), file=sys.stderr, flush=True)
+
+    yield report
+
+
+def _status(s: Status) -> str:
+    verb = "merging" if s.stage == "merge" else "so far"
+    return (
+        f"{s.regions:,} regions {verb}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s (Ctrl-C stops)"
+    )
+
+
+def _dump(value: dict[str, Any]) -> str:
+    return json.dumps(value, allow_nan=False)
+
+
+def _prose(name: str, net: Network, answer: Count) -> str:
+    """An answer for a person."""
+    r = answer.report
+    shape = "-".join(map(str, (net.inputs, *net.widths, net.outputs)))
+    least = "" if r.complete else "at least "
+    where = r.domain.replace("R^n", f"R^{net.inputs}").replace("]^n", f"]^{net.inputs}")
+    if r.dimension < net.inputs:
+        where += f" (in effect {r.dimension}-dimensional)"
+    rate = (r.also.get("activation", int(answer))) / max(r.seconds, 1e-9)
+    lines = [
+        f"{name}: {shape}, {r.units} units",
+        "",
+        f"  {least}{int(answer):,} {r.kind} regions",
+        f"  over {where}",
+        "",
+        f"  counted     {KINDS[r.kind]}",
+        f"  certainty   {_certainty(r)}",
+        f"  time        {r.seconds:.3g} s ({rate:,.0f} cells per second)",
+    ]
+    others = [f"{v:,} {k}" for k, v in r.also.items() if k != r.kind]
+    if others:
+        lines.append(f"  also        {', '.join(others)}")
+    lines.append(f"  perspective {_perspective(int(answer), r.units)}")
+    return "\n".join(lines)
+
+
+def _certainty(r: Any) -> str:
+    if not r.exact:
+        sure = "floating point, not certified"
+    else:
+        hard = r.stats.get("rational", 0) + r.stats.get("integer_proofs", 0)
+        sure = f"exact: {hard:,} of {r.stats.get('tests', 0) + hard:,} decisions needed integers"
+    if r.complete:
+        return sure
+    why = {"limit": "--limit", "seconds": "--seconds", "interrupt": "an interrupt"}[r.stopped]
+    return f"{sure}; stopped by {why}, so this is a lower bound"
+
+
+def _perspective(regions: int, units: int) -> str:
+    from math import log10
+
+    if units == 0:
+        return "without units a network is affine: one region"
+    patterns = f"2^{units}" + (f" = {2**units:,}" if units <= 40 else "")
+    share = log10(regions) - units * log10(2)
+    if share > -4:
+        return f"{100 * 10**share:.3g} % of the {patterns} patterns that {units} units could have"
+    return f"one in 10^{-share:.1f} of the {patterns} patterns that {units} units could have"
+
+
+def main(argv: list[str] | None = None) -> None:
+    """Entry point of the ``linregions`` command."""
+    tokens = sys.argv[1:] if argv is None else argv
+    try:
+        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except CycloptsError as error:
+        lines = [line for line in str(error).splitlines() if line.strip()]
+        print(f"linregions: {' '.join(lines)} (see linregions --help)", file=sys.stderr)
+        sys.exit(2)
+    except LinregionsError as error:
+        print(f"linregions: {error}", file=sys.stderr)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        print("linregions: interrupted", file=sys.stderr)
+        sys.exit(130)
+    except BrokenPipeError:  # the reader of a pipe has gone: nothing left to say
+        sys.stderr.close()
+        sys.exit(0)
+    sys.exit(code if isinstance(code, int) else 0)
+
+
+if __name__ == "__main__":
+    main()
