@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -241,16 +242,25 @@ class Restricted:
     A: Any
     b: Any
     bounded: bool | None
-    lift: np.ndarray | None
+    basis: np.ndarray | None
     origin: np.ndarray | None
     source: Network
     domain: Domain
     rows: Any = None
+    picked: np.ndarray | None = None
 
     @property
     def dimension(self) -> int:
         """k, the dimension that the engine works in."""
         return self.network.inputs
+
+    @cached_property
+    def lift(self) -> np.ndarray | None:
+        """(n, k) matrix from coordinates to the input (None: the identity)."""
+        if self.picked is None:
+            return self.basis
+        inverse = np.linalg.pinv(self.picked)
+        return inverse if self.basis is None else self.basis @ inverse
 
     def embed(self, y: np.ndarray) -> np.ndarray:
         """Input coordinates of points y of shape (..., k)."""
@@ -336,21 +346,20 @@ def _reduce(given: Restricted) -> Restricted:
     reduced = Network(r, layers, rewrite(net.output), net.notes)
     scale = [b.den for b in blocks for _ in range(b.shape[0])]
     picked = np.array([[int(x) / scale[i] for x in rows[i]] for i in chosen]).reshape(r, k)
-    lift = np.linalg.pinv(picked)
-    full = lift if given.lift is None else given.lift @ lift
     exact_rows = None
-    if given.lift is None:
+    if given.basis is None:
         exact_rows = [[Fraction(int(x), scale[i]) for x in rows[i]] for i in chosen]
     return Restricted(
         reduced,
         maps[-1],
         given.b,
         given.bounded,
-        full,
+        given.basis,
         given.origin,
         given.source,
         given.domain,
         exact_rows,
+        picked,
     )
 
 

@@ -14,7 +14,7 @@ import numpy as np
 
 from .affine import ONE
 from .rational import IntMatrix, integers
-from .search.adjacent import UNSURE, shared_facets
+from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
 from .search.modular import PRIME, evaluate, tables
 from .units import Pointwise
@@ -163,28 +163,16 @@ class Merger:
         key = np.bitwise_xor.reduce(np.where(signs > 0, codes, np.uint64(0)), axis=1)
         key ^= salt[self.group[cells]]
         order = np.argsort(key)
-        ordered = key[order]
-        found = [[], [], []]
-        for c in range(rows):
-            mine = np.flatnonzero(signs[:, c] == 0)  # each pair once, from its lower side
-            at = np.searchsorted(ordered, key[mine] ^ codes[c])
-            at = np.minimum(at, len(ordered) - 1)
-            hit = ordered[at] == key[mine] ^ codes[c]
-            a, b = mine[hit], order[at[hit]]
-            differ = (signs[a] != signs[b]).sum(axis=1)  # a hash may lie
-            good = (
-                (differ == 1) & (signs[b, c] == 1) & (self.group[cells[a]] == self.group[cells[b]])
-            )
-            found[0].append(cells[a[good]])
-            found[1].append(cells[b[good]])
-            found[2].append(np.full(int(good.sum()), c))
-        first, second, row = (np.concatenate(f) for f in found)
+        first, second, row = flips(signs, self.group[cells], key, order, codes)
+        first, second = cells[first], cells[second]
         by = np.lexsort((-row, first))  # late rows first: they are facets for certain
         return first[by], second[by], row[by]
 
     def _join(self, first, second, rows, parent, generic: bool) -> None:
         """Join neighbours among the pairs; exact where floats do not tell."""
-        work = self.compiled.cursor(np.zeros(self.compiled.k), True)
+        work = self.search.cursor  # its path is no longer needed; its arrays are
+        if work is None:
+            work = self.compiled.cursor(np.zeros(self.compiled.k), True)
         verdict = np.zeros(len(first), np.int8)
         shared_facets(
             self.compiled.program, work, self.signs, self.points, first, second, rows,

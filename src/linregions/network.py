@@ -232,7 +232,8 @@ class Network:
         header, arrays = self._pack()
         buffer = io.BytesIO()
         text = np.frombuffer(json.dumps(header).encode(), dtype=np.uint8)
-        np.savez_compressed(buffer, linregions=text, **arrays)
+        contents: dict[str, Any] = {"linregions": text, **arrays}
+        np.savez_compressed(buffer, **contents)
         Path(path).write_bytes(buffer.getvalue())
 
     @staticmethod
@@ -244,15 +245,18 @@ class Network:
                 arrays = {k: file[k] for k in file.files if k != "linregions"}
         except (OSError, ValueError, KeyError, zipfile.BadZipFile, EOFError) as error:
             raise LinregionsError(f"{path}: not a readable network file ({error})") from None
-        if header.get("format") != FORMAT:
-            raise LinregionsError(f"{path}: format {header.get('format')!r}, expected {FORMAT!r}")
-        spec = header["network"]
-        layers = tuple(
-            Layer(_unpack_affine(s["affine"], arrays), _unpack_units(s["units"]))
-            for s in spec["layers"]
-        )
-        output = _unpack_affine(spec["output"], arrays)
-        return Network(spec["inputs"], layers, output, tuple(header["notes"]))
+        if not isinstance(header, dict) or header.get("format") != FORMAT:
+            raise LinregionsError(f"{path}: not in the format {FORMAT!r}")
+        try:
+            spec = header["network"]
+            layers = tuple(
+                Layer(_unpack_affine(s["affine"], arrays), _unpack_units(s["units"]))
+                for s in spec["layers"]
+            )
+            output = _unpack_affine(spec["output"], arrays)
+            return Network(spec["inputs"], layers, output, tuple(header["notes"]))
+        except (KeyError, TypeError, AttributeError, IndexError) as error:
+            raise LinregionsError(f"{path}: a damaged network file ({error!r})") from None
 
     def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays: dict[str, np.ndarray] = {}

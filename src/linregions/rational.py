@@ -99,7 +99,7 @@ def fraction_array(values: Any) -> np.ndarray:
     array = np.asarray(values, dtype=object)
     out = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
-        value = array[index]
+        value: Any = array[index]
         out[index] = (
             Fraction(value) if not isinstance(value, np.generic) else Fraction(value.item())
         )

@@ -329,7 +329,6 @@ def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[A
     """
     from .rational import to_fmpq
 
-    assert problem.lift is not None or problem.origin is not None
     lift = np.eye(net.inputs) if problem.lift is None else problem.lift
     origin = 0.0 if problem.origin is None else problem.origin
     y, *_ = np.linalg.lstsq(lift, point - origin, rcond=None)

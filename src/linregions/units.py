@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
@@ -62,7 +63,7 @@ class Activation:
         piece = sum(z > Fraction(t) for t in self.breaks)
         return Fraction(self.slopes[piece]) * z + self.intercepts[piece]
 
-    @property
+    @cached_property
     def intercepts(self) -> tuple[Fraction, ...]:
         """On piece p the function is ``slopes[p] * z + intercepts[p]``, exactly."""
         anchor = Fraction(self.breaks[0]) if self.breaks else Fraction(0)

@@ -7,6 +7,7 @@ differs in row c alone: two such cells are neighbours exactly if row c is a face
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .forms import compose
@@ -49,6 +50,34 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
             verdict[i] = _facet(k, m, c, C.st, A, T, S, I, C.MR, C.live, points[p])
         if verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
+
+
+@njit(cache=True, nogil=True)
+def flips(signs, group, key, order, codes):
+    """Pairs of cells of one group that differ in exactly one row: lower, upper, row.
+
+    ``key`` is a hash of group and pattern, ``order`` sorts it, ``codes[c]`` is what flipping
+    row c changes; every hit is compared in full, so a collision does no harm.
+    """
+    n, rows = signs.shape
+    ordered = key[order]
+    lower, upper, row = [0], [0], [0]
+    for a in range(n):
+        for c in range(rows):
+            if signs[a, c] > 0:
+                continue  # each pair once, from its lower side
+            at = np.searchsorted(ordered, key[a] ^ codes[c])
+            while at < n and ordered[at] == key[a] ^ codes[c]:
+                b = order[at]
+                same = group[a] == group[b] and signs[b, c] > 0
+                for r in range(rows):
+                    same = same and (r == c or signs[a, r] == signs[b, r])
+                if same:
+                    lower.append(a)
+                    upper.append(b)
+                    row.append(c)
+                at += 1
+    return np.array(lower[1:]), np.array(upper[1:]), np.array(row[1:])
 
 
 @njit(nogil=True, no_cpython_wrapper=True, error_model="numpy")

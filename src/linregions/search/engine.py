@@ -17,7 +17,7 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from . import kernel as K
 from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, value
-from .lp import AERR, BERR
+from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
 
 STATISTICS = {
@@ -91,7 +91,7 @@ class Search:
         if compiled.cuts == 0 or compiled.k == 0:
             self._walk(domain, self._rational_witness(domain))
             return
-        witness = self._float_witness()
+        witness = self._float_witness() if compiled.tame else None
         if witness is not None:
             self.cursor = compiled.cursor(witness, self.exact, self._emit)
             if self._certain(0, witness):
@@ -238,7 +238,7 @@ class Search:
         rows = self.rational.cell(C.con[d, : C.F[d, K.NCON]].tolist(), signs)
         g = self.rational.row(c, signs)
         x0 = point_of(C.pts[d, 0])
-        s, x, other, coincident = self.rational.place(rows, x0, g)
+        s, x, other, coincident = self.rational.place(rows, x0, g, self._hint(d))
         self.coincident += coincident
         if other is None:
             C.st[K.ANSWER] = K.PLUS if s > 0 else K.MINUS
@@ -262,6 +262,16 @@ class Search:
         self._side = self.rational.leaves(layer, half, start, hidden, others)
         self._keep_side(d, c, seen, others)
 
+    def _hint(self, d: int) -> list[int]:
+        """Positions of the constraints that the kernel's last LP found tight."""
+        C = self.cursor
+        assert C is not None
+        if not hasattr(K, "MULTIPLIERS"):
+            return []
+        n, m = int(C.st[K.MULTIPLIERS]), int(C.F[d, K.NCON])
+        found = {int(C.I[BASIS, i]) for i in range(n) if C.S[MULT, i] > 1e-10}
+        return sorted(i for i in found if 0 <= i < m)
+
     def _side_point(self, d: int, c: int, t: int, rows: list[Row], x: Point, g: Row) -> bool:
         """Make sure that frame d knows a certified float point on side t of row c."""
         C = self.cursor
@@ -272,8 +282,8 @@ class Search:
         for tau in (0.5, 0.8, 0.95, 0.2, 0.05):
             step = Fraction(tau)
             if far.direction is not None:
-                scale = 100 * step * (1 + abs(value(g, x)))
-                y = [float(a + _q(scale) * b) for a, b in zip(x, far.direction, strict=True)]
+                scale = _q(100 * step) * (1 + abs(value(g, x)))
+                y = [float(a + scale * b) for a, b in zip(x, far.direction, strict=True)]
             else:
                 assert far.point is not None
                 y = [float(a + _q(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]

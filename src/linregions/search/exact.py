@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -152,6 +153,30 @@ def beyond(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, Minimum]:
     return [a + t * (b - a) for a, b in zip(x0, best.point, strict=True)], best
 
 
+def verify(basis: list[Row], w: Row) -> bool | None:
+    """Whether these rows alone prove ``w >= 0``: the exact multipliers, one small solve.
+
+    None: no proof. Otherwise whether a facet may lie in ``w = 0`` (one multiplier, minimum 0).
+    """
+    r, k = len(basis), len(w) - 1
+    if not 0 < r <= k:
+        return None
+    flat = [row[j] for j in range(k) for row in (*basis, w)]
+    echelon, den, rank = fmpz_mat(k, r + 1, flat).rref()
+    if rank != r or any(echelon[i, i] == 0 for i in range(r)):
+        return None
+    if den < 0:
+        den = -den
+        echelon = -echelon
+    weights = [echelon[i, r] for i in range(r)]
+    if any(v < 0 for v in weights):
+        return None
+    least = den * w[k] - sum((v * row[k] for v, row in zip(weights, basis, strict=True)), fmpz(0))
+    if least < 0:
+        return None
+    return bool(least == 0 and sum(v != 0 for v in weights) <= 1)
+
+
 def interior_point(rows: list[Row], k: int) -> Point | None:
     """A strictly interior rational point of ``{rows >= 0}``, or None when there is none.
 
@@ -195,6 +220,10 @@ class Exact:
 
     def domain_rows(self) -> list[Row]:
         """``b - A x >= 0`` in kernel coordinates."""
+        return list(self._domain)
+
+    @cached_property
+    def _domain(self) -> list[Row]:
         problem = self.compiled.problem
         A = integers(problem.A) @ integers(np.diag(self.compiled.unit))
         b = integers(np.asarray(problem.b)[:, None])
@@ -288,8 +317,10 @@ class Exact:
 
     # -- decisions --------------------------------------------------------------------
 
-    def place(self, rows: list[Row], x0: Point, g: Row) -> tuple[int, Point, Point | None, bool]:
-        """Where ``g`` stands to the cell.
+    def place(
+        self, rows: list[Row], x0: Point, g: Row, hint: Sequence[int] = ()
+    ) -> tuple[int, Point, Point | None, bool]:
+        """Where ``g`` stands to the cell; ``hint`` are constraints that may prove "it does not cut".
 
         Returns ``(s, x, other, coincident)``: side s (of the interior point x, which may have
         moved off ``g = 0``; -1 for an identically zero row), a point on the other side if the
@@ -303,7 +334,11 @@ class Exact:
         if s == 0:
             x0 = self._step(rows, x0, [fmpq(a) for a in g[:k]])
             s = sign(value(g, x0))
-        other, best = beyond(rows, x0, g if s > 0 else negative(g))
+        oriented = g if s > 0 else negative(g)
+        tight = verify([rows[i] for i in hint], oriented)
+        if tight is not None:
+            return s, x0, None, tight
+        other, best = beyond(rows, x0, oriented)
         return s, x0, other, other is None and best.value == 0 and best.support <= 1
 
     def _step(self, rows: list[Row], x: Point, direction: Point) -> Point:

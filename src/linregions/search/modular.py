@@ -8,12 +8,16 @@ point of the field, differs for different maps except with probability about 4e-
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numba import njit
 
 from ..affine import INPUT, ONE, Affine
+from ..rational import IntMatrix, integers
+from ..units import Activation
+from .forms import B_ERR, BIAS, HI, LO, PRE, W_AT, W_ERR
 from .program import Compiled
 
 PRIME = (1 << 61) - 1
@@ -36,50 +40,60 @@ def residue(x: Any) -> int:
     return x.numerator * pow(x.denominator, -1, PRIME) % PRIME
 
 
-def _matrix(affine: Affine, source: int, columns: int) -> np.ndarray:
-    value, error = affine.rounded(source, columns)
-    if error is None:
-        return residues(value)
-    exact = affine.exact(source, columns)
-    inverse = pow(exact.den, -1, PRIME)
-    rows = [[int(x) * inverse % PRIME for x in row] for row in exact.num.tolist()]
-    return np.array(rows, dtype=np.uint64).reshape(affine.size, columns)
+def _exactly(matrix: IntMatrix) -> np.ndarray:
+    inverse = pow(matrix.den, -1, PRIME)
+    rows = [[int(x) * inverse % PRIME for x in row] for row in matrix.num.tolist()]
+    return np.array(rows, dtype=np.uint64).reshape(matrix.shape)
+
+
+@cache
+def _kind(kind: Activation) -> list[tuple[int, int]]:
+    return [(residue(s), residue(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
 
 
 def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
-    """Weights, biases, pieces and output of a network modulo the prime."""
+    """Weights, biases, pieces and output of a network modulo the prime, in kernel coordinates."""
     net, P = compiled.network, compiled.program
     sizes = [compiled.k, *net.widths]
     start = np.concatenate([[0], np.cumsum(sizes)])
-    weights, biases, pieces = [np.zeros(0, np.uint64)], [np.zeros(0, np.uint64)], []
+    weights, biases, pieces = residues(P.W), residues(P.units[:, BIAS]), []
+    scale = integers(np.diag(compiled.unit))
+
+    def exact(affine: Affine, source: int) -> np.ndarray:
+        matrix = affine.exact(source, net.size_of(source))
+        return _exactly(matrix @ scale if source == INPUT else matrix)
+
     for n, layer in enumerate(net.layers):
-        lo, hi = P.layers[n, 3], P.layers[n, 4]
-        block = np.zeros((layer.affine.size, hi - lo), np.uint64)
-        for source in layer.affine.sources:
-            at = start[source] - lo
-            block[:, at : at + sizes[source]] = _matrix(layer.affine, source, sizes[source])
-        weights.append(block.ravel())
-        biases.append(_matrix(layer.affine, ONE, 1)[:, 0])
+        pre, lo, hi = P.layers[n, PRE], P.layers[n, LO], P.layers[n, HI]
+        end = P.layers[n + 1, PRE]
+        if P.units[pre:end, W_ERR].any():  # the float product was rounded
+            block = np.zeros((end - pre, hi - lo), np.uint64)
+            for source in layer.affine.sources:
+                at = start[source] - lo
+                block[:, at : at + sizes[source]] = exact(layer.affine, source)
+            weights[P.layers[n, W_AT] : P.layers[n + 1, W_AT]] = block.ravel()
+        if P.units[pre:end, B_ERR].any():
+            biases[pre:end] = exact(layer.affine, ONE)[:, 0]
         units: Any = layer.units
-        kinds = [
-            [(residue(s), residue(c)) for s, c in zip(k.slopes, k.intercepts, strict=True)]
-            for k in units.kinds
-        ]
+        kinds = [_kind(k) for k in units.kinds]
         for which in units.which:
             pieces += kinds[which]
     out = np.zeros((net.outputs, start[-1]), np.uint64)
     for source in net.output.sources:
-        at = start[source]
-        out[:, at : at + sizes[source]] = _matrix(net.output, source, sizes[source])
+        value, error = net.output.rounded(source, sizes[source])
+        value = value * compiled.unit if source == INPUT else value
+        block = residues(value) if error is None else exact(net.output, source)
+        out[:, start[source] : start[source] + sizes[source]] = block
+    offset, error = net.output.rounded(ONE, 1)
     return (
         P.layers,
         P.cut_unit,
         P.first_piece,
-        np.concatenate(weights),
-        np.concatenate(biases),
+        weights,
+        biases,
         np.array(pieces, dtype=np.uint64).reshape(-1, 2),
         out,
-        _matrix(net.output, ONE, 1)[:, 0],
+        (residues(offset) if error is None else exact(net.output, ONE))[:, 0],
     )
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from functools import cache
 from typing import NamedTuple
 
 import numpy as np
@@ -11,7 +12,7 @@ from ..affine import INPUT, ONE, UNIT
 from ..domain import Restricted
 from ..errors import UnsupportedNetwork
 from ..rational import is_rational, rounded
-from ..units import Pointwise
+from ..units import Activation, Pointwise
 from .forms import H_MAX, set_errors
 from .lp import SPAN
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT
@@ -90,6 +91,7 @@ class Compiled:
         self.rows_b = rounded(problem.b)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
         self.program = self._program()
+        self.tame = _tame(self.program, self.rows_A, self.rows_b)
 
     def _program(self) -> Program:
         net, k = self.network, self.k
@@ -111,16 +113,13 @@ class Compiled:
             W.append(block.ravel())
             units.append(np.column_stack([error, offset[:, 0], b_err[:, 0]]))
             assert isinstance(layer.units, Pointwise)
+            kinds = [_kind(kind) for kind in layer.units.kinds]
             for i, which in enumerate(layer.units.which):
-                kind = layer.units.kinds[which]
+                mine, places = kinds[which]
                 first_piece.append(len(pieces))
-                pieces += [
-                    (float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)
-                ]
-                for t in kind.breaks:
-                    cut_unit.append(pre + i)
-                    exact = isinstance(t, int | float) or Fraction(float(t)) == t
-                    cuts.append((float(t), 0.0 if exact else abs(float(t)) * UNIT))
+                pieces += mine
+                cuts += places
+                cut_unit += [pre + i] * len(places)
             pre += block.shape[0]
             used += block.size
         table.append([pre, len(cut_unit), start[-1], 0, 0, used, -1, 0])
@@ -221,6 +220,29 @@ class Compiled:
             C.G[c, k + SPAN] = -1
 
 
+@cache
+def _kind(kind: Activation) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+    """Slope and shift of every piece, place and rounding of every breakpoint."""
+    pieces = [(float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
+    exact = [isinstance(t, int | float) or Fraction(float(t)) == t for t in kind.breaks]
+    places = [
+        (float(t), 0.0 if known else abs(float(t)) * UNIT)
+        for t, known in zip(kind.breaks, exact, strict=True)
+    ]
+    return pieces, places
+
+
+def _tame(program: Program, A: np.ndarray, b: np.ndarray) -> bool:
+    """No product along the layers can overflow or underflow, so error bounds are relative."""
+    low = high = 0
+    for values in (program.W, program.units.ravel(), program.pieces.ravel(), A.ravel(), b):
+        x = np.abs(values[values != 0.0])
+        if x.size:
+            e = np.frexp(x)[1]
+            low, high = min(low, int(e.min())), max(high, int(e.max()))
+    return (program.n_layers + 2) * max(-low, high) < 900
+
+
 def _exponent(x: float) -> int:
     """Smallest e with ``|x| <= 2^e`` (0 for 0)."""
     if x == 0:
@@ -248,10 +270,13 @@ def _reach(problem: Restricted) -> np.ndarray | None:
     if problem.bounded is False or len(b) < 2 * k:
         return None
     hi, lo = np.full(k, np.inf), np.full(k, np.inf)
+    inexact = is_rational(problem.A) or is_rational(problem.b)
     single = np.count_nonzero(A, axis=1) == 1
     for row, value in zip(A[single], b[single], strict=True):
         j = int(np.flatnonzero(row)[0])
-        limit = (value / abs(row[j])) * (1 + 4 * UNIT * np.sign(value))
+        limit = value / abs(row[j])
+        if inexact or abs(row[j]) != 1.0:
+            limit += 4 * UNIT * abs(limit)
         if row[j] > 0:
             hi[j] = min(hi[j], limit)
         else:
