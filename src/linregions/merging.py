@@ -102,7 +102,8 @@ class Merger:
         rng = np.random.default_rng(20221)
         v = rng.integers(1, PRIME, self.compiled.k + 1, dtype=np.int64)
         mix = rng.integers(1, PRIME, self.compiled.network.outputs, dtype=np.int64)
-        return evaluate(*tables(self.compiled), v.astype(np.uint64), mix.astype(np.uint64), signs)
+        point, mix = v.astype(np.uint64), mix.astype(np.uint64)
+        return np.asarray(evaluate(*(*tables(self.compiled), point, mix, signs)))
 
     def _confirm(self, first: np.ndarray, same: np.ndarray) -> np.ndarray:
         """Labels after comparing, in rationals, the patterns whose fingerprints agree."""
@@ -115,7 +116,7 @@ class Merger:
                 end += 1
             seen: list[tuple[Any, int]] = []
             for i in order[at:end]:
-                exact = None if end - at == 1 else self._map(first[i])
+                exact = None if end - at == 1 else self._map(int(first[i]))
                 mine = next((n for other, n in seen if other == exact), None)
                 if mine is None:
                     mine = count

@@ -137,6 +137,6 @@ def _pyarrow() -> tuple[Any, Any]:
         import pyarrow.parquet
     except ImportError:
         raise LinregionsError(
-            "writing .parquet needs pyarrow: install linregions[store], or give a name ending in .npz"
+            "writing .parquet needs pyarrow: install linregions[store], or write a .npz file"
         ) from None
     return pyarrow, pyarrow.parquet

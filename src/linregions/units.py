@@ -54,7 +54,7 @@ class Activation:
             return
         anchor = self.breaks[bends[0]] if bends else 0
         object.__setattr__(self, "value", _plain(self(Fraction(anchor))))
-        slopes = tuple(self.slopes[i] for i in bends) + (self.slopes[-1],)
+        slopes = (*(self.slopes[i] for i in bends), self.slopes[-1])
         object.__setattr__(self, "breaks", tuple(self.breaks[i] for i in bends))
         object.__setattr__(self, "slopes", slopes)
 

@@ -320,7 +320,7 @@ class Exact:
     def place(
         self, rows: list[Row], x0: Point, g: Row, hint: Sequence[int] = ()
     ) -> tuple[int, Point, Point | None, bool]:
-        """Where ``g`` stands to the cell; ``hint`` are constraints that may prove "it does not cut".
+        """Where ``g`` stands to the cell; ``hint``: constraints that may prove that it does not cut.
 
         Returns ``(s, x, other, coincident)``: side s (of the interior point x, which may have
         moved off ``g = 0``; -1 for an identically zero row), a point on the other side if the

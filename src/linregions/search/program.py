@@ -14,8 +14,8 @@ from ..errors import UnsupportedNetwork
 from ..rational import is_rational, rounded
 from ..units import Activation, Pointwise
 from .forms import H_MAX, set_errors
-from .lp import SPAN
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT
+from .lp import SPAN
 
 
 class Program(NamedTuple):

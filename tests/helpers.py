@@ -1,0 +1,105 @@
+"""What several test files need: networks, domains of the oracle as ours, exact arithmetic."""
+
+import os
+import subprocess
+import sys
+from fractions import Fraction
+from itertools import pairwise
+
+import numpy as np
+from oracle import rational
+
+import linregions as lr
+from linregions.domain import restrict
+from linregions.search.engine import Search
+
+
+def gaussian(seed, *widths):
+    """A random network in general position; the last width is that of the output."""
+    rng = np.random.default_rng(seed)
+    return [(rng.standard_normal((m, n)), rng.standard_normal(m)) for n, m in pairwise(widths)]
+
+
+def domain_of(domain):
+    """The oracle's domain (None, ("box", lo, hi), ("polytope", A, b)) as ours."""
+    if domain is None:
+        return None
+    kind, first, second = domain
+    return (lr.Box if kind == "box" else lr.Polytope)(np.array(first), np.array(second))
+
+
+def patterns(net, domain=None, **options):
+    """Patterns of the stream of regions, each met once, as a set of tuples."""
+    found = [tuple(r.pattern.tolist()) for r in lr.regions(net, domain, **options)]
+    assert len(set(found)) == len(found)
+    return set(found)
+
+
+def solve(rows, values, n):
+    """One rational solution x in Q^n of ``rows x = values``, by elimination over Fractions."""
+    table = [[*map(Fraction, row), Fraction(v)] for row, v in zip(rows, values, strict=True)]
+    pivots = []
+    for column in range(n):
+        at = len(pivots)
+        hit = next((i for i in range(at, len(table)) if table[i][column]), None)
+        if hit is None:
+            continue
+        table[at], table[hit] = table[hit], table[at]
+        table[at] = [v / table[at][column] for v in table[at]]
+        for i, row in enumerate(table):
+            if i != at and row[column]:
+                table[i] = [a - row[column] * p for a, p in zip(row, table[at], strict=True)]
+        pivots.append(column)
+    assert all(row[-1] == 0 for row in table[len(pivots) :]), "no solution"
+    x = [Fraction(0)] * n
+    for i, column in enumerate(pivots):
+        x[column] = table[i][-1]
+    return x
+
+
+def exact_input(region):
+    """The region's exact point in input coordinates, where the domain is not a slice."""
+    problem, y = region.problem, region.exact_point
+    if problem.rows is not None:
+        return solve(problem.rows, y, problem.source.inputs)
+    if problem.lift is None:
+        return list(y)
+    # a box with sides of width zero: the lift has one 1 per free coordinate
+    lo = np.broadcast_to(problem.domain.lo, (problem.source.inputs,))
+    rest = iter(y)
+    return [next(rest) if problem.lift[i].any() else Fraction(v) for i, v in enumerate(lo)]
+
+
+def inside(domain, x):
+    """Whether a rational point lies strictly inside an oracle domain."""
+    if domain is None:
+        return True
+    kind, first, second = domain
+    if kind == "box":
+        return all(rational(a) < v < rational(b) for a, v, b in zip(first, x, second, strict=True))
+    return all(
+        sum((rational(a) * v for a, v in zip(row, x, strict=True)), Fraction(0)) < rational(b)
+        for row, b in zip(first, second, strict=True)
+    )
+
+
+def search_of(net, domain=None, **options):
+    """A search over a network given as pairs."""
+    return Search(restrict(lr.load(net), domain), **options)
+
+
+def run_cli(*arguments, **options):
+    """The command line in a process of its own."""
+    return subprocess.run(
+        [sys.executable, "-m", "linregions.cli", *map(str, arguments)],
+        capture_output=True, text=True, check=False, timeout=300, env=dict(os.environ), **options,
+    )  # fmt: skip
+
+
+def write_npz(path, net):
+    """A network as a .npz file of W0, b0, W1, ...; the path."""
+    arrays = {}
+    for i, (W, b) in enumerate(net):
+        arrays[f"W{i}"], arrays[f"b{i}"] = np.asarray(W, float), np.asarray(b, float)
+    np.savez(path, **arrays)
+    return path
