@@ -12,7 +12,27 @@ from numba import njit
 
 from .forms import compose
 from .kernel import proved
-from .lp import AERR, BELOW, BERR, EC, EW, EXP, INSIDE, SLACK, SPAN, W, Y, minimise
+from .lp import (
+    AERR,
+    BELOW,
+    BERR,
+    CONST_AT,
+    EC,
+    END,
+    EW,
+    EXP,
+    FAR,
+    INSIDE,
+    ROOM,
+    SLACK,
+    SPAN,
+    TRIAL,
+    W,
+    Z,
+    inner,
+    minimise,
+    restart,
+)
 
 APART, SHARED, UNSURE = 0, 1, 2
 
@@ -28,8 +48,8 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
     """
     k, n_rows = P.k, len(P.cut_unit)
     G, A, T, S, I = C.G, C.A, C.T, C.S, C.I
-    m = 0
-    loaded = -1
+    every = np.arange(len(C.sign)).astype(np.int32)  # all rows are constraints here
+    m, loaded = len(every), -1
     for i in range(len(first)):
         p, q, c = first[i], second[i], rows[i]
         verdict[i] = APART
@@ -44,10 +64,10 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                     P.cut_unit, P.cuts, C.sign, C.ok, C.live, C.H, C.Z, G,
                 )  # fmt: skip
-            m = _gather(k, len(C.sign), C.sign, G, A, points[p])
-        verdict[i] = _segment(k, m, c, A, I, points[p], points[q])
+            _gather(k, m, C.sign, G, A, S, points[p])
+        verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
-            verdict[i] = _facet(k, m, c, C.st, A, T, S, I, C.MR, C.live, points[p])
+            verdict[i] = _facet(k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, points[p])
         if verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
 
@@ -80,7 +100,7 @@ def flips(signs, group, key, order, codes):
     return np.array(lower[1:]), np.array(upper[1:]), np.array(row[1:])
 
 
-@njit(nogil=True, no_cpython_wrapper=True, error_model="numpy")
+@inner()
 def _root(parent, i):
     while parent[i] != i:
         parent[i] = parent[parent[i]]
@@ -88,84 +108,77 @@ def _root(parent, i):
     return i
 
 
-@njit(nogil=True, no_cpython_wrapper=True, error_model="numpy")
-def _gather(k, n_rows, sign, G, A, x):
-    """All rows of the cell as columns of A; KEEP is not needed, row c keeps column c."""
-    for n in range(n_rows):
-        s = sign[n]
-        total = s * G[n, k]
-        A[k, n] = total
+@inner()
+def _gather(k, m, sign, G, A, S, x):
+    """All rows of the cell as columns of A: row n is column n."""
+    for n in range(m):
+        s = float(sign[n])
+        S[CONST_AT, n] = s * G[n, k]
+        total = S[CONST_AT, n]
         for j in range(k):
             A[j, n] = s * G[n, j]
             total += A[j, n] * x[j]
-        for j in range(k + EW, k + SPAN + 1):
-            A[j, n] = G[n, j]
-        A[k + SLACK, n] = total
-    return n_rows
+        S[SLACK, n] = total
 
 
-@njit(nogil=True, no_cpython_wrapper=True, error_model="numpy")
-def _segment(k, m, c, A, I, x, y):
+@inner()
+def _certain(k, m, c, G, A, S, size, x, blur):
+    """All rows but c are certainly positive at x, by a margin of ``blur``."""
+    for n in range(m):
+        total = S[CONST_AT, n]
+        for j in range(k):
+            total += A[j, n] * x[j]
+        if n != c and not total > 4.0 * (G[n, k + AERR] * size + G[n, k + BERR]) + blur:
+            return False
+    return True
+
+
+@inner()
+def _segment(k, m, c, G, A, S, x, y):
     """SHARED if the segment from x to y leaves the cell of x through row c and nothing else."""
-    at_y = A[k, c]
+    at_x, at_y = S[SLACK, c], S[CONST_AT, c]
+    size = 0.0
     for j in range(k):
         at_y += A[j, c] * y[j]
-    at_x = A[k + SLACK, c]
+        size += abs(x[j]) + abs(y[j])
     if not (at_x > 0.0 and at_y < 0.0):
         return UNSURE
     t = at_x / (at_x - at_y)
-    size = 0.0
     for j in range(k):
-        size += abs(x[j]) + abs(y[j])
-    blur = 1e-12 * size + 16.0 * (A[k + AERR, c] * size + A[k + BERR, c]) / (at_x - at_y) * size
-    for n in range(m):
-        if n == c:
-            continue
-        total = A[k, n]
-        for j in range(k):
-            total += A[j, n] * (x[j] + t * (y[j] - x[j]))
-        if not total > 4.0 * (A[k + AERR, n] * size + A[k + BERR, n]) + 2.0 * blur:
-            return UNSURE
-    return SHARED
+        S[TRIAL, j] = x[j] + t * (y[j] - x[j])
+    error = G[c, k + AERR] * size + G[c, k + BERR]
+    blur = 2e-12 * size + 32.0 * error / (at_x - at_y) * size  # where exactly it crosses
+    return SHARED if _certain(k, m, c, G, A, S, size, S[TRIAL], blur) else UNSURE
 
 
-@njit(nogil=True, no_cpython_wrapper=True, error_model="numpy")
-def _facet(k, m, c, st, A, T, S, I, MR, live, x):
+@inner()
+def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, x):
     """Whether row c is irredundant for its cell, by an LP without it."""
     for j in range(k):
         S[W, j] = A[j, c]
-    slack = A[k + SLACK, c]
-    status, low, count = minimise(A, T, S, I, k, m, slack, -0.1 * slack, c)
+    slack = S[SLACK, c]
+    restart(S, I, k, m)
+    S[ROOM, c] = FAR  # no constraint any more
+    status, low, count = minimise(A, T, S, I, k, m, slack, -0.1 * slack)
     if status == BELOW or (status == INSIDE and low < 0.0):
         # a point on the far side that keeps every other row certainly: row c is a facet
-        if count == -1 and status == BELOW:
+        far, t = END, 0.5 * (1.0 + slack / (slack - low))
+        if status == BELOW and count == -1:
             slope = 0.0
             for j in range(k):
-                slope += S[W, j] * S[Y, j]
-            t = -2.0 * slack / slope
-        else:
-            t = 0.5 * (1.0 + slack / (slack - low))
-        size = 0.0
+                slope += S[W, j] * S[Z, j]
+            far, t = Z, -2.0 * slack / slope
+        size, at = 0.0, S[CONST_AT, c]
         for j in range(k):
-            S[Y, j] = x[j] + t * S[Y, j]
-            size += abs(S[Y, j])
-        good = True
-        for n in range(m):
-            total = A[k, n]
-            flat = True
-            for j in range(k):
-                total += A[j, n] * S[Y, j]
-                flat = flat and A[j, n] == 0.0
-            error = A[k + AERR, n] * size + A[k + BERR, n]
-            if n == c:
-                good = good and total < -error
-            elif not flat:
-                good = good and total > error
-        if good:
+            S[TRIAL, j] = x[j] + t * S[far, j]
+            size += abs(S[TRIAL, j])
+            at += A[j, c] * S[TRIAL, j]
+        beyond = at < -4.0 * (G[c, k + AERR] * size + G[c, k + BERR])
+        if beyond and _certain(k, m, c, G, A, S, size, S[TRIAL], 0.0):
             return SHARED
-    if status == INSIDE:
-        wexp = int(A[k + EXP, c])
-        if proved(k, A[k, c], A[k + EW, c], A[k + EC, c], wexp, count, A[k + SPAN, c],
-                  st, A, S, I, MR, live):  # fmt: skip
-            return APART
+    if status == INSIDE and proved(
+        k, S[CONST_AT, c], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
+        G[c, k + SPAN], st, A, G, every, S, I, MR, live,
+    ):  # fmt: skip
+        return APART
     return UNSURE

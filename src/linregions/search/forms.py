@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import math
 
-from .lp import AERR, BERR, EC, EW, EXP, FAST, SPAN, ULP, inner
+from .lp import AERR, BERR, EC, EW, EXP, LONG, SPAN, ULP, inner
 
 # columns of the layer table
 PRE, CUT, VAL, LO, HI, W_AT, LATTICE, CHAIN = range(8)
@@ -22,13 +22,30 @@ AT, AT_ERR = range(2)
 H_EW, H_EC, H_MAX, Q_W, Q_C = 1, 2, 3, 4, 5
 
 
-@inner(fastmath=FAST)
+@inner(fastmath=LONG)
 def compose(
-    k, layer, Wt, layers, gamma, units, first_piece, pieces, cut_unit, cuts, sign, ok, live, H, Z, G
+    k,
+    layer,
+    Wt,
+    layers,
+    gamma,
+    units,
+    first_piece,
+    pieces,
+    cut_unit,
+    cuts,
+    sign,
+    ok,
+    live,
+    H,
+    Z,
+    G,
 ):
     """Forms of the pre-activations of a layer, then one normalised row per breakpoint."""
     if layer > 0:
-        _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
+        _outputs(
+            k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G
+        )
     lo, hi = layers[layer, LO], layers[layer, HI]
     g = gamma[layer]
     for j in range(lo, hi):
@@ -65,7 +82,7 @@ def compose(
     _rows(k, layer, layers, cut_unit, cuts, ok, Z, G)
 
 
-@inner(fastmath=FAST)
+@inner(fastmath=LONG)
 def _outputs(k, layer, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G):
     """Values of a layer whose units are all placed: slope and shift of the current piece."""
     cut, last = layers[layer, CUT], layers[layer + 1, CUT]

@@ -19,36 +19,39 @@ certified bounding box per layer (middle, half-width).
 
 from __future__ import annotations
 
-import numpy as np
 from numba import njit
 
 from .forms import compose
 from .lp import (
+    ACTIVE,
     AERR,
-    BASIS,
     BELOW,
     BERR,
-    CONST,
+    CONST_AT,
     EC,
+    END,
     EW,
     EXP,
-    FAILED,
     FAST,
     INSIDE,
     KEEP,
     MULT,
+    NAMES,
     RATE,
+    ROOM,
     SLACK,
     SPAN,
     TRIAL,
     ULP,
     W,
-    Y,
+    Z,
     inner,
     minimise,
     proved_bounded,
     proved_integer,
     proved_unbounded,
+    rates,
+    restart,
 )
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
@@ -95,36 +98,36 @@ def side(k, G, c, x, exact):
 
 
 @inner()
-def gather(k, d, F, con, pts, sign, G, A):
+def gather(k, d, F, con, pts, sign, G, A, S, I):
     """Constraints of frame d as columns of A, oriented so that the cell is where all are >= 0."""
     m = F[d, NCON]
     for n in range(m):
         c = con[d, n]
-        s = sign[c]
-        for j in range(k + 1):
-            A[j, n] = s * G[c, j]
-        for j in range(k + EW, k + SPAN + 1):
-            A[j, n] = G[c, j]
-        total = A[k, n]
+        s = float(sign[c])
+        total = s * G[c, k]
+        S[CONST_AT, n] = total
         for j in range(k):
-            total += A[j, n] * pts[d, 0, j]
-        A[k + SLACK, n] = total
+            a = s * G[c, j]
+            A[j, n] = a
+            total += a * pts[d, 0, j]
+        S[SLACK, n] = total
+    restart(S, I, k, m)
 
 
 @inner()
-def accept(k, d, c, s, x, exact, F, pts, G, A):
+def accept(k, d, c, s, x, exact, F, con, pts, G, A, S):
     """Add x to the points of frame d if it lies certainly inside and on side -s of row c."""
     if side(k, G, c, x, exact) != -s:
         return False
     size = norm1(k, x)
     if not size < 1e150:
         return False
-    for n in range(F[d, NCON]):
-        total = A[k, n]
-        for j in range(k):
-            total += A[j, n] * x[j]
-        error = A[k + AERR, n] * size + A[k + BERR, n] if exact else LOOSE
-        if not total > error:
+    m = F[d, NCON]
+    rates(A, k, m, x, S[RATE])
+    for n in range(m):
+        r = con[d, n]
+        error = G[r, k + AERR] * size + G[r, k + BERR] if exact else LOOSE
+        if not S[CONST_AT, n] + S[RATE, n] > error:
             return False
     add_point(k, d, x, F, pts)
     return True
@@ -182,57 +185,38 @@ def by_segment(k, d, c, s, F, pts, sign, G, S):
     return False
 
 
-@inner(fastmath=FAST)
-def by_ray(k, d, c, s, value, F, pts, G, A, S):
-    """Propose a point on side -s of row c, along the row's gradient from the witness."""
-    m = F[d, NCON]
-    norm2 = 0.0
-    for j in range(k):
-        norm2 += G[c, j] * G[c, j]
-    for n in range(m):
-        A[k + RATE, n] = 0.0
-    for j in range(k):
-        f = -s * G[c, j]
-        for n in range(m):
-            A[k + RATE, n] += f * A[j, n]
-    reach = BIG
-    for n in range(m):
-        if A[k + RATE, n] < 0.0:
-            reach = min(reach, -A[k + SLACK, n] / A[k + RATE, n])
-    cross = value / norm2
-    if reach < cross * (1.0 + 1e-9):
-        return False
-    t = 0.5 * (cross + min(reach, 3.0 * cross))
-    for j in range(k):
-        S[TRIAL, j] = pts[d, 0, j] - t * s * G[c, j]
-    return True
-
-
 @inner()
-def by_lp(k, d, value, low, count, attempt, pts, S):
+def by_lp(k, d, value, low, count, status, attempt, pts, S):
     """Propose a point between the witness and where the LP ended (``count`` -1: along a ray)."""
-    if count == -1:
+    if status == BELOW and count == -1:
         slope = 0.0
         for j in range(k):
-            slope += S[W, j] * S[Y, j]
+            slope += S[W, j] * S[Z, j]
         if not slope < 0.0:
             return False
         t = -value / slope * (2.0 if attempt == 0 else (8.0 if attempt == 1 else 1.1))
+        far = Z
     else:
         cross = value / (value - low)
-        t = cross + (1.0 - cross) * (0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2))
+        t = cross + (1.0 - cross) * (
+            0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2)
+        )
+        far = END
     for j in range(k):
-        S[TRIAL, j] = pts[d, 0, j] + t * S[Y, j]
+        S[TRIAL, j] = pts[d, 0, j] + t * S[far, j]
     return True
 
 
 @inner()
-def proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live):
+def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live):
     """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
-    if st[BOUNDED] > 0 and proved_bounded(A, S, I, k, wc, we, wce, count, 1.0) > 0.0:
+    if (
+        st[BOUNDED] > 0
+        and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0
+    ):
         st[S_FLOAT] += 1
         return True
-    integer = proved_integer(A, S, I, k, wc, wexp, count)
+    integer = proved_integer(A, G, con, S, I, k, wc, wexp, count)
     if integer >= 0:
         st[S_INTEGER] += 1
         support = 0
@@ -241,7 +225,7 @@ def proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live):
         if integer == 0 and support <= 1:
             st[S_COINCIDENT] += 1
         return True
-    low = proved_unbounded(A, S, I, MR, k, wc, we, wce, count, span, live)
+    low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live)
     if low >= 0.0:
         st[S_FLOAT] += 1
         if low == 0.0 and k == 1:
@@ -279,7 +263,7 @@ def outside_box(k, layer, c, s, G, box):
 
 
 @inner()
-def place(k, d, c, exact, st, F, pts, sign, G, A, T, S, I, MR, live, box):
+def place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
     """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS or NONE (undecided)."""
     st[S_TESTS] += 1
     s = 0
@@ -295,89 +279,117 @@ def place(k, d, c, exact, st, F, pts, sign, G, A, T, S, I, MR, live, box):
         return flat
     if s == 0:
         return NONE
-    if F[d, ENTRY] > 0 and st[BOUNDED] > 0 and outside_box(k, F[d, LAYER], c, s, G, box):
+    if (
+        F[d, ENTRY] > 0
+        and st[BOUNDED] > 0
+        and outside_box(k, F[d, LAYER], c, s, G, box)
+    ):
         st[S_BOX] += 1
         return PLUS if s > 0 else MINUS
     value = s * row_at(k, G, c, pts[d, 0])
     if value <= 0.0:  # the witness itself is not certain about this row
         return NONE
-    status, low, count = FAILED, value, 0
-    for stage in range(5):  # a segment, a ray, then three points towards the LP's vertex
-        if stage == 0:
-            proposed = by_segment(k, d, c, s, F, pts, sign, G, S)
-        elif stage == 1:
-            proposed = by_ray(k, d, c, s, value, F, pts, G, A, S)
-        else:
-            if stage == 2:
-                for j in range(k):
-                    S[W, j] = s * G[c, j]
-                st[S_LPS] += 1
-                m = F[d, NCON]
-                status, low, count = minimise(A, T, S, I, k, m, value, -0.25 * value, -1)
-                if status == FAILED:
-                    return NONE
-            if status == INSIDE:
-                if low >= -1e-12 * value:
-                    break
-                count0 = 0
-            else:
-                count0 = count
-            proposed = by_lp(k, d, value, low, count0, stage - 2, pts, S)
-        if proposed and accept(k, d, c, s, S[TRIAL], exact, F, pts, G, A):
-            st[S_SEGMENTS + min(stage, 2)] += 1
-            return CUTS
-    if status == BELOW:
-        return NONE
+    if by_segment(k, d, c, s, F, pts, sign, G, S) and accept(
+        k, d, c, s, S[TRIAL], exact, F, con, pts, G, A, S
+    ):
+        st[S_SEGMENTS] += 1
+        return CUTS
     wc, we, wce, wexp = s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP])
-    span = G[c, k + SPAN]
-    if not exact or proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live):
-        return PLUS if s > 0 else MINUS
+    span, m = G[c, k + SPAN], F[d, NCON]
+    for attempt in range(
+        2
+    ):  # the second time from the interior point and down to the end
+        restart(S, I, k, m)
+        for j in range(k):
+            S[W, j] = s * G[c, j]
+        st[S_LPS] += 1
+        stop = -0.25 * value if attempt == 0 else -BIG
+        status, low, count = minimise(A, T, S, I, k, m, value, stop)
+        if status == BELOW or (status == INSIDE and low < -1e-12 * value):
+            for trial in range(3):
+                if by_lp(k, d, value, low, count, status, trial, pts, S) and accept(
+                    k, d, c, s, S[TRIAL], exact, F, con, pts, G, A, S
+                ):
+                    st[S_RAYS if I[ACTIVE, 0] == 0 else S_LP_CUT] += 1
+                    return CUTS
+        if status == INSIDE and (
+            not exact
+            or proved(
+                k, wc, we, wce, wexp, count, span, st, A, G, con[d], S, I, MR, live
+            )
+        ):
+            return PLUS if s > 0 else MINUS
     return NONE
+
+
+@inner()
+def keep_active(I):
+    """The constraints active at a vertex are wanted: never ask whether they are redundant."""
+    for i in range(I[ACTIVE, 0]):
+        I[KEEP, I[NAMES, i]] = 1
+
+
+@inner()
+def drop(k, d, n, F, con, A, S, I):
+    """Forget constraint n of frame d: the last one takes its place."""
+    m = F[d, NCON] - 1
+    F[d, NCON] = m
+    con[d, n], I[KEEP, n] = con[d, m], I[KEEP, m]
+    for j in range(k):
+        A[j, n] = A[j, m]
+    for j in range(CONST_AT, ROOM + 1):
+        S[j, n] = S[j, m]
+    for i in range(I[ACTIVE, 0]):
+        if I[NAMES, i] == m:
+            I[NAMES, i] = n
+
+
+@inner()
+def beyond_box(k, d, sign, F, con, G, box, A, S, I):
+    """Drop the constraints that the bounding box of the cell lies strictly inside of.
+
+    The cell touches none of them, so that it is the same without them (a segment from a point
+    beyond such a constraint alone to a point of the cell would cross it inside the cell).
+    """
+    n = 0
+    while n < F[d, NCON]:
+        c = con[d, n]
+        if I[KEEP, n] == 0 and outside_box(k, F[d, LAYER], c, int(sign[c]), G, box):
+            drop(k, d, n, F, con, A, S, I)
+        else:
+            n += 1
 
 
 @inner()
 def prune(k, d, st, F, con, G, A, T, S, I, MR, live):
     """Drop constraints that are certified redundant; the others only cost time."""
-    m = F[d, NCON]
-    for n in range(m):
-        I[KEEP, n] = 0
-    for j in range(k):  # what an axis ray hits first is kept without a question
-        up, down, first_up, first_down = BIG, BIG, -1, -1
-        for n in range(m):
-            a = A[j, n]
-            if a < 0.0 and A[k + SLACK, n] < -a * up:
-                up, first_up = -A[k + SLACK, n] / a, n
-            elif a > 0.0 and A[k + SLACK, n] < a * down:
-                down, first_down = A[k + SLACK, n] / a, n
-        if first_up >= 0:
-            I[KEEP, first_up] = 1
-        if first_down >= 0:
-            I[KEEP, first_down] = 1
     n = 0
-    while n < m:
+    while n < F[d, NCON]:
         redundant = False
         if I[KEEP, n] == 0:
             for j in range(k):
                 S[W, j] = A[j, n]
             st[S_PRUNE] += 1
-            slack = A[k + SLACK, n]
-            status, _, count = minimise(A, T, S, I, k, m, slack, -1e-12, n)
+            room, S[ROOM, n] = S[ROOM, n], BIG
+            status, _, count = minimise(A, T, S, I, k, F[d, NCON], S[SLACK, n], -1e-12)
+            keep_active(I)
+            S[ROOM, n] = room
             if status == INSIDE:
-                wc, we, wce, wexp = A[k, n], A[k + EW, n], A[k + EC, n], int(A[k + EXP, n])
-                span = A[k + SPAN, n]
-                redundant = proved(k, wc, we, wce, wexp, count, span, st, A, S, I, MR, live)
-        if not redundant:
+                c = con[d, n]
+                redundant = proved(
+                    k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
+                    G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
+                )  # fmt: skip
+            else:
+                restart(S, I, k, F[d, NCON])
+        if redundant:
+            drop(k, d, n, F, con, A, S, I)
+        else:
             n += 1
-            continue
-        m -= 1
-        con[d, n], I[KEEP, n] = con[d, m], I[KEEP, m]
-        for j in range(k + SLACK + 1):
-            A[j, n] = A[j, m]
-    F[d, NCON] = m
 
 
 @inner()
-def bound(k, d, F, pts, A, T, S, I, box):
+def bound(k, d, F, con, pts, G, A, T, S, I, box):
     """A certified bounding box of the cell: the cheapest proof that a far unit does not cut."""
     layer = F[d, LAYER]
     for j in range(k):
@@ -386,9 +398,12 @@ def bound(k, d, F, pts, A, T, S, I, box):
             f = 1.0 if end == 0 else -1.0
             for i in range(k):
                 S[W, i] = f if i == j else 0.0
-            status, _, count = minimise(A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG, -1)
+            status, _, count = minimise(
+                A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG
+            )
+            keep_active(I)
             if status == INSIDE:
-                limit = proved_bounded(A, S, I, k, 0.0, 0.0, 0.0, count, 1.0)
+                limit = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
                 if end == 0:
                     low = max(low, limit)
                 else:
@@ -398,7 +413,9 @@ def bound(k, d, F, pts, A, T, S, I, box):
 
 
 @inner()
-def open_layer(k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut):
+def open_layer(
+    k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut
+):
     """Frame d enters its layer: all rows are candidates; constraints and box are refreshed."""
     layer = F[d, LAYER]
     first = layers_cut[layer]
@@ -414,11 +431,16 @@ def open_layer(k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, 
         for j in range(k):
             box[0, j], box[1, j] = 0.0, 1.0
         return
-    gather(k, d, F, con, pts, sign, G, A)
-    if F[d, NCON] > k + 1:
+    gather(k, d, F, con, pts, sign, G, A, S, I)
+    for n in range(F[d, NCON]):
+        I[KEEP, n] = 0
+    F[d, ENTRY] = 0
+    if st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k:
+        bound(k, d, F, con, pts, G, A, T, S, I, box)
+        F[d, ENTRY] = 1
+        beyond_box(k, d, sign, F, con, G, box, A, S, I)
+    if F[d, NCON] > 4 * k + 8:
         prune(k, d, st, F, con, G, A, T, S, I, MR, live)
-    if st[BOUNDED] > 0:
-        bound(k, d, F, pts, A, T, S, I, box)
 
 
 @inner()
@@ -527,7 +549,7 @@ def emit(k, d, st, pts, sign, out_signs, out_points):
     st[NOUT] = n + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
 def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
     k, last = P.k, P.n_layers - 1
@@ -551,17 +573,35 @@ def advance(P, C, budget):
                 P.cut_unit, P.cuts, sign, C.ok, live, C.H, C.Z, G,
             )  # fmt: skip
             open_layer(
-                k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, P.layers_cut
+                k,
+                d,
+                st,
+                F,
+                cand,
+                con,
+                pts,
+                sign,
+                G,
+                A,
+                T,
+                S,
+                I,
+                MR,
+                live,
+                box,
+                P.layers_cut,
             )
             F[d, PHASE] = TEST
         if F[d, POS] < F[d, NCAND]:
             if st[ANSWER] != NONE:  # the caller decided the one we stopped at
                 settle(d, cand[d, F[d, POS]], st[ANSWER], F, cand, sign)
                 st[ANSWER] = NONE
-            gather(k, d, F, con, pts, sign, G, A)
+            gather(k, d, F, con, pts, sign, G, A, S, I)
             while F[d, POS] < F[d, NCAND]:
                 c = cand[d, F[d, POS]]
-                verdict = place(k, d, c, exact, st, F, pts, sign, G, A, T, S, I, MR, live, box)
+                verdict = place(
+                    k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+                )
                 if verdict == NONE:
                     st[UNIT] = c
                     st[S_ASKED] += 1
@@ -572,23 +612,27 @@ def advance(P, C, budget):
             F[d, LAYER] += 1
             F[d, PHASE] = NEW
             continue
-        if F[d, NSURV] == 0 or (F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last):
+        if F[d, NSURV] == 0 or (
+            F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last
+        ):
             if st[EMIT] > 0:
                 if st[NOUT] == C.out_signs.shape[0]:
                     return FULL
                 emit(k, d, st, pts, sign, C.out_signs, C.out_points)
-            st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
+            st[S_LEAVES] += (
+                1 + F[d, NSURV]
+            )  # one unit left to cut: two cells, no need to look
             d -= 1
             continue
         n = choose(k, d, exact, F, cand, pts, G)
-        if n < 0:  # the evidence was forgotten: look again from the witness alone
-            F[d, NCAND], F[d, POS], F[d, NSURV] = F[d, NSURV], 0, 0
+        if (
+            n < 0
+        ):  # the evidence was forgotten: look for that of one unit again, then split by it
+            F[d, NSURV] -= 1
+            F[d, POS], F[d, NCAND] = F[d, NSURV], F[d, NSURV] + 1
             F[d, NIN], F[d, NPT] = 1, 1
             continue
         split(k, d, n, exact, F, cand, con, pts, sign, G)
         d += 1
     st[DEPTH] = -1
     return DONE
-
-
-_ = np, CONST, BASIS

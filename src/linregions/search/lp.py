@@ -17,125 +17,232 @@ import numpy as np
 from numba import njit
 
 INSIDE, BELOW, FAILED = 0, 1, 2
-# A: rows 0..k-1 hold coefficients, one column per constraint; row k + ... holds
-CONST, EW, EC, AERR, BERR, EXP, SPAN, SLACK, RATE = range(9)
-# S: float scratch vectors of length k;  I: integer scratch vectors
-W, Y, MULT, RESID, TRIAL, ENDS = range(6)
-ROWS, NAMES, BASIS, KEEP, PICK = range(5)
+# G: one row per constraint, k coefficients and then, at k + ...
+CONST, EW, EC, AERR, BERR, EXP, SPAN = range(7)
+# S: float vectors, of length k and then of one entry per constraint;  I: integer vectors
+W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT = range(12)
+ACTIVE, NAMES, BASIS, KEEP, PICK = range(5)
+FAR = 1e300
 ULP = 2.0**-53
 
 
 def inner(**options):
     """A compiled function for compiled callers only: no Python wrapper to build."""
-    return njit(nogil=True, no_cpython_wrapper=True, error_model="numpy", **options)
+    return njit(
+        nogil=True, no_cpython_wrapper=True, error_model="numpy", _nrt=False, **options
+    )
 
 
-FAST = {"reassoc", "contract", "nsz", "arcp"}  # NaN and infinities keep their meaning
+# NaN and infinities keep their meaning. Short sums stay in order: vector code for a handful of
+# terms is slower than none, so only long ones may be reordered.
+FAST = {"contract", "nsz", "arcp"}
+LONG = FAST | {"reassoc"}
 
 
 @inner(fastmath=FAST)
-def minimise(A, T, S, I, k, m, start, stop, skip):
+def rates(A, k, m, z, out):
+    """Every constraint's rate along z.
+
+    Two coordinates at a time (A and z are padded with zeros to an even number) over a multiple
+    of 16 constraints (nobody reads those beyond m), which compiles to plain vector code.
+    """
+    wide = (m + 15) & -16
+    f, g, a, b = z[0], z[1], A[0], A[1]
+    for n in range(wide):
+        out[n] = f * a[n] + g * b[n]
+    for j in range(2, k, 2):
+        f, g, a, b = z[j], z[j + 1], A[j], A[j + 1]
+        for n in range(wide):
+            out[n] += f * a[n] + g * b[n]
+
+
+@inner(fastmath=FAST)
+def dot(k, x, y):
+    """Scalar product."""
+    total = 0.0
+    for j in range(k):
+        total += x[j] * y[j]
+    return total
+
+
+@inner()
+def restart(S, I, k, m):
+    """Put the descent back to the interior point, with no active constraint."""
+    I[ACTIVE, 0] = 0
+    y, room, slack = S[Y], S[ROOM], S[SLACK]
+    for j in range(k):
+        y[j] = 0.0
+    for n in range((m + 15) & -16):
+        room[n] = slack[n]
+
+
+@inner(fastmath=FAST)
+def minimise(A, T, S, I, k, m, start, stop):
     """Minimise ``start + w . y`` over the cell; stop early once it falls below ``stop``.
 
-    ``w`` is ``S[W]``. Returns ``(status, value, count)`` and a point of the closed cell in ``S[Y]``:
-    BELOW with the point that fell below (or, count = -1, a direction along which the cell is
-    unbounded), INSIDE with the optimum and ``count`` multipliers ``S[MULT]`` for the constraints
-    ``I[BASIS]``, or FAILED. ``skip`` is a
-    constraint to leave out (-1: none). ``T`` (k+1, m) holds the dictionary.
+    ``w`` is ``S[W]``, ``start`` its form at the interior point. Returns ``(status, value, count)``:
+    BELOW with a point of the closed cell in ``S[END]`` (or, count = -1, a direction along which
+    the cell is unbounded in ``S[Z]``), INSIDE with the optimum and ``count`` multipliers
+    ``S[MULT]`` for the constraints ``I[BASIS]``, or FAILED.
+
+    The descent goes on from where the last one stopped (see `restart`): at a point S[Y] with
+    independent active constraints ``I[NAMES]``, whose normals are orthonormalised in ``T[:k]``
+    with triangular factor ``T[k:]``. It follows the gradient projected along the active
+    constraints until one more becomes active; where nothing is left of the gradient, it drops
+    the active constraint with the most negative multiplier.
     """
-    rows, names, basis, mult = I[ROWS], I[NAMES], I[BASIS], S[MULT]
-    for c in range(k):
-        for i in range(m):
-            T[c, i] = A[c, i]
-        names[c] = -1 - c  # free coordinate c
-    for i in range(m):
-        T[k, i] = A[k + SLACK, i]
-        rows[i] = i
-    if skip >= 0:
-        rows[skip] = -1000
-        for c in range(k):
-            T[c, skip] = 0.0
-    for c in range(k):
-        mult[c] = S[W, c]
-    value = start
-    tolerance = 1e-11
+    w, y, z, room, rate = S[W], S[Y], S[Z], S[ROOM], S[RATE]
+    r = I[ACTIVE, 0]
+    value = start + dot(k, w, y)
+    norm2 = _project(T, S, k, r)
     for step in range(50 + 8 * (m + k)):
-        enter, best = -1, tolerance
-        for c in range(k):
-            r = mult[c]
-            gain = abs(r) if names[c] < 0 else -r
-            if gain > best:
-                enter, best = c, gain
-                if step > 20 + 4 * k:
-                    break  # Bland's rule from here on: no cycling
-        if enter < 0:
-            _point(T, S, I, k, m, -1, 0.0)
-            count = 0
-            for c in range(k):
-                if names[c] >= 0 and mult[c] > 0.0:
-                    basis[count] = names[c]
-                    mult[count] = mult[c]
-                    count += 1
-            return INSIDE, value, count
-        sign = 1.0 if mult[enter] < 0.0 else -1.0
-        leave, num, den = -1, np.inf, 1.0
-        for i in range(m):
-            rate = -sign * T[enter, i]
-            if rate > 1e-11 and rows[i] >= 0:
-                room = max(T[k, i], 0.0)
-                if room * den < num * rate or (room * den == num * rate and rate > den):
-                    leave, num, den = i, room, rate
+        while norm2 < 1e-20:
+            out = _multipliers(T, S, I, k, r, step > 20 + 4 * k)
+            if out < 0:
+                I[ACTIVE, 0] = r
+                return INSIDE, value, _optimum(S, I, k, r)
+            r = _drop(A, T, S, I, k, r, out)
+            norm2 = _project(T, S, k, r)
+        rates(A, k, m, z, rate)
+        leave, t = _first(S, m, 1e-11 * math.sqrt(norm2))
+        I[ACTIVE, 0] = r
         if leave < 0:
-            for j in range(k):
-                S[Y, j] = 0.0
-            if names[enter] < 0:
-                S[Y, -1 - names[enter]] = sign
-            for i in range(m):
-                if -1 - k <= rows[i] < 0:
-                    S[Y, -1 - rows[i]] = sign * T[enter, i]
             return BELOW, -np.inf, -1
-        theta = num / den
-        after = value + mult[enter] * sign * theta
+        after = value - t * norm2
         if after < stop:
-            _point(T, S, I, k, m, enter, sign * theta)
+            for j in range(k):
+                S[END, j] = y[j] + t * z[j]
             return BELOW, after, 0
-        pivot = 1.0 / T[enter, leave]
-        for c in range(k + 1):
-            if c == enter:
-                continue
-            factor = T[c, leave] * pivot
-            if factor == 0.0:
-                continue
-            for i in range(m):
-                T[c, i] -= T[enter, i] * factor
-            T[c, leave] = -factor
-            if c < k:
-                mult[c] -= mult[enter] * factor
-            else:
-                value -= mult[enter] * factor
-        for i in range(m):
-            T[enter, i] *= pivot
-        T[enter, leave] = pivot
-        mult[enter] *= pivot
-        names[enter], rows[leave] = rows[leave], names[enter]
+        value = after
+        for j in range(k):
+            y[j] += t * z[j]
+        for n in range((m + 15) & -16):
+            room[n] = max(room[n] + t * rate[n], 0.0)
+        if not _activate(A, T, S, I, k, r, leave):
+            break
+        r += 1
+        q = T[r - 1]
+        f = dot(k, q, z)
+        norm2 = 0.0
+        for j in range(k):
+            z[j] -= f * q[j]
+            norm2 += z[j] * z[j]
+        if r == k:
+            norm2 = 0.0
+    restart(S, I, k, m)
     return FAILED, value, 0
 
 
-@inner()
-def _point(T, S, I, k, m, enter, step):
-    """Coordinates of the current vertex, moved by ``step`` along column ``enter``."""
+@inner(fastmath=FAST)
+def _first(S, m, least):
+    """The constraint that becomes active first along the direction, and after what step."""
+    room, rate, quotient = S[ROOM], S[RATE], S[QUOTIENT]
+    for n in range((m + 15) & -16):
+        q = room[n] / rate[n]
+        quotient[n] = q if rate[n] < -least else -np.inf
+    leave, best = -1, -np.inf
+    for n in range(m):
+        if quotient[n] > best:
+            best, leave = quotient[n], n
+    return leave, -best
+
+
+@inner(fastmath=FAST)
+def _project(T, S, k, r):
+    """Minus the gradient, projected along the r active constraints; returns its square."""
+    w, z = S[W], S[Z]
     for j in range(k):
-        S[Y, j] = 0.0
-    if enter >= 0 and I[NAMES, enter] < 0:
-        S[Y, -1 - I[NAMES, enter]] = step
-    for i in range(m):
-        j = -1 - I[ROWS, i]
-        if 0 <= j < k:
-            S[Y, j] = T[k, i] + (T[enter, i] * step if enter >= 0 else 0.0)
+        z[j] = -w[j]
+    if r == k:
+        return 0.0
+    norm2 = 0.0
+    for i in range(r):
+        q = T[i]
+        f = dot(k, q, z)
+        for j in range(k):
+            z[j] -= f * q[j]
+    for j in range(k):
+        norm2 += z[j] * z[j]
+    return norm2
+
+
+@inner(fastmath=FAST)
+def _activate(A, T, S, I, k, r, n):
+    """Constraint n joins the r active ones (Gram-Schmidt, twice where much cancels)."""
+    q, u = T[r], S[TRIAL]
+    for j in range(k):
+        q[j] = A[j, n]
+    size = norm2 = dot(k, q, q)
+    for again in range(2):
+        for i in range(r):
+            u[i] = dot(k, T[i], q)
+        for i in range(r):
+            row, f = T[i], u[i]
+            T[k + i, r] = f if again == 0 else T[k + i, r] + f
+            for j in range(k):
+                q[j] -= f * row[j]
+        norm2 = dot(k, q, q)
+        if norm2 > 1e-3 * size:
+            break
+    if not norm2 > 1e-22 * size:
+        return False
+    norm = math.sqrt(norm2)
+    T[k + r, r] = norm
+    inverse = 1.0 / norm
+    for j in range(k):
+        q[j] *= inverse
+    I[NAMES, r] = n
+    S[ROOM, n] = FAR
+    return True
+
+
+@inner(fastmath=FAST)
+def _multipliers(T, S, I, k, r, careful):
+    """Multipliers of the active constraints; the place of the most negative, or -1.
+
+    When ``careful``, the negative one of the lowest number (Bland): no cycling.
+    """
+    w, mult, names = S[W], S[MULT], I[NAMES]
+    for i in range(r):
+        mult[i] = dot(k, T[i], w)
+    out, least = -1, -1e-11
+    for i in range(r - 1, -1, -1):
+        f = mult[i] / T[k + i, i]
+        mult[i] = f
+        for l in range(i):
+            mult[l] -= f * T[k + l, i]
+        if f < least and (not careful or out < 0 or names[i] < names[out]):
+            out = i
+            if not careful:
+                least = f
+    return out
+
+
+@inner(fastmath=FAST)
+def _drop(A, T, S, I, k, r, out):
+    """Release the active constraint at place ``out`` and orthonormalise those behind it again."""
+    names = I[NAMES]
+    S[ROOM, names[out]] = 0.0
+    for i in range(out, r - 1):
+        _activate(A, T, S, I, k, i, names[i + 1])
+    return r - 1
 
 
 @inner()
-def proved_bounded(A, S, I, k, wc, we, wce, count, reach):
+def _optimum(S, I, k, r):
+    """Write the optimal point to S[END] and its positive multipliers to the front."""
+    count = 0
+    for i in range(r):
+        if S[MULT, i] > 1e-12:
+            I[BASIS, count], S[MULT, count] = I[NAMES, i], S[MULT, i]
+            count += 1
+    for j in range(k):
+        S[END, j] = S[Y, j]
+    return count
+
+
+@inner()
+def proved_bounded(A, G, con, S, I, k, wc, we, wce, count, reach):
     """Rigorous lower bound of the form ``w . x + wc`` over a cell with ``|x_j| <= reach``.
 
     For multipliers ``mult >= 0``: ``w x + wc = sum mult (a x + b) + r x + const``; the first
@@ -152,21 +259,23 @@ def proved_bounded(A, S, I, k, wc, we, wce, count, reach):
         i = I[BASIS, n]
         mu = S[MULT, n]
         lam += mu
-        size += mu * abs(A[k, i])
-        const -= mu * A[k, i]
-        row_error += mu * A[k + EW, i]
-        const_error += mu * A[k + EC, i]
+        size += mu * abs(S[CONST_AT, i])
+        const -= mu * S[CONST_AT, i]
+        row_error += mu * G[con[i], k + EW]
+        const_error += mu * G[con[i], k + EC]
         for j in range(k):
             S[RESID, j] -= mu * A[j, i]
     total = 0.0
     for j in range(k):
         total += abs(S[RESID, j])
     rounding = (count + 4) * ULP * ((1.0 + lam) * reach * k + size)
-    return const - 1.01 * (total * reach + row_error * reach * k + const_error + rounding)
+    return const - 1.01 * (
+        total * reach + row_error * reach * k + const_error + rounding
+    )
 
 
 @inner()
-def spanned(A, I, k, count, span, live):
+def spanned(G, con, I, k, count, span, live):
     """The row and its basis lie in a space of ``count`` dimensions, for a structural reason.
 
     Within a cell every row beyond layer t is a combination of the live units of layer t. A
@@ -175,7 +284,7 @@ def spanned(A, I, k, count, span, live):
     if count == k:
         return True
     for n in range(count):
-        span = min(span, A[k + SPAN, I[BASIS, n]])
+        span = min(span, G[con[I[BASIS, n]], k + SPAN])
     for t in range(int(span) + 1):
         if live[t] == count:
             return True
@@ -183,7 +292,7 @@ def spanned(A, I, k, count, span, live):
 
 
 @inner()
-def proved_unbounded(A, S, I, MR, k, wc, we, wce, r, span, live):
+def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live):
     """Rigorous lower bound of ``w . x + wc`` over a cell that may be unbounded, or -inf.
 
     Needs as many multipliers r as the rows span dimensions. Then exact multipliers exist,
@@ -191,11 +300,16 @@ def proved_unbounded(A, S, I, MR, k, wc, we, wce, r, span, live):
     computed ones when an approximate inverse R has ``|I - R M| < 1``. If each exceeds its
     error they are all positive, and the constant is the exact minimum.
     """
-    if r == 0 or r > k or not spanned(A, I, k, r, span, live) or not _invert(A, I, MR, k, r):
+    if (
+        r == 0
+        or r > k
+        or not spanned(G, con, I, k, r, span, live)
+        or not _invert(A, I, MR, k, r)
+    ):
         return -np.inf
     norm, theta, spread = 0.0, 0.0, 0.0
     for i in range(r):
-        spread += A[k + EW, I[BASIS, i]]
+        spread += G[con[I[BASIS, i]], k + EW]
         total, defect = 0.0, 0.0
         for j in range(r):
             total += abs(MR[1, i, j])
@@ -214,7 +328,7 @@ def proved_unbounded(A, S, I, MR, k, wc, we, wce, r, span, live):
         for j in range(r):
             value += MR[1, i, j] * S[W, I[PICK, j]]
         S[MULT, i] = value
-        charge += abs(value) * (A[k + EW, I[BASIS, i]] + (r + 2) * ULP)
+        charge += abs(value) * (G[con[I[BASIS, i]], k + EW] + (r + 2) * ULP)
     worst = 0.0
     for l in range(r):
         j = I[PICK, l]
@@ -228,9 +342,9 @@ def proved_unbounded(A, S, I, MR, k, wc, we, wce, r, span, live):
         if not S[MULT, n] > delta:
             return -np.inf
         i = I[BASIS, n]
-        const -= S[MULT, n] * A[k, i]
-        size += S[MULT, n] * abs(A[k, i])
-        error += (S[MULT, n] + delta) * A[k + EC, i] + delta * abs(A[k, i])
+        const -= S[MULT, n] * S[CONST_AT, i]
+        size += S[MULT, n] * abs(S[CONST_AT, i])
+        error += (S[MULT, n] + delta) * G[con[i], k + EC] + delta * abs(S[CONST_AT, i])
     return const - 1.01 * (error + (r + 3) * ULP * size)
 
 
@@ -282,7 +396,7 @@ def _invert(A, I, MR, k, r):
 
 
 @inner()
-def proved_integer(A, S, I, k, wc, wexp, count):
+def proved_integer(A, G, con, S, I, k, wc, wexp, count):
     """Exact sign of the minimum for rows that are small integers times a power of two.
 
     Guesses integers N, D with ``mult = N / D`` and checks ``sum N a = D w`` exactly (all
@@ -292,14 +406,17 @@ def proved_integer(A, S, I, k, wc, wexp, count):
     if wexp < 0:
         return -1
     for n in range(count):
-        if A[k + EXP, I[BASIS, n]] < 0:
+        if G[con[I[BASIS, n]], k + EXP] < 0:
             return -1
     limit = 2.0**52
     for D in range(1, 400):
         good = True
         for n in range(count):
-            ratio = _scaled(S[MULT, n] * D, wexp, A[k + EXP, I[BASIS, n]])
-            if abs(ratio - np.rint(ratio)) > 1e-7 * (1.0 + abs(ratio)) or ratio > 2.0**40:
+            ratio = _scaled(S[MULT, n] * D, wexp, G[con[I[BASIS, n]], k + EXP])
+            if (
+                abs(ratio - np.rint(ratio)) > 1e-7 * (1.0 + abs(ratio))
+                or ratio > 2.0**40
+            ):
                 good = False
                 break
         if not good:
@@ -309,8 +426,10 @@ def proved_integer(A, S, I, k, wc, wexp, count):
             size = abs(goal)
             for n in range(count):
                 i = I[BASIS, n]
-                whole = np.rint(_scaled(S[MULT, n] * D, wexp, A[k + EXP, i]))
-                entry = math.ldexp(A[k, i] if j == k else A[j, i], int(A[k + EXP, i]))
+                whole = np.rint(_scaled(S[MULT, n] * D, wexp, G[con[i], k + EXP]))
+                entry = math.ldexp(
+                    S[CONST_AT, i] if j == k else A[j, i], int(G[con[i], k + EXP])
+                )
                 goal -= whole * entry
                 size += abs(whole * entry)
             if not size < limit:
