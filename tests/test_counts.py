@@ -244,3 +244,17 @@ def test_skip_connections(net, seed):
     assert lr.count(network, domain_of(domain), kind="linear") == oracle.linear_regions(
         same, domain
     )
+
+
+# -- a second referee --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+@pytest.mark.parametrize("widths", [(2, 8, 8, 1), (3, 6, 6, 1)])
+def test_integer_programming_agrees(widths, seed):
+    """SCIP enumerates the patterns of middling networks as points of a mixed-integer model."""
+    pytest.importorskip("pyscipopt")
+    from scip_referee import scip_count
+
+    net, n = gaussian(100 + seed, *widths), widths[0]
+    assert lr.count(net, lr.Box(-1, 1)) == scip_count(net, [-1] * n, [1] * n)

@@ -48,7 +48,9 @@ def drain(search, budgets):
     for nodes in budgets:
         more = search.run(nodes)
         batch = search.take()
-        found += [(s.tobytes(), p.tobytes()) for s, p in zip(batch.signs, batch.points, strict=True)]
+        found += [
+            (s.tobytes(), p.tobytes()) for s, p in zip(batch.signs, batch.points, strict=True)
+        ]
         if not more:
             break
     assert not more and search.done
@@ -69,7 +71,8 @@ def test_small_slices_make_the_same_search(name, nodes):
     assert sliced.leaves == whole.leaves
     if name in ("generic", "unbounded"):
         assert len(set(seen)) > whole.leaves / (2 * nodes + 10)
-        assert whole.leaves == len(oracle.activation_patterns(net, domain and ("box", [-1] * 3, [1] * 3)))
+        box = domain and ("box", [-1] * 3, [1] * 3)
+        assert whole.leaves == len(oracle.activation_patterns(net, box))
 
 
 @pytest.mark.parametrize("name", NETS)
@@ -116,7 +119,9 @@ def test_a_snapshot_continues_to_the_same_total(name, seed):
             search.restore(state)
             more = not search.done
         batch = search.take()
-        found += [(s.tobytes(), p.tobytes()) for s, p in zip(batch.signs, batch.points, strict=True)]
+        found += [
+            (s.tobytes(), p.tobytes()) for s, p in zip(batch.signs, batch.points, strict=True)
+        ]
     assert search.leaves == len(whole)
     assert sorted(found) == sorted(whole)
 

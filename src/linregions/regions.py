@@ -111,10 +111,21 @@ class Region:
 
     @cached_property
     def facets(self) -> list[Any]:
-        """Facets with their exact rows; see `half_spaces` for plain arrays."""
+        """Facets with their exact rows; see `half_spaces` for plain arrays.
+
+        Every facet given is proved by a rational point on it. That none is missing is exact
+        up to 40 dimensions (`facets_exact`); beyond, HiGHS decides in floats.
+        """
         from .search.cells import facets
 
         return facets(self._exact, self.signs, self._kernel_point())
+
+    @property
+    def facets_exact(self) -> bool:
+        """Whether the list of facets is decided in rational arithmetic."""
+        from .search.cells import exactly
+
+        return exactly(self._exact)
 
     @cached_property
     def half_spaces(self) -> HalfSpaces:
@@ -153,7 +164,7 @@ class Region:
     @cached_property
     def neighbours(self) -> list[Region]:
         """The regions behind its facets, one for each facet inside the domain."""
-        from .search.cells import locate, neighbour
+        from .search.cells import neighbour
 
         out = []
         x = self._kernel_point()
@@ -163,7 +174,6 @@ class Region:
             signs = neighbour(self._exact, self.signs, x, facet)
             y = _step_over(self._exact, signs, facet)
             out.append(_region(self.problem, self._exact, signs, y))
-        del locate
         return out
 
     def contains(self, x: Any) -> bool:

@@ -7,7 +7,19 @@ from dataclasses import dataclass
 import numpy as np
 from flint import fmpq
 
-from .exact import ZERO, Exact, Point, Row, beyond, minimise, negative, reduced, sign, value
+from .exact import (
+    ZERO,
+    Exact,
+    Point,
+    Row,
+    beyond,
+    minimise,
+    negative,
+    reduced,
+    sign,
+    value,
+    verify,
+)
 
 
 @dataclass(frozen=True)
@@ -39,6 +51,8 @@ def cell_rows(exact: Exact, signs: np.ndarray) -> tuple[list[Row], list[int]]:
 def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = None) -> list[Facet]:
     """The facets of the cell with these signs and interior point x.
 
+    Each facet comes with a rational point of its relative interior, which proves it. That no
+    other row is a facet is decided exactly while ``exactly(exact)``, beyond by HiGHS.
     ``only``: look at these row numbers and leave the other rows out of the answer.
     """
     rows, numbers = cell_rows(exact, signs)
@@ -47,12 +61,17 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
         groups.setdefault(tuple(int(a) for a in reduced(row)), []).append(c)
     distinct = [(rows[numbers.index(cs[0])], cs) for cs in groups.values()]
     needed = list(range(len(distinct)))
+    floats = np.array([_unit(row) for row, _ in distinct])
+    small = exactly(exact)
     out = []
     for i, (row, owners) in enumerate(distinct):
         if only is not None and not only & set(owners):
             continue
-        others = [distinct[j][0] for j in needed if j != i]
-        behind, _ = beyond(others, x, row)
+        kept = [j for j in needed if j != i]
+        others = [distinct[j][0] for j in kept]
+        behind, redundant = _beyond_by_floats(others, x, row, floats[kept], floats[i], small)
+        if behind is None and not redundant and small:
+            behind, _ = beyond(others, x, row)
         if behind is None:
             needed.remove(i)
             continue
@@ -63,6 +82,50 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
         units = tuple(c for c in owners if c < cut)
         out.append(Facet(row, units, point, any(c >= cut for c in owners)))
     return out
+
+
+def exactly(exact: Exact) -> bool:
+    """Whether facets are decided in rational arithmetic: in few enough dimensions."""
+    return exact.k <= 40
+
+
+def _beyond_by_floats(
+    rows: list[Row], x: Point, w: Row, A: np.ndarray, c: np.ndarray, prove: bool
+) -> tuple[Point | None, bool]:
+    """HiGHS on "is w redundant?", checked: a point where ``w < 0`` and all rows are > 0, or
+    multipliers that prove ``w >= 0`` (``prove``: exactly, in one solve; else HiGHS is believed).
+    ``A`` and ``c`` are the rows in floats.
+    """
+    from scipy.optimize import linprog
+
+    k = len(x)
+    centre = np.array([float(v) for v in x])
+    slack = A[:, :k] @ centre + A[:, k]
+    reach = 1e6 * (1.0 + float(np.abs(centre).max(initial=0.0)))
+    found = linprog(c[:k], A_ub=-A[:, :k], b_ub=slack, bounds=(-reach, reach), method="highs")
+    if not found.success or found.fun + c[:k] @ centre + c[k] >= -1e-12:
+        if not prove or not found.success:
+            return None, not prove
+        tight = np.flatnonzero(np.abs(found.ineqlin.marginals) > 1e-10)
+        return None, verify([rows[i] for i in tight], w) is not None
+    for t in (0.999, 0.9, 0.5):
+        start = value(w, x)
+        y = [a + fmpq(*float(b).as_integer_ratio()) for a, b in zip(x, found.x, strict=True)]
+        low = value(w, y)
+        if low >= 0:
+            return None, not prove
+        cross = start / (start - low)
+        tau = cross + (1 - cross) * fmpq(*(1.0 - t).as_integer_ratio())
+        point = [a + tau * (b - a) for a, b in zip(x, y, strict=True)]
+        if all(value(r, point) > 0 for r in rows):
+            return point, False
+    return None, not prove
+
+
+def _unit(row: Row) -> np.ndarray:
+    """A row as floats, its largest coefficient 1."""
+    top = max(abs(int(a)) for a in row[:-1])
+    return np.array([int(a) / top for a in row])
 
 
 def across(exact: Exact, signs: np.ndarray, facet: Facet) -> np.ndarray:
