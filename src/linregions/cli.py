@@ -78,7 +78,7 @@ def count_command(
     check_kind(kind)
     net, domain = _load(model), _domain(box, polytope)
     domain.chart(net.inputs)  # a domain that does not fit is refused before any compilation
-    _compile()
+    _compile(kind != "activation")
     with _progress() as report:
         answer = count(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
@@ -329,8 +329,8 @@ def _polytope(path: Path) -> Polytope:
         raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
 
 
-def _compile() -> None:
-    took = compile_kernel()
+def _compile(merge: bool = False) -> None:
+    took = compile_kernel(merge)
     if took > 1.5:
         print(f"linregions: compiled in {took:.1f} s", file=sys.stderr)
 

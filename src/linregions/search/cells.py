@@ -69,7 +69,9 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
             continue
         kept = [j for j in needed if j != i]
         others = [distinct[j][0] for j in kept]
-        behind, redundant = _beyond_by_floats(others, x, row, floats[kept], floats[i], small)
+        behind, redundant = None, False
+        if exact.k * len(others) > 200:  # below that the exact simplex method is as quick
+            behind, redundant = _beyond_by_floats(others, x, row, floats[kept], floats[i], small)
         if behind is None and not redundant and small:
             behind, _ = beyond(others, x, row)
         if behind is None:

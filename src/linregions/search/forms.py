@@ -43,9 +43,7 @@ def compose(
 ):
     """Forms of the pre-activations of a layer, then one normalised row per breakpoint."""
     if layer > 0:
-        _outputs(
-            k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G
-        )
+        _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
     lo, hi = layers[layer, LO], layers[layer, HI]
     g = gamma[layer]
     for j in range(lo, hi):

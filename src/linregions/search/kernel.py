@@ -198,9 +198,7 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
         far = Z
     else:
         cross = value / (value - low)
-        t = cross + (1.0 - cross) * (
-            0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2)
-        )
+        t = cross + (1.0 - cross) * (0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2))
         far = END
     for j in range(k):
         S[TRIAL, j] = pts[d, 0, j] + t * S[far, j]
@@ -210,10 +208,7 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
 @inner()
 def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live):
     """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
-    if (
-        st[BOUNDED] > 0
-        and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0
-    ):
+    if st[BOUNDED] > 0 and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0:
         st[S_FLOAT] += 1
         return True
     integer = proved_integer(A, G, con, S, I, k, wc, wexp, count)
@@ -279,11 +274,7 @@ def place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
         return flat
     if s == 0:
         return NONE
-    if (
-        F[d, ENTRY] > 0
-        and st[BOUNDED] > 0
-        and outside_box(k, F[d, LAYER], c, s, G, box)
-    ):
+    if F[d, ENTRY] > 0 and st[BOUNDED] > 0 and outside_box(k, F[d, LAYER], c, s, G, box):
         st[S_BOX] += 1
         return PLUS if s > 0 else MINUS
     value = s * row_at(k, G, c, pts[d, 0])
@@ -296,9 +287,7 @@ def place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
         return CUTS
     wc, we, wce, wexp = s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP])
     span, m = G[c, k + SPAN], F[d, NCON]
-    for attempt in range(
-        2
-    ):  # the second time from the interior point and down to the end
+    for attempt in range(2):  # the second time from the interior point and down to the end
         restart(S, I, k, m)
         for j in range(k):
             S[W, j] = s * G[c, j]
@@ -313,10 +302,7 @@ def place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
                     st[S_RAYS if I[ACTIVE, 0] == 0 else S_LP_CUT] += 1
                     return CUTS
         if status == INSIDE and (
-            not exact
-            or proved(
-                k, wc, we, wce, wexp, count, span, st, A, G, con[d], S, I, MR, live
-            )
+            not exact or proved(k, wc, we, wce, wexp, count, span, st, A, G, con[d], S, I, MR, live)
         ):
             return PLUS if s > 0 else MINUS
     return NONE
@@ -398,9 +384,7 @@ def bound(k, d, F, con, pts, G, A, T, S, I, box):
             f = 1.0 if end == 0 else -1.0
             for i in range(k):
                 S[W, i] = f if i == j else 0.0
-            status, _, count = minimise(
-                A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG
-            )
+            status, _, count = minimise(A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG)
             keep_active(I)
             if status == INSIDE:
                 limit = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
@@ -413,9 +397,7 @@ def bound(k, d, F, con, pts, G, A, T, S, I, box):
 
 
 @inner()
-def open_layer(
-    k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut
-):
+def open_layer(k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut):
     """Frame d enters its layer: all rows are candidates; constraints and box are refreshed."""
     layer = F[d, LAYER]
     first = layers_cut[layer]
@@ -599,9 +581,7 @@ def advance(P, C, budget):
             gather(k, d, F, con, pts, sign, G, A, S, I)
             while F[d, POS] < F[d, NCAND]:
                 c = cand[d, F[d, POS]]
-                verdict = place(
-                    k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
-                )
+                verdict = place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
                 if verdict == NONE:
                     st[UNIT] = c
                     st[S_ASKED] += 1
@@ -612,22 +592,16 @@ def advance(P, C, budget):
             F[d, LAYER] += 1
             F[d, PHASE] = NEW
             continue
-        if F[d, NSURV] == 0 or (
-            F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last
-        ):
+        if F[d, NSURV] == 0 or (F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last):
             if st[EMIT] > 0:
                 if st[NOUT] == C.out_signs.shape[0]:
                     return FULL
                 emit(k, d, st, pts, sign, C.out_signs, C.out_points)
-            st[S_LEAVES] += (
-                1 + F[d, NSURV]
-            )  # one unit left to cut: two cells, no need to look
+            st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
             d -= 1
             continue
         n = choose(k, d, exact, F, cand, pts, G)
-        if (
-            n < 0
-        ):  # the evidence was forgotten: look for that of one unit again, then split by it
+        if n < 0:  # the evidence was forgotten: look for that of one unit again, then split by it
             F[d, NSURV] -= 1
             F[d, POS], F[d, NCAND] = F[d, NSURV], F[d, NSURV] + 1
             F[d, NIN], F[d, NPT] = 1, 1

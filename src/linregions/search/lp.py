@@ -28,9 +28,7 @@ ULP = 2.0**-53
 
 def inner(**options):
     """A compiled function for compiled callers only: no Python wrapper to build."""
-    return njit(
-        nogil=True, no_cpython_wrapper=True, error_model="numpy", _nrt=False, **options
-    )
+    return njit(nogil=True, no_cpython_wrapper=True, error_model="numpy", _nrt=False, **options)
 
 
 # NaN and infinities keep their meaning. Short sums stay in order: vector code for a handful of
@@ -269,9 +267,7 @@ def proved_bounded(A, G, con, S, I, k, wc, we, wce, count, reach):
     for j in range(k):
         total += abs(S[RESID, j])
     rounding = (count + 4) * ULP * ((1.0 + lam) * reach * k + size)
-    return const - 1.01 * (
-        total * reach + row_error * reach * k + const_error + rounding
-    )
+    return const - 1.01 * (total * reach + row_error * reach * k + const_error + rounding)
 
 
 @inner()
@@ -300,12 +296,7 @@ def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live):
     computed ones when an approximate inverse R has ``|I - R M| < 1``. If each exceeds its
     error they are all positive, and the constant is the exact minimum.
     """
-    if (
-        r == 0
-        or r > k
-        or not spanned(G, con, I, k, r, span, live)
-        or not _invert(A, I, MR, k, r)
-    ):
+    if r == 0 or r > k or not spanned(G, con, I, k, r, span, live) or not _invert(A, I, MR, k, r):
         return -np.inf
     norm, theta, spread = 0.0, 0.0, 0.0
     for i in range(r):
@@ -413,10 +404,7 @@ def proved_integer(A, G, con, S, I, k, wc, wexp, count):
         good = True
         for n in range(count):
             ratio = _scaled(S[MULT, n] * D, wexp, G[con[I[BASIS, n]], k + EXP])
-            if (
-                abs(ratio - np.rint(ratio)) > 1e-7 * (1.0 + abs(ratio))
-                or ratio > 2.0**40
-            ):
+            if abs(ratio - np.rint(ratio)) > 1e-7 * (1.0 + abs(ratio)) or ratio > 2.0**40:
                 good = False
                 break
         if not good:
@@ -427,9 +415,7 @@ def proved_integer(A, G, con, S, I, k, wc, wexp, count):
             for n in range(count):
                 i = I[BASIS, n]
                 whole = np.rint(_scaled(S[MULT, n] * D, wexp, G[con[i], k + EXP]))
-                entry = math.ldexp(
-                    S[CONST_AT, i] if j == k else A[j, i], int(G[con[i], k + EXP])
-                )
+                entry = math.ldexp(S[CONST_AT, i] if j == k else A[j, i], int(G[con[i], k + EXP]))
                 goal -= whole * entry
                 size += abs(whole * entry)
             if not size < limit:
