@@ -1,4 +1,4 @@
-"""Whatever cannot be counted: one clear line, exit 2 on the command line; and odd networks that can."""
+"""What cannot be counted: one clear line, exit 2 on the command line; odd networks that can."""
 
 import numpy as np
 import pytest

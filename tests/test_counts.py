@@ -1,6 +1,7 @@
 """Counts, patterns and points of small networks against the independent oracle."""
 
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import oracle
@@ -112,7 +113,7 @@ def as_relu(net, activation):
             groups.append(range(at, at + len(breaks)))
             at += len(breaks) + 1
         pairs.append((W_new, b_new))
-        steps = [b - a for a, b in zip(slopes, slopes[1:], strict=False)]
+        steps = [b - a for a, b in pairwise(slopes)]
         weights, constant = [steps[0] + slopes[0], *steps[1:], -slopes[0]], value
     raise AssertionError
 
@@ -169,10 +170,7 @@ def oracle_pieces(layer, breaks):
     rows = [(w, c - t) for w, c, ts in zip(W, b, breaks, strict=True) for t in ts]
     net = [([w for w, _ in rows], [c for _, c in rows]), ([[1] * len(rows)], [0])]
     ends = np.cumsum([0, *map(len, breaks)])
-    return {
-        tuple(sum(p[i:j]) for i, j in zip(ends, ends[1:], strict=False))
-        for p in oracle.activation_patterns(net)
-    }
+    return {tuple(sum(p[i:j]) for i, j in pairwise(ends)) for p in oracle.activation_patterns(net)}
 
 
 # -- maps that no float holds, and maps of several sources ---------------------------------

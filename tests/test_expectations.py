@@ -55,7 +55,7 @@ def test_small_networks(n1, n2, networks):
 
 
 def test_networks_of_seven_and_three():
-    agrees(sample(7, 3, 60, 7, seed=73), Fraction(11281, 16))
+    agrees(sample(7, 3, 300, 7, seed=73), Fraction(11281, 16))
 
 
 def test_networks_of_five_and_five():

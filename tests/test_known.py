@@ -41,7 +41,7 @@ def test_all_definitions_differ_on_one_network():
 
 
 def test_a_central_arrangement_of_many_planes():
-    """Every cell is unbounded and every decision close to a tie: 2 (C(23,0) + C(23,1) + C(23,2))."""
+    """Every cell is unbounded, ties are the rule: 2 (C(23, 0) + C(23, 1) + C(23, 2)) cells."""
     net, expected = central(24, 3)
     assert lr.count(net) == expected["activation"] == 554
 
@@ -138,7 +138,7 @@ def test_reference_deformations_of_the_braid_arrangement(reference):
 
 
 def test_reference_convolutions(reference):
-    """The formula of Xiong et al. where it is right (inputs of one row), and the truth elsewhere."""
+    """The formula of Xiong et al. where it is right (inputs of one row), else the truth."""
     rng = np.random.default_rng(8)
 
     def counted(shape, window, filters):

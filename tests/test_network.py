@@ -39,8 +39,12 @@ def rich():
         4, (Term(1, (np.arange(12.0).reshape(4, 3) - 5,)), Term(INPUT, (np.eye(4, 3),)))
     )
     groups = lr.MaxUnits(((0, 1), (2, 3, 0)), 4)
-    output = Affine(1, (Term(2, (np.array([[1.0, -0.5]]),)), Term(1, (sparse.csr_array(np.ones((1, 3))),)),
-                        Term(ONE, (np.array([[0.1]]),))))  # fmt: skip
+    ends = (
+        Term(2, (np.array([[1.0, -0.5]]),)),
+        Term(1, (sparse.csr_array(np.ones((1, 3))),)),
+        Term(ONE, (np.array([[0.1]]),)),
+    )
+    output = Affine(1, ends)
     layers = (lr.Layer(first, kinds), lr.Layer(second, groups))
     return lr.Network(3, layers, output, ("made by hand",))
 
@@ -389,7 +393,7 @@ def test_truncated_files_are_refused(tmp_path):
             with pytest.raises(lr.LinregionsError, match=path.name):
                 read(path)
     (tmp_path / "text.npz").write_text("W0 = 1")
-    with pytest.raises(lr.LinregionsError, match="text.npz"):
+    with pytest.raises(lr.LinregionsError, match=r"text\.npz"):
         lr.Network.read(tmp_path / "text.npz")
-    with pytest.raises(lr.LinregionsError, match="absent.npz"):
+    with pytest.raises(lr.LinregionsError, match=r"absent\.npz"):
         lr.Network.read(tmp_path / "absent.npz")

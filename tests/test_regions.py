@@ -305,7 +305,7 @@ def test_the_region_of_a_point_of_a_slice():
     assert region.pattern.tolist() == net.patterns(x).tolist()
     assert len(region.half_spaces.A[0]) == 2
     with pytest.raises(lr.LinregionsError, match="outside"):
-        lr.region(net, x + [0, 0, 0, 1e-3], plane)
+        lr.region(net, x + np.array([0, 0, 0, 1e-3]), plane)
     with pytest.raises(lr.LinregionsError, match="outside"):
         lr.region(net, 8 * x, plane)
 

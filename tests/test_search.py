@@ -211,7 +211,10 @@ def test_an_interrupt_during_the_merge():
         if status.stage == "merge":
             raise KeyboardInterrupt
 
-    answer = lr.count(gaussian(0, 3, 8, 6, 1), kind="linear", progress=interrupt)
+    try:
+        answer = lr.count(gaussian(0, 3, 8, 6, 1), kind="linear", progress=interrupt)
+    except KeyboardInterrupt:
+        pytest.fail("the interrupt was passed on")
     assert (answer.complete, answer.stopped) == (False, "interrupt")
     assert 1 <= answer <= answer.also["activation"]
 

@@ -49,22 +49,26 @@ def compose(
     for j in range(lo, hi):
         H[k + Q_W, j] = H[k + H_EW, j] + g * H[k + H_MAX, j]
         H[k + Q_C, j] = H[k + H_EC, j] + g * abs(H[k, j])
+    n, q_w, q_c = hi - lo, H[k + Q_W, lo:hi], H[k + Q_C, lo:hi]
+    h_max, h_const = H[k + H_MAX, lo:hi], H[k, lo:hi]
     start, lattice = layers[layer, PRE], layers[layer, LATTICE]
     limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and ok[layer] else 0.0
     for i in range(start, layers[layer + 1, PRE]):
-        at = layers[layer, W_AT] + (i - start) * (hi - lo) - lo
+        at = layers[layer, W_AT] + (i - start) * n
+        weights = Wt[at : at + n]
         for c in range(k + 1):
+            values = H[c, lo:hi]
             total = 0.0
-            for j in range(lo, hi):
-                total += Wt[at + j] * H[c, j]
+            for j in range(n):
+                total += weights[j] * values[j]
             Z[i, c] = total
         ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
-        for j in range(lo, hi):
-            a = abs(Wt[at + j])
-            ew += a * H[k + Q_W, j]
-            ec += a * H[k + Q_C, j]
-            mw += a * H[k + H_MAX, j]
-            mc += a * abs(H[k, j])
+        for j in range(n):
+            a = abs(weights[j])
+            ew += a * q_w[j]
+            ec += a * q_c[j]
+            mw += a * h_max[j]
+            mc += a * abs(h_const[j])
         if units[i, W_ERR] > 0.0:
             for j in range(lo, hi):
                 ew += units[i, W_ERR] * (H[k + H_MAX, j] + H[k + H_EW, j])

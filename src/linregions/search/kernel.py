@@ -19,6 +19,7 @@ certified bounding box per layer (middle, half-width).
 
 from __future__ import annotations
 
+import numpy as np
 from numba import njit
 
 from .forms import compose
@@ -59,7 +60,7 @@ NEW, TEST, SECOND = range(3)
 # columns of F
 LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT = range(11)
 # places in st
-DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
+DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED, MULTIPLIERS = range(8)
 # answers to UNDECIDED, and what `place` finds
 NONE, MINUS, PLUS, CUTS, DROP = range(5)
 # statistics, from st[16] on
@@ -90,11 +91,33 @@ def norm1(k, x):
 
 
 @inner()
-def side(k, G, c, x, exact):
-    """Certified sign of row c at x: 1, -1, or 0 when rounding could hide it."""
+def side(k, G, c, x, norm):
+    """Certified sign of row c at x: 1, -1, or 0 when rounding could hide it.
+
+    ``norm`` is a bound of the 1-norm of x, 0 where none is known, and negative where exactness
+    was declined.
+    """
     v = row_at(k, G, c, x)
-    error = G[c, k + AERR] * norm1(k, x) + G[c, k + BERR] if exact else LOOSE
-    return 1 if v > error else (-1 if v < -error else 0)
+    error = LOOSE
+    if norm >= 0.0:
+        a, b = G[c, k + AERR], G[c, k + BERR]
+        error = a * norm + b
+        if norm == 0.0 or abs(v) <= error:
+            error = a * norm1(k, x) + b
+    return int(v > error) - int(v < -error)
+
+
+@inner()
+def common_side(k, d, c, norm, F, pts, G):
+    """The side of row c that the known points of frame d lie on: 1, -1, 0 (unknown), 2 (both)."""
+    plus = minus = False
+    for p in range(F[d, NIN]):
+        t = side(k, G, c, pts[d, p], norm)
+        plus |= t > 0
+        minus |= t < 0
+        if plus and minus:
+            return 2
+    return int(plus) - int(minus)
 
 
 @inner()
@@ -115,18 +138,17 @@ def gather(k, d, F, con, pts, sign, G, A, S, I):
 
 
 @inner()
-def accept(k, d, c, s, x, exact, F, con, pts, G, A, S):
-    """Add x to the points of frame d if it lies certainly inside and on side -s of row c."""
-    if side(k, G, c, x, exact) != -s:
-        return False
+def accept(k, d, c, s, norm, F, con, pts, G, A, S):
+    """Add S[TRIAL] to the points of frame d if it lies certainly inside, on side -s of row c."""
+    x = S[TRIAL]
     size = norm1(k, x)
-    if not size < 1e150:
+    if not size < 1e150 or side(k, G, c, x, -1.0 if norm < 0.0 else size) != -s:
         return False
     m = F[d, NCON]
     rates(A, k, m, x, S[RATE])
     for n in range(m):
         r = con[d, n]
-        error = G[r, k + AERR] * size + G[r, k + BERR] if exact else LOOSE
+        error = G[r, k + AERR] * size + G[r, k + BERR] if norm >= 0.0 else LOOSE
         if not S[CONST_AT, n] + S[RATE, n] > error:
             return False
     add_point(k, d, x, F, pts)
@@ -155,7 +177,7 @@ def add_point(k, d, x, F, pts):
 
 @inner()
 def by_segment(k, d, c, s, F, pts, sign, G, S):
-    """Propose a point on side -s of row c, on a segment that leaves the cell through its last split.
+    """Propose a point on side -s of row c, on a segment that leaves the cell by its last split.
 
     The sibling's points satisfy every constraint but that of the split unit; where such a
     segment crosses the split, the sign of row c tells which of the two siblings row c cuts,
@@ -211,22 +233,19 @@ def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live):
     if st[BOUNDED] > 0 and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0:
         st[S_FLOAT] += 1
         return True
-    integer = proved_integer(A, G, con, S, I, k, wc, wexp, count)
-    if integer >= 0:
-        st[S_INTEGER] += 1
-        support = 0
-        for n in range(count):
-            support += S[MULT, n] > 1e-9
-        if integer == 0 and support <= 1:
-            st[S_COINCIDENT] += 1
-        return True
     low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live)
-    if low >= 0.0:
-        st[S_FLOAT] += 1
-        if low == 0.0 and k == 1:
-            st[S_COINCIDENT] += 1
-        return True
-    return False
+    integer = -1
+    if not low > 0.0:  # ties: the minimum is 0, or some multiplier is
+        integer = proved_integer(A, G, con, S, I, k, wc, wexp, count)
+    if not low >= 0.0 and integer < 0:
+        return False
+    st[S_INTEGER if integer >= 0 else S_FLOAT] += 1
+    support = 0
+    for n in range(count):
+        support += S[MULT, n] > 1e-9
+    if support <= 1 and (integer == 0 or (integer < 0 and low == 0.0)):
+        st[S_COINCIDENT] += 1  # a facet of the cell may lie where the row vanishes
+    return True
 
 
 @inner()
@@ -247,64 +266,62 @@ def constant(k, c, exact, st, G):
 
 
 @inner()
-def outside_box(k, layer, c, s, G, box):
-    """The certified bounding box of the cell lies on side s of row c."""
-    low = s * G[c, k]
-    spread = 0.0
+def box_side(k, layer, c, G, box):
+    """The side of row c that the certified bounding box of the cell lies on, or 0."""
+    middle, spread = G[c, k], G[c, k + AERR] * k + G[c, k + BERR]
     for j in range(k):
-        low += s * G[c, j] * box[2 * layer, j]
+        middle += G[c, j] * box[2 * layer, j]
         spread += abs(G[c, j]) * box[2 * layer + 1, j]
-    return low - spread > 1.01 * (G[c, k + AERR] * k + G[c, k + BERR])
+    return int(middle > 1.01 * spread) - int(middle < -1.01 * spread)
 
 
 @inner()
-def place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
+def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
     """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS or NONE (undecided)."""
     st[S_TESTS] += 1
-    s = 0
-    for p in range(F[d, NIN]):
-        t = side(k, G, c, pts[d, p], exact)
-        if t != 0 and s == 0:
-            s = t
-        elif t != 0 and s != t:
-            st[S_POINTS] += 1
-            return CUTS
-    flat = constant(k, c, exact, st, G)
+    st[MULTIPLIERS] = 0
+    if F[d, ENTRY] > 0:
+        s = box_side(k, F[d, LAYER], c, G, box)
+        if s != 0:
+            st[S_BOX] += 1
+            return PLUS if s > 0 else MINUS
+    s = common_side(k, d, c, norm, F, pts, G)
+    if s == 2:
+        st[S_POINTS] += 1
+        return CUTS
+    flat = constant(k, c, norm >= 0.0, st, G)
     if flat >= 0:
         return flat
-    if s == 0:
-        return NONE
-    if F[d, ENTRY] > 0 and st[BOUNDED] > 0 and outside_box(k, F[d, LAYER], c, s, G, box):
-        st[S_BOX] += 1
-        return PLUS if s > 0 else MINUS
     value = s * row_at(k, G, c, pts[d, 0])
-    if value <= 0.0:  # the witness itself is not certain about this row
+    if not value > 0.0:  # the witness itself is not certain about this row
         return NONE
     if by_segment(k, d, c, s, F, pts, sign, G, S) and accept(
-        k, d, c, s, S[TRIAL], exact, F, con, pts, G, A, S
+        k, d, c, s, norm, F, con, pts, G, A, S
     ):
         st[S_SEGMENTS] += 1
         return CUTS
-    wc, we, wce, wexp = s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP])
-    span, m = G[c, k + SPAN], F[d, NCON]
-    for attempt in range(2):  # the second time from the interior point and down to the end
+    stop, m = -0.25 * value, F[d, NCON]
+    for _ in range(2):  # the second time down to the end
         restart(S, I, k, m)
         for j in range(k):
             S[W, j] = s * G[c, j]
         st[S_LPS] += 1
-        stop = -0.25 * value if attempt == 0 else -BIG
         status, low, count = minimise(A, T, S, I, k, m, value, stop)
         if status == BELOW or (status == INSIDE and low < -1e-12 * value):
             for trial in range(3):
                 if by_lp(k, d, value, low, count, status, trial, pts, S) and accept(
-                    k, d, c, s, S[TRIAL], exact, F, con, pts, G, A, S
+                    k, d, c, s, norm, F, con, pts, G, A, S
                 ):
                     st[S_RAYS if I[ACTIVE, 0] == 0 else S_LP_CUT] += 1
                     return CUTS
-        if status == INSIDE and (
-            not exact or proved(k, wc, we, wce, wexp, count, span, st, A, G, con[d], S, I, MR, live)
-        ):
-            return PLUS if s > 0 else MINUS
+        if status == INSIDE:
+            st[MULTIPLIERS] = count
+            if norm < 0.0 or proved(
+                k, s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
+                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
+            ):  # fmt: skip
+                return PLUS if s > 0 else MINUS
+        stop = -BIG
     return NONE
 
 
@@ -331,120 +348,109 @@ def drop(k, d, n, F, con, A, S, I):
 
 
 @inner()
-def beyond_box(k, d, sign, F, con, G, box, A, S, I):
-    """Drop the constraints that the bounding box of the cell lies strictly inside of.
-
-    The cell touches none of them, so that it is the same without them (a segment from a point
-    beyond such a constraint alone to a point of the cell would cross it inside the cell).
-    """
-    n = 0
-    while n < F[d, NCON]:
-        c = con[d, n]
-        if I[KEEP, n] == 0 and outside_box(k, F[d, LAYER], c, int(sign[c]), G, box):
-            drop(k, d, n, F, con, A, S, I)
-        else:
-            n += 1
-
-
-@inner()
-def prune(k, d, st, F, con, G, A, T, S, I, MR, live):
-    """Drop constraints that are certified redundant; the others only cost time."""
-    n = 0
-    while n < F[d, NCON]:
-        redundant = False
-        if I[KEEP, n] == 0:
-            for j in range(k):
-                S[W, j] = A[j, n]
-            st[S_PRUNE] += 1
-            room, S[ROOM, n] = S[ROOM, n], BIG
-            status, _, count = minimise(A, T, S, I, k, F[d, NCON], S[SLACK, n], -1e-12)
-            keep_active(I)
-            S[ROOM, n] = room
-            if status == INSIDE:
-                c = con[d, n]
-                redundant = proved(
-                    k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                    G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
-                )  # fmt: skip
-            else:
-                restart(S, I, k, F[d, NCON])
-        if redundant:
-            drop(k, d, n, F, con, A, S, I)
-        else:
-            n += 1
-
-
-@inner()
-def bound(k, d, F, con, pts, G, A, T, S, I, box):
-    """A certified bounding box of the cell: the cheapest proof that a far unit does not cut."""
-    layer = F[d, LAYER]
-    for j in range(k):
-        low, high = -1.0, 1.0
-        for end in range(2):
-            f = 1.0 if end == 0 else -1.0
-            for i in range(k):
-                S[W, i] = f if i == j else 0.0
-            status, _, count = minimise(A, T, S, I, k, F[d, NCON], f * pts[d, 0, j], -BIG)
-            keep_active(I)
-            if status == INSIDE:
-                limit = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
-                if end == 0:
-                    low = max(low, limit)
-                else:
-                    high = min(high, -limit)
+def bound(k, d, count, layer, end, con, G, A, S, I, box):
+    """Narrow the bounding box at one end: even ends are lower, odd ones upper."""
+    j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
+    limit = -1.0
+    if count >= 0:
+        limit = max(-1.0, proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0))
+    if f > 0.0:
+        box[2 * layer, j] = limit
+    else:
+        low, high = box[2 * layer, j], -limit
         box[2 * layer, j] = 0.5 * (low + high)
         box[2 * layer + 1, j] = 0.5 * (high - low) + 4.0 * ULP
 
 
 @inner()
-def open_layer(k, d, st, F, cand, con, pts, sign, G, A, T, S, I, MR, live, box, layers_cut):
-    """Frame d enters its layer: all rows are candidates; constraints and box are refreshed."""
-    layer = F[d, LAYER]
-    first = layers_cut[layer]
-    for n in range(layers_cut[layer + 1] - first):
-        cand[d, n] = first + n
-    F[d, NCAND] = layers_cut[layer + 1] - first
-    F[d, POS] = 0
-    F[d, NSURV] = 0
-    F[d, PARENT] = -1
-    F[d, NPT] = F[d, NIN]
-    F[d, ENTRY] = 1
-    if layer == 0:
-        for j in range(k):
-            box[0, j], box[1, j] = 0.0, 1.0
-        return
-    gather(k, d, F, con, pts, sign, G, A, S, I)
-    for n in range(F[d, NCON]):
-        I[KEEP, n] = 0
-    F[d, ENTRY] = 0
-    if st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k:
-        bound(k, d, F, con, pts, G, A, T, S, I, box)
-        F[d, ENTRY] = 1
-        beyond_box(k, d, sign, F, con, G, box, A, S, I)
-    if F[d, NCON] > 4 * k + 8:
-        prune(k, d, st, F, con, G, A, T, S, I, MR, live)
+def beyond_box(k, d, F, con, G, A, S, I, box):
+    """Drop the constraints that the bounding box of the cell lies strictly inside of.
+
+    The cell touches none of them, so that it is the same without them (a segment from a point
+    beyond such a constraint alone to a point of the cell would cross it inside the cell).
+    """
+    for n in range(F[d, NCON] - 1, -1, -1):
+        if I[KEEP, n] == 0 and box_side(k, F[d, LAYER], con[d, n], G, box) != 0:
+            drop(k, d, n, F, con, A, S, I)
 
 
 @inner()
-def choose(k, d, exact, F, cand, pts, G):
+def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box):
+    """Refresh what is known of a cell that enters a layer: its bounding box and its constraints.
+
+    The box, from two LPs per coordinate, is the cheapest proof that a far unit does not cut. A
+    redundant constraint only costs time, and those beyond the box go for nothing; an LP for each
+    of the others pays where they are many. A constraint active at a vertex is never asked.
+    """
+    for n in range(F[d, NCON]):
+        I[KEEP, n] = 0
+    ends = 2 * k if boxed else 0
+    n = 0
+    for task in range(ends + F[d, NCON] + 1):
+        if task == ends:
+            if boxed:
+                beyond_box(k, d, F, con, G, A, S, I, box)
+            if F[d, NCON] <= 4 * k + 8:
+                break
+            n = F[d, NCON]
+        if task < ends:
+            for j in range(k):
+                S[W, j] = 0.0
+            S[W, task >> 1] = 1.0 if task & 1 == 0 else -1.0
+            start, stop = S[W, task >> 1] * pts[d, 0, task >> 1], -BIG
+        else:
+            n -= 1  # downwards: what takes the place of a dropped one has been asked
+            if n < 0:
+                break
+            if I[KEEP, n] > 0:
+                continue
+            st[S_PRUNE] += 1
+            for j in range(k):
+                S[W, j] = A[j, n]
+            start, stop = S[SLACK, n], -1e-12
+            restart(S, I, k, F[d, NCON])
+            S[ROOM, n] = BIG  # as if it were not there
+        status, _, count = minimise(A, T, S, I, k, F[d, NCON], start, stop)
+        for i in range(I[ACTIVE, 0]):
+            I[KEEP, I[NAMES, i]] = 1
+        if task < ends:
+            bound(k, d, count if status == INSIDE else -1, F[d, LAYER], task, con, G, A, S, I, box)
+        elif status == INSIDE:
+            c = con[d, n]
+            if proved(
+                k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
+                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
+            ):  # fmt: skip
+                drop(k, d, n, F, con, A, S, I)
+    F[d, ENTRY] = int(boxed)
+
+
+@inner()
+def open_layer(d, F, cand, first, last):
+    """Frame d enters its layer: all rows from ``first`` to ``last`` are candidates."""
+    for c in range(first, last):
+        cand[d, c - first] = c
+    F[d, NCAND] = last - first
+    F[d, PHASE], F[d, PARENT] = TEST, -1
+    F[d, ENTRY], F[d, POS], F[d, NSURV] = 0, 0, 0
+    F[d, NPT] = F[d, NIN]
+
+
+@inner()
+def choose(k, d, norm, F, cand, pts, G):
     """Position of the unit to split by: the first survivor with known points on both sides."""
     for n in range(F[d, NSURV]):
-        plus = minus = False
-        for p in range(F[d, NIN]):
-            t = side(k, G, cand[d, n], pts[d, p], exact)
-            plus |= t > 0
-            minus |= t < 0
-            if plus and minus:
-                return n
+        if common_side(k, d, np.int64(cand[d, n]), norm, F, pts, G) == 2:
+            return n
     return -1
 
 
 @inner()
-def split(k, d, n, exact, F, cand, con, pts, sign, G):
+def split(k, d, n, norm, F, cand, con, pts, sign, G):
     """Push the first child of frame d, cut by the candidate at position n, as frame d + 1."""
     e = d + 1
-    u = cand[d, n]
-    t = side(k, G, u, pts[d, 0], exact)
+    u = np.int64(cand[d, n])
+    t = side(k, G, u, pts[d, 0], norm)
     if t == 0:
         t = 1
     sign[u] = t
@@ -463,7 +469,7 @@ def split(k, d, n, exact, F, cand, con, pts, sign, G):
     count = 0
     for wanted in (t, -t):  # the child's own points first, the sibling's behind them
         for p in range(F[d, NIN]):
-            if side(k, G, u, pts[d, p], exact) == wanted:
+            if side(k, G, u, pts[d, p], norm) == wanted:
                 for j in range(k):
                     pts[e, count, j] = pts[d, p, j]
                 count += 1
@@ -474,7 +480,7 @@ def split(k, d, n, exact, F, cand, con, pts, sign, G):
 
 
 @inner()
-def second(k, d, exact, F, cand, con, pts, sign, G):
+def second(k, d, norm, F, cand, con, pts, sign, G):
     """Frame d, whose first child is done, becomes its own second child."""
     u = F[d, SPLIT]
     t = -int(sign[u])
@@ -488,7 +494,7 @@ def second(k, d, exact, F, cand, con, pts, sign, G):
     count, total = 0, F[d, NIN]
     for wanted in (t, -t):
         for p in range(count, total):
-            if side(k, G, u, pts[d, p], exact) == wanted:
+            if side(k, G, u, pts[d, p], norm) == wanted:
                 for j in range(k):
                     pts[d, p, j], pts[d, count, j] = pts[d, count, j], pts[d, p, j]
                 count += 1
@@ -537,7 +543,9 @@ def advance(P, C, budget):
     k, last = P.k, P.n_layers - 1
     st, F, cand, con, pts, sign, G = C.st, C.F, C.cand, C.con, C.pts, C.sign, C.G
     A, T, S, I, MR, live, box = C.A, C.T, C.S, C.I, C.MR, C.live, C.box
-    exact = st[EXACT] > 0
+    norm = -1.0  # see `side`
+    if st[EXACT] > 0:
+        norm = float(k) if st[BOUNDED] > 0 else 0.0
     d = st[DEPTH]
     if d >= 0 and st[ANSWER] == DROP:  # the caller counted this whole frame
         st[ANSWER] = NONE
@@ -547,41 +555,30 @@ def advance(P, C, budget):
         if budget <= 0:
             return SPENT
         budget -= 1
+        gathered = False
         if F[d, PHASE] == SECOND:
-            second(k, d, exact, F, cand, con, pts, sign, G)
+            second(k, d, norm, F, cand, con, pts, sign, G)
         elif F[d, PHASE] == NEW:
             compose(
                 k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                 P.cut_unit, P.cuts, sign, C.ok, live, C.H, C.Z, G,
             )  # fmt: skip
-            open_layer(
-                k,
-                d,
-                st,
-                F,
-                cand,
-                con,
-                pts,
-                sign,
-                G,
-                A,
-                T,
-                S,
-                I,
-                MR,
-                live,
-                box,
-                P.layers_cut,
-            )
-            F[d, PHASE] = TEST
+            layer = F[d, LAYER]
+            open_layer(d, F, cand, P.layers_cut[layer], P.layers_cut[layer + 1])
+            if layer > 0:
+                gather(k, d, F, con, pts, sign, G, A, S, I)
+                boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
+                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box)
+                gathered = True
         if F[d, POS] < F[d, NCAND]:
             if st[ANSWER] != NONE:  # the caller decided the one we stopped at
-                settle(d, cand[d, F[d, POS]], st[ANSWER], F, cand, sign)
+                settle(d, np.int64(cand[d, F[d, POS]]), st[ANSWER], F, cand, sign)
                 st[ANSWER] = NONE
-            gather(k, d, F, con, pts, sign, G, A, S, I)
+            if not gathered:
+                gather(k, d, F, con, pts, sign, G, A, S, I)
             while F[d, POS] < F[d, NCAND]:
-                c = cand[d, F[d, POS]]
-                verdict = place(k, d, c, exact, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
+                c = np.int64(cand[d, F[d, POS]])
+                verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
                 if verdict == NONE:
                     st[UNIT] = c
                     st[S_ASKED] += 1
@@ -600,13 +597,13 @@ def advance(P, C, budget):
             st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
             d -= 1
             continue
-        n = choose(k, d, exact, F, cand, pts, G)
-        if n < 0:  # the evidence was forgotten: look for that of one unit again, then split by it
+        n = choose(k, d, norm, F, cand, pts, G)
+        if n < 0:  # evidence was forgotten: look for that of one unit again, then split by it
             F[d, NSURV] -= 1
             F[d, POS], F[d, NCAND] = F[d, NSURV], F[d, NSURV] + 1
             F[d, NIN], F[d, NPT] = 1, 1
             continue
-        split(k, d, n, exact, F, cand, con, pts, sign, G)
+        split(k, d, n, norm, F, cand, con, pts, sign, G)
         d += 1
     st[DEPTH] = -1
     return DONE

@@ -281,7 +281,7 @@ def spanned(G, con, I, k, count, span, live):
         return True
     for n in range(count):
         span = min(span, G[con[I[BASIS, n]], k + SPAN])
-    for t in range(int(span) + 1):
+    for t in range(int(span) + 1):  # noqa: SIM110 (numba)
         if live[t] == count:
             return True
     return False
