@@ -83,7 +83,7 @@ def test_large_and_small_boxes():
         (np.inf, np.inf, "box is empty"),
         (-np.inf, -np.inf, "box is empty"),
         ([[0]], [[1]], "shape (1, 1)"),
-        ("a", 1, "not a number"),
+        ("a", 1, "lo = 'a' is not a number"),
         (objects(Fraction(1), Fraction(2)), objects(Fraction(1), Fraction(1)), "in coordinate 1"),
         (objects(float("nan"), 0), 1, "NaN"),
         (None, 1, "lo"),

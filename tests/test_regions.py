@@ -131,7 +131,7 @@ def test_half_spaces_are_tight(seed):
                 assert np.count_nonzero(a) == 1 and c == 1
             elif all(u < 6 for u in units):  # a unit of the first layer
                 (u,) = units
-                W, d = region.network.layers[0].affine.rounded(0, 3)[0][u], 0
+                W = region.network.layers[0].affine.rounded(0, 3)[0][u]
                 d = region.network.layers[0].affine.rounded(-1, 1)[0][u, 0]
                 sign = 1 if region.pattern[u] else -1
                 size = np.linalg.norm(W)

@@ -40,6 +40,16 @@ PolytopeOption = Annotated[
     Path | None, Parameter(help="FILE.npz with A and b: the points where A x <= b.")
 ]
 Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
+
+
+def _whole(_: Any, tokens: Any) -> int:
+    text = tokens[0].value
+    if not text.lstrip("+").isdigit():
+        raise LinregionsError(f"--limit={text}: give a whole number, 0 or more")
+    return int(text)
+
+
+Limit = Annotated[int | None, Parameter(converter=_whole)]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 
 
@@ -53,7 +63,7 @@ def count_command(
     kind: str = "activation",
     engine: str = "auto",
     exact: bool = True,
-    limit: int | None = None,
+    limit: Limit = None,
     seconds: float | None = None,
     json: Json = False,
 ) -> int:
@@ -98,7 +108,7 @@ def list_command(
     kind: str = "activation",
     output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
     exact: bool = True,
-    limit: int | None = None,
+    limit: Limit = None,
     seconds: float | None = None,
     json: Json = False,
 ) -> int:
@@ -208,6 +218,8 @@ class _Listing:
     ) -> None:
         from .search.engine import Search
 
+        if seconds is not None and not seconds >= 0:
+            raise LinregionsError(f"--seconds={seconds:g}: give a number of seconds, 0 or more")
         self.problem = restrict(net, domain)
         self.search = Search(self.problem, exact, emit=4096)
         self.exact, self.limit, self.seconds = exact, limit, seconds
@@ -411,6 +423,8 @@ def _certainty(r: Any) -> str:
 def _perspective(regions: int, units: int) -> str:
     from math import log10
 
+    if regions == 0:
+        return "nothing was counted"
     if units == 0:
         return "without units a network is affine: one region"
     patterns = f"2^{units}" + (f" = {2**units:,}" if units <= 40 else "")

@@ -256,10 +256,10 @@ class _Run:
         """Merge the cells into linear regions or affine maps."""
         from .merging import Merger
 
-        if progress is not None:
-            progress(Status(self.search.leaves, time.perf_counter() - self.start, "merge"))
-        merger = Merger(self.search, self.batches)
         try:
+            if progress is not None:
+                progress(Status(self.search.leaves, time.perf_counter() - self.start, "merge"))
+            merger = Merger(self.search, self.batches)
             also["affine"] = merger.affine()
             if kind == "linear" and complete:
                 return merger.linear(), True

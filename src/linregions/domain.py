@@ -277,6 +277,10 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
     first layer has 10 units is a 10-dimensional problem.
     """
     domain = Space() if domain is None else domain
+    if not isinstance(domain, Domain):
+        raise LinregionsError(
+            f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b) or Slice(...)"
+        )
     chart = domain.chart(network.inputs)
     inner = _compose(network, chart)
     out = Restricted(
@@ -434,13 +438,13 @@ def _vector(values: list[Any]) -> np.ndarray:
 
 def _bounds(value: Any, name: str) -> np.ndarray:
     array = np.asarray(value)
-    if array.dtype != object:
-        try:
-            array = array.astype(np.float64)
-        except ValueError:
-            raise LinregionsError(f"box: {name} = {value!r} is not a number") from None
-        if np.isnan(array).any():
-            raise LinregionsError(f"box: {name} holds NaN")
+    plain = array.ravel().tolist()
+    if array.dtype != object and array.dtype.kind in "biuf":
+        array = array.astype(np.float64)
+    elif not all(isinstance(v, int | float | Fraction) for v in plain):
+        raise LinregionsError(f"box: {name} = {value!r} is not a number or an array of numbers")
+    if any(v != v for v in plain):
+        raise LinregionsError(f"box: {name} holds NaN")
     if array.ndim > 1:
         raise LinregionsError(f"box: {name} has shape {array.shape}; give a number or shape (n,)")
     return array

@@ -255,8 +255,8 @@ class Network:
             )
             output = _unpack_affine(spec["output"], arrays)
             return Network(spec["inputs"], layers, output, tuple(header["notes"]))
-        except (KeyError, TypeError, AttributeError, IndexError) as error:
-            raise LinregionsError(f"{path}: a damaged network file ({error!r})") from None
+        except (KeyError, TypeError, AttributeError, IndexError, ValueError) as error:
+            raise LinregionsError(f"{path}: a damaged network file ({error})") from None
 
     def _pack(self) -> tuple[dict[str, Any], dict[str, np.ndarray]]:
         arrays: dict[str, np.ndarray] = {}

@@ -143,14 +143,20 @@ class Region:
 
     @cached_property
     def bounded(self) -> bool:
-        """Whether the region is bounded (exact)."""
+        """Whether the region is bounded in the domain (exact)."""
         from .search.cells import bounded
+
+        if self.problem.picked is not None:  # the network does not see some directions
+            return False
 
         return bounded(self._exact, self.signs, self._kernel_point())
 
     @cached_property
     def inradius(self) -> float:
-        """Radius of the largest inscribed ball in domain coordinates (inf if there is none)."""
+        """Radius of the largest inscribed ball (inf if there is none).
+
+        In domain coordinates; over R^n, where those may be values of units, in the input's.
+        """
         from scipy.optimize import linprog
 
         A, b, _ = self.half_spaces
@@ -158,7 +164,9 @@ class Region:
         if not len(b):
             return float("inf")
         c = np.r_[np.zeros(k), -1.0]
-        result = linprog(c, A_ub=np.c_[A, np.ones(len(b))], b_ub=b, bounds=[(None, None)] * (k + 1))
+        picked = self.problem.picked
+        norms = np.linalg.norm(A if picked is None else A @ picked, axis=1)
+        result = linprog(c, A_ub=np.c_[A, norms], b_ub=b, bounds=[(None, None)] * (k + 1))
         return float("inf") if result.status == 3 else float(result.x[-1])
 
     @cached_property

@@ -29,6 +29,8 @@ def check_target(path: str | Path) -> Path:
         )
     if not path.parent.is_dir():
         raise LinregionsError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise LinregionsError(f"{path} is a folder; give the name of a file")
     if path.suffix == ".parquet":
         _pyarrow()
     return path
@@ -46,6 +48,8 @@ def writer(path: Path) -> Iterator[Callable[[Leaves, np.ndarray], None]]:
         yield sink  # type: ignore[misc]
         sink.close()
         os.replace(beside, path)
+    except OSError as error:
+        raise LinregionsError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         sink.abandon()
         beside.unlink(missing_ok=True)
@@ -117,11 +121,22 @@ def read_regions(path: str | Path) -> tuple[np.ndarray, np.ndarray, dict[str, An
     path = check_target(path)
     if not path.is_file():
         raise LinregionsError(f"{path}: no such file")
-    if path.suffix == ".npz":
-        with np.load(path) as file:
-            metadata = json.loads(bytes(file["metadata"]).decode())
-            signs = np.unpackbits(file["signs"], axis=1, count=int(file["rows"]))
-            return signs, file["points"], metadata
+    try:
+        return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
+    except LinregionsError:
+        raise
+    except Exception as error:  # numpy, zip and arrow each have their own kinds
+        raise LinregionsError(f"{path}: not a readable list of regions ({error})") from None
+
+
+def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
+    with np.load(path) as file:
+        metadata = json.loads(bytes(file["metadata"]).decode())
+        signs = np.unpackbits(file["signs"], axis=1, count=int(file["rows"]))
+        return signs, file["points"], metadata
+
+
+def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     _, pq = _pyarrow()
     table = pq.read_table(path)
     metadata = json.loads(pq.ParquetFile(path).metadata.metadata[b"linregions"])

@@ -57,6 +57,7 @@ class Activation:
         slopes = (*(self.slopes[i] for i in bends), self.slopes[-1])
         object.__setattr__(self, "breaks", tuple(self.breaks[i] for i in bends))
         object.__setattr__(self, "slopes", slopes)
+        self.__dict__.pop("intercepts", None)  # those of the old breakpoints
 
     def __call__(self, z: Fraction) -> Fraction:
         """Exact value at a rational."""
@@ -108,6 +109,12 @@ class Pointwise:
 
     kinds: tuple[Activation, ...]
     which: tuple[int, ...]
+
+    def __post_init__(self) -> None:
+        if any(not 0 <= w < len(self.kinds) for w in self.which):
+            raise LinregionsError(
+                f"a unit asks for an activation beyond the {len(self.kinds)} given"
+            )
 
     @staticmethod
     def uniform(activation: Activation, size: int) -> Pointwise:

@@ -13,6 +13,7 @@ from .exact import (
     Point,
     Row,
     beyond,
+    interior_point,
     minimise,
     negative,
     reduced,
@@ -204,13 +205,17 @@ def locate(exact: Exact, x: Point, seed: int = 0) -> tuple[np.ndarray, Point]:
     """Signs and interior point of a full-dimensional cell whose closure holds x.
 
     A point in the interior of a cell gives that cell; a point on a boundary is moved into
-    one of the cells around it, along a fixed generic direction.
+    one of the cells around it, along a fixed generic direction into the domain.
     """
     rng = np.random.default_rng(seed)
     k = exact.k
     d = [fmpq(int(v)) for v in rng.integers(-(1 << 20), 1 << 20, k)]
     signs = np.ones(exact.cut[-1], np.int8)
     rows: list[Row] = exact.domain_rows()
+    if any(value(r, x) == 0 for r in rows):  # towards a generic interior point
+        centre = interior_point(rows, k)
+        assert centre is not None
+        d = [a - b for a, b in zip(exact.step(rows, centre, d), x, strict=True)]
     for layer in range(len(exact.cut) - 1):
         for c, row in zip(
             range(exact.cut[layer], exact.cut[layer + 1]), exact.rows(layer, signs), strict=True

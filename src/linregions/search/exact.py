@@ -320,7 +320,7 @@ class Exact:
     def place(
         self, rows: list[Row], x0: Point, g: Row, hint: Sequence[int] = ()
     ) -> tuple[int, Point, Point | None, bool]:
-        """Where ``g`` stands to the cell; ``hint``: constraints that may prove that it does not cut.
+        """Where ``g`` stands to the cell; ``hint``: constraints that may prove "no".
 
         Returns ``(s, x, other, coincident)``: side s (of the interior point x, which may have
         moved off ``g = 0``; -1 for an identically zero row), a point on the other side if the
@@ -332,7 +332,7 @@ class Exact:
             return (1 if g[k] > 0 else -1), x0, None, g[k] == 0
         s = sign(value(g, x0))
         if s == 0:
-            x0 = self._step(rows, x0, [fmpq(a) for a in g[:k]])
+            x0 = self.step(rows, x0, [fmpq(a) for a in g[:k]])
             s = sign(value(g, x0))
         oriented = g if s > 0 else negative(g)
         tight = verify([rows[i] for i in hint], oriented)
@@ -341,7 +341,7 @@ class Exact:
         other, best = beyond(rows, x0, oriented)
         return s, x0, other, other is None and best.value == 0 and best.support <= 1
 
-    def _step(self, rows: list[Row], x: Point, direction: Point) -> Point:
+    def step(self, rows: list[Row], x: Point, direction: Point) -> Point:
         """Half-way from an interior point to the boundary along a direction (or by 1)."""
         step = fmpq(1)
         for r in rows:
