@@ -103,7 +103,8 @@ class Merger:
         v = rng.integers(1, PRIME, self.compiled.k + 1, dtype=np.int64)
         mix = rng.integers(1, PRIME, self.compiled.network.outputs, dtype=np.int64)
         point, mix = v.astype(np.uint64), mix.astype(np.uint64)
-        return np.asarray(evaluate(*(*tables(self.compiled), point, mix, signs)))
+        arguments: Any = (*tables(self.compiled), point, mix, signs)
+        return np.asarray(evaluate(*arguments))
 
     def _confirm(self, first: np.ndarray, same: np.ndarray) -> np.ndarray:
         """Labels after comparing, in rationals, the patterns whose fingerprints agree."""

@@ -38,6 +38,7 @@ from .lp import (
     KEEP,
     MULT,
     NAMES,
+    OPTIONS,
     RATE,
     ROOM,
     SLACK,
@@ -537,7 +538,7 @@ def emit(k, d, st, pts, sign, out_signs, out_points):
     st[NOUT] = n + 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", _nrt=False)
+@njit(cache=True, **OPTIONS)
 def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
     k, last = P.k, P.n_layers - 1

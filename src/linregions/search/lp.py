@@ -12,6 +12,7 @@ Floats only guess here. A guess becomes a decision through `proved_bounded`,
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -26,9 +27,14 @@ FAR = 1e300
 ULP = 2.0**-53
 
 
-def inner(**options):
+# `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+
+
+def inner(**options: Any) -> Any:
     """A compiled function for compiled callers only: no Python wrapper to build."""
-    return njit(nogil=True, no_cpython_wrapper=True, error_model="numpy", _nrt=False, **options)
+    every: dict[str, Any] = {"no_cpython_wrapper": True, **OPTIONS, **options}
+    return njit(**every)
 
 
 # NaN and infinities keep their meaning. Short sums stay in order: vector code for a handful of
