@@ -13,7 +13,7 @@ import linregions as lr
 
 CASES = (("1_1", 3), ("1_1", 4), ("2_1", 3), ("2_1", 4), ("3_3", 3), ("3_3", 4))
 KNOWN = {("1_1", 3): 71_930}
-SECONDS = 5.0
+SECONDS = 3.0
 
 
 def main() -> None:
