@@ -96,9 +96,11 @@ def test_errors_in_a_process(tmp_path):
 
 
 LONG = """
+import signal
 import sys
 from linregions.cli import main
 from linregions.counting import compile_kernel
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 compile_kernel()
 print("ready", file=sys.stderr, flush=True)
 main(sys.argv[1:])

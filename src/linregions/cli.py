@@ -18,7 +18,7 @@ import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
-from .counting import KINDS, Count, Status, check_kind, compile_kernel, count
+from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Box, Domain, Polytope, Space, restrict
 from .errors import LinregionsError
 from .network import Network
@@ -85,7 +85,7 @@ def count_command(
     seconds
         Stop after so much time: the answer is then a lower bound.
     """
-    check_kind(kind)
+    check_options(kind, engine, limit, seconds)
     net, domain = _load(model), _domain(box, polytope)
     domain.chart(net.inputs)  # a domain that does not fit is refused before any compilation
     _compile(kind != "activation")
@@ -141,8 +141,9 @@ def list_command(
     target = None if output is None else check_target(output)
     if target is None and limit is None and not json:
         limit = 20
-    _compile()
+    check_options(kind, "auto", limit, seconds)
     listing = _Listing(net, domain, exact, limit, seconds)
+    _compile()
     if target is None:
         rows = []
         for signs, points in listing:
@@ -218,8 +219,6 @@ class _Listing:
     ) -> None:
         from .search.engine import Search
 
-        if seconds is not None and not seconds >= 0:
-            raise LinregionsError(f"--seconds={seconds:g}: give a number of seconds, 0 or more")
         self.problem = restrict(net, domain)
         self.search = Search(self.problem, exact, emit=4096)
         self.exact, self.limit, self.seconds = exact, limit, seconds
@@ -232,7 +231,7 @@ class _Listing:
         return time.perf_counter() - self.start
 
     def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        more = True
+        more, self.start = True, time.perf_counter()
         try:
             while more:
                 if self.limit is not None and self.listed >= self.limit:

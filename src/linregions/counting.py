@@ -122,6 +122,18 @@ def check_kind(kind: str) -> None:
         raise LinregionsError(f"unknown kind {kind!r}; give one of {', '.join(KINDS)}")
 
 
+def check_options(
+    kind: str, engine: str, limit: int | None = None, seconds: float | None = None
+) -> None:
+    """Raise for options that make no sense, before any work."""
+    check_kind(kind)
+    if engine not in ENGINES:
+        raise LinregionsError(f"unknown engine {engine!r}; give one of {', '.join(ENGINES)}")
+    for name, bound in (("limit", limit), ("seconds", seconds)):
+        if bound is not None and not bound >= 0:
+            raise LinregionsError(f"{name}={bound} must not be negative")
+
+
 def count(
     network: Any,
     domain: Domain | None = None,
@@ -169,12 +181,7 @@ def count(
         For a bad network, domain or option. An interrupt (Ctrl-C) does not raise: the
         answer so far is returned with ``complete`` False.
     """
-    check_kind(kind)
-    if engine not in ENGINES:
-        raise LinregionsError(f"unknown engine {engine!r}; give one of {', '.join(ENGINES)}")
-    for name, bound in (("limit", limit), ("seconds", seconds)):
-        if bound is not None and not bound >= 0:
-            raise LinregionsError(f"{name}={bound} must not be negative")
+    check_options(kind, engine, limit, seconds)
     net = _network(network)
     domain = Space() if domain is None else domain
     compile_kernel(merge=kind != "activation")
