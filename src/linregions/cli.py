@@ -23,6 +23,7 @@ from .domain import Box, Domain, Polytope, Space, restrict
 from .errors import LinregionsError
 from .network import Network
 from .readers import load
+from .search.engine import Search
 
 app = App(
     name="linregions",
@@ -87,7 +88,7 @@ def count_command(
     """
     check_options(kind, engine, limit, seconds)
     net, domain = _load(model), _domain(box, polytope)
-    domain.chart(net.inputs)  # a domain that does not fit is refused before any compilation
+    Search(restrict(net, domain), exact)  # what cannot be searched is refused before compiling
     _compile(kind != "activation")
     with _progress() as report:
         answer = count(
@@ -217,8 +218,6 @@ class _Listing:
     def __init__(
         self, net: Network, domain: Domain, exact: bool, limit: int | None, seconds: float | None
     ) -> None:
-        from .search.engine import Search
-
         self.problem = restrict(net, domain)
         self.search = Search(self.problem, exact, emit=4096)
         self.exact, self.limit, self.seconds = exact, limit, seconds
