@@ -9,7 +9,3 @@ class LinregionsError(ValueError):
 
 class UnsupportedNetwork(LinregionsError):
     """The model is not piecewise linear, or uses a part that this version cannot read."""
-
-
-class Undecided(RuntimeError):
-    """A search step needed exact arithmetic that was switched off."""

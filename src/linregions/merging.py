@@ -16,6 +16,7 @@ from .affine import ONE
 from .rational import IntMatrix, integers
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
+from .search.exact import point_of
 from .search.modular import PRIME, evaluate, tables
 from .units import Pointwise
 
@@ -220,17 +221,8 @@ class Merger:
                 parent[self._root(parent, cell)] = self._root(parent, at)
 
     def _point(self, cell: int) -> list[Any]:
-        from fractions import Fraction
-
-        from .rational import to_fmpq
-        from .search.exact import point_of
-
         if cell in self.rational:
-            unit = self.compiled.unit
-            return [
-                to_fmpq(v / Fraction(float(u)))
-                for v, u in zip(self.rational[cell], unit, strict=True)
-            ]
+            return self.exact.in_kernel(self.rational[cell])
         return point_of(self.points[cell])
 
     @staticmethod

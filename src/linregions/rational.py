@@ -53,15 +53,6 @@ class IntMatrix:
                 out[i, j] = Fraction(int(self.num[i, j]), self.den)
         return out
 
-    def to_floats(self) -> np.ndarray:
-        """Correctly rounded float64 entries."""
-        rows, cols = self.shape
-        out = np.empty((rows, cols))
-        for i in range(rows):
-            for j in range(cols):
-                out[i, j] = int(self.num[i, j]) / self.den
-        return out
-
 
 def is_rational(matrix: Matrix) -> bool:
     """True for an object array of Fractions."""

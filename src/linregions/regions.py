@@ -102,12 +102,7 @@ class Region:
         return [Fraction(float(v)) for v in self.coordinates]
 
     def _kernel_point(self) -> list[Any]:
-        from .rational import to_fmpq
-
-        unit = self._exact.compiled.unit
-        return [
-            to_fmpq(v / Fraction(float(u))) for v, u in zip(self.exact_point, unit, strict=True)
-        ]
+        return self._exact.in_kernel(self.exact_point)
 
     @cached_property
     def facets(self) -> list[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from flint import fmpq
+from flint import fmpq, fmpz
 
 from .exact import (
     ZERO,
@@ -192,10 +192,7 @@ def bounded(exact: Exact, signs: np.ndarray, x: Point) -> bool:
     k = exact.k
     for j in range(k):
         for s in (1, -1):
-            goal = [type(rows[0][0])(0)] * (k + 1) if rows else []
-            if not rows:
-                return k == 0
-            goal[j] = goal[j] + s
+            goal = [fmpz(s if i == j else 0) for i in range(k + 1)]
             if minimise(rows, x, goal).direction is not None:
                 return False
     return True

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..rational import to_fmpq
 from . import kernel as K
 from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, value
 from .lp import AERR, BASIS, BERR, MULT
@@ -280,11 +281,11 @@ class Search:
         for tau in (0.5, 0.8, 0.95, 0.2, 0.05):
             step = Fraction(tau)
             if far.direction is not None:
-                scale = _q(100 * step) * (1 + abs(value(g, x)))
+                scale = to_fmpq(100 * step) * (1 + abs(value(g, x)))
                 y = [float(a + scale * b) for a, b in zip(x, far.direction, strict=True)]
             else:
                 assert far.point is not None
-                y = [float(a + _q(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]
+                y = [float(a + to_fmpq(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]
             trial = np.array(y)
             if (
                 np.isfinite(trial).all()
@@ -344,12 +345,6 @@ class Search:
         self.cursor = None
         if "cursor" in state:
             self.cursor = Cursor(**{n: a.copy() for n, a in state["cursor"].items()})
-
-
-def _q(x: Fraction | Any) -> Any:
-    from flint import fmpq
-
-    return fmpq(x.numerator, x.denominator) if isinstance(x, Fraction) else x
 
 
 def _insert(C: Cursor, d: int, x: np.ndarray) -> None:

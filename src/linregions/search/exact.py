@@ -202,6 +202,11 @@ class Exact:
         self._cache: dict[int, tuple[bytes, list[Row], IntMatrix]] = {}
         self.solves = 0
 
+    def in_kernel(self, point: Sequence[Fraction]) -> Point:
+        """A rational point in domain coordinates, in the kernel's scaled ones."""
+        unit = self.compiled.unit
+        return [to_fmpq(v / Fraction(float(u))) for v, u in zip(point, unit, strict=True)]
+
     # -- exact rows -------------------------------------------------------------------
 
     def _exact_maps(self) -> list[dict[int, IntMatrix]]:

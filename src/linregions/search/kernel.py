@@ -327,13 +327,6 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
 
 
 @inner()
-def keep_active(I):
-    """The constraints active at a vertex are wanted: never ask whether they are redundant."""
-    for i in range(I[ACTIVE, 0]):
-        I[KEEP, I[NAMES, i]] = 1
-
-
-@inner()
 def drop(k, d, n, F, con, A, S, I):
     """Forget constraint n of frame d: the last one takes its place."""
     m = F[d, NCON] - 1
