@@ -44,13 +44,15 @@ class Layers(NamedTuple):
     row_unit: np.ndarray
     place: np.ndarray  # of each breakpoint, and below it its rounding
     bias_error: np.ndarray
+    first_row: np.ndarray
+    plain: np.ndarray  # one breakpoint a unit, at zero
 
 
 class Rows(NamedTuple):
     """Where the composition stands (one per thread), and the rows of the current cell.
 
     ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (k + 1, values) of the values,
-    ``D`` what changed last; ``bits`` and ``sign`` the pattern; ``R`` (k + 1, rows) rows of the
+    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and ``sign`` the pattern; ``R`` (k + 1, rows) rows of the
     layer at hand, ``slack`` the error of their coefficients, ``size`` their 1-norms and ``error``
     what evaluating them at a point may be off by, apart from the point's own error.
     """
@@ -59,6 +61,8 @@ class Rows(NamedTuple):
     H: np.ndarray
     D: np.ndarray
     dirty: np.ndarray
+    pick: np.ndarray
+    flips: np.ndarray
     moved: np.ndarray
     updates: np.ndarray
     bits: np.ndarray
@@ -79,9 +83,15 @@ def layers_of(compiled: Compiled) -> Layers:
         width = table[n, 4] - table[n, 3]
         if width:
             W[at:end] = P.W[at:end].reshape(-1, width).T.ravel()
+    first_row = np.searchsorted(P.cut_unit, np.arange(table[-1, 0])).astype(np.int64)
+    plain = np.zeros(P.n_layers + 1, np.bool_)
+    for n in range(P.n_layers):
+        mine = slice(table[n, 1], table[n + 1, 1])
+        units = np.arange(table[n, 0], table[n + 1, 0])
+        plain[n] = np.array_equal(P.cut_unit[mine], units) and not P.cuts[mine].any()
     return Layers(
         P.k, table, W, np.ascontiguousarray(P.units[:, 1]), P.first_piece, P.pieces, P.cut_unit,
-        np.ascontiguousarray(P.cuts.T), np.ascontiguousarray(P.units[:, 2]),
+        np.ascontiguousarray(P.cuts.T), np.ascontiguousarray(P.units[:, 2]), first_row, plain,
     )  # fmt: skip
 
 
@@ -97,6 +107,8 @@ def rows_of(net: Layers) -> Rows:
         H,
         np.zeros((k + 1, values)),
         np.zeros(values, np.bool_),
+        np.zeros(values + 1, np.int64),
+        np.zeros(len(net.row_unit) + 1, np.int64),
         np.zeros(n + 1, np.bool_),
         np.full(n + 1, -1, np.int64),
         np.zeros(len(net.row_unit) // 64 + 1, np.uint64),
@@ -185,36 +197,57 @@ def bounds(compiled: Compiled) -> np.ndarray:
 
 
 @inner(fastmath=LONG)
+def _add(k, layer, changed, net: Any, rows: Any, H):
+    """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``rows.pick``, four at a time."""
+    first, end = net.table[layer, 0], net.table[layer + 1, 0]
+    lo, at, m = net.table[layer, 3], net.table[layer, 5], end - first
+    pick = rows.pick
+    a = 0
+    while a + 4 <= changed:
+        p, q, r, s = pick[a], pick[a + 1], pick[a + 2], pick[a + 3]
+        wp = net.W[at + (p - lo) * m : at + (p - lo + 1) * m]
+        wq = net.W[at + (q - lo) * m : at + (q - lo + 1) * m]
+        wr = net.W[at + (r - lo) * m : at + (r - lo + 1) * m]
+        ws = net.W[at + (s - lo) * m : at + (s - lo + 1) * m]
+        for c in range(0, k, 2):  # two columns at a time: each weight is loaded once for both
+            y, z = rows.Z[c, first:end], rows.Z[c + 1, first:end]
+            gp, gq, gr, gs = H[c, p], H[c, q], H[c, r], H[c, s]
+            hp, hq, hr, hs = H[c + 1, p], H[c + 1, q], H[c + 1, r], H[c + 1, s]
+            for i in range(m):
+                y[i] += gp * wp[i] + gq * wq[i] + gr * wr[i] + gs * ws[i]
+                z[i] += hp * wp[i] + hq * wq[i] + hr * wr[i] + hs * ws[i]
+        if k % 2 == 0:
+            z = rows.Z[k, first:end]
+            hp, hq, hr, hs = H[k, p], H[k, q], H[k, r], H[k, s]
+            for i in range(m):
+                z[i] += hp * wp[i] + hq * wq[i] + hr * wr[i] + hs * ws[i]
+        a += 4
+    while a < changed:
+        p = pick[a]
+        wp = net.W[at + (p - lo) * m : at + (p - lo + 1) * m]
+        for c in range(k + 1):
+            z, hp = rows.Z[c, first:end], H[c, p]
+            for i in range(m):
+                z[i] += hp * wp[i]
+        a += 1
+
+
+@inner()
 def _product(k, layer, net: Any, rows: Any):
     """All forms of a layer from the values that it reads."""
     first, end = net.table[layer, 0], net.table[layer + 1, 0]
-    lo, hi, at, m = net.table[layer, 3], net.table[layer, 4], net.table[layer, 5], end - first
-    Z, H = rows.Z, rows.H
-    for c in range(k + 1):
-        for i in range(first, end):
-            Z[c, i] = net.bias[i] if c == k else 0.0
-    for v in range(lo, hi):
-        w = at + (v - lo) * m - first
+    for i in range(first, end):
+        for c in range(k):
+            rows.Z[c, i] = 0.0
+        rows.Z[k, i] = net.bias[i]
+    found = 0
+    for v in range(net.table[layer, 3], net.table[layer, 4]):
+        used = False
         for c in range(k + 1):
-            h = H[c, v]
-            if h != 0.0:
-                for i in range(first, end):
-                    Z[c, i] += h * net.W[w + i]
-
-
-@inner(fastmath=LONG)
-def _update(k, layer, net: Any, rows: Any):
-    """Add to the forms of a layer what the changed values change."""
-    first, end = net.table[layer, 0], net.table[layer + 1, 0]
-    lo, hi, at, m = net.table[layer, 3], net.table[layer, 4], net.table[layer, 5], end - first
-    for v in range(lo, hi):
-        if rows.dirty[v]:
-            w = at + (v - lo) * m - first
-            for c in range(k + 1):
-                h = rows.D[c, v]
-                if h != 0.0:
-                    for i in range(first, end):
-                        rows.Z[c, i] += h * net.W[w + i]
+            used |= rows.H[c, v] != 0.0
+        rows.pick[found] = v
+        found += used
+    _add(k, layer, found, net, rows, rows.H)
 
 
 @inner()
@@ -223,40 +256,68 @@ def _refresh(k, layer, net: Any, rows: Any):
     lo, hi = net.table[layer, 3], net.table[layer, 4]
     changed = 0
     for v in range(lo, hi):
+        rows.pick[changed] = v
         changed += rows.dirty[v]
     rows.moved[layer] = True
     if rows.updates[layer] < 0 or 3 * changed > hi - lo or changed + rows.updates[layer] > UPDATES:
         _product(k, layer, net, rows)
         rows.updates[layer] = 0
     elif changed > 0:
-        _update(k, layer, net, rows)
+        _add(k, layer, changed, net, rows, rows.D)
         rows.updates[layer] += changed
     else:
         rows.moved[layer] = False
 
 
 @inner()
-def _values(k, layer, net: Any, rows: Any):
-    """Values of a layer, for all units where its forms moved, else for those marked dirty."""
-    first, end, row = net.table[layer, 0], net.table[layer + 1, 0], net.table[layer, 1]
-    v, last = net.table[layer, 2], net.table[layer + 1, 1]
-    for i in range(first, end):
-        piece = 0
-        while row < last and net.row_unit[row] == i:
-            piece += rows.sign[row] > 0
-            row += 1
-        if rows.moved[layer] or rows.dirty[v]:
-            slope = net.pieces[net.first_piece[i] + piece, 0]
-            differs = False
-            for c in range(k + 1):
-                new = slope * rows.Z[c, i] if slope != 0.0 else 0.0
-                if c == k:
-                    new += net.pieces[net.first_piece[i] + piece, 1]
-                rows.D[c, v] = new - rows.H[c, v]
-                rows.H[c, v] = new
-                differs |= rows.D[c, v] != 0.0
-            rows.dirty[v] = differs
-        v += 1
+def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
+    """Place of the piece that unit i is on; its layer has rows ``start`` to ``end``."""
+    if plain:
+        return first_piece[i] + sign[start + i - base]
+    row, piece = first_row[i], first_piece[i]
+    while row < end and row_unit[row] == i:
+        piece += sign[row]
+        row += 1
+    return piece
+
+
+@inner()
+def _value(k, i, v, slope, shift, Z, H, D, dirty):
+    """The form of value v, of unit i, on its piece; marks whether it has changed."""
+    differs = False
+    for c in range(k + 1):
+        new = slope * Z[c, i] if slope != 0.0 else 0.0
+        if c == k:
+            new += shift
+        change = new - H[c, v]
+        D[c, v], H[c, v] = change, new
+        differs |= change != 0.0
+    dirty[v] = differs
+
+
+@inner()
+def _values(k, j, n, flips, net: Any, rows: Any):
+    """Values of layer j: all where its forms moved, else of the units on the list from n on."""
+    base, end, at = net.table[j, 0], net.table[j + 1, 0], net.table[j, 2]
+    start, stop, plain, moved = net.table[j, 1], net.table[j + 1, 1], net.plain[j], rows.moved[j]
+    Z, H, D, dirty, pieces = rows.Z, rows.H, rows.D, rows.dirty, net.pieces
+    i = base
+    while True:
+        if moved and i == end:
+            break
+        if not moved:
+            if n == flips or rows.flips[n] >= end:
+                break
+            i = rows.flips[n]
+            n += 1
+        p = _piece(
+            i, base, start, stop, plain, net.first_piece, net.first_row, net.row_unit, rows.sign
+        )
+        _value(k, i, at + i - base, pieces[p, 0], pieces[p, 1], Z, H, D, dirty)
+        i += 1
+    while n < flips and rows.flips[n] < end:
+        n += 1
+    return n
 
 
 @inner()
@@ -265,22 +326,20 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
 
     ``reach`` bounds the coordinates of all points; ``error`` is what `bounds` gave.
     """
+    flips = 0
     for word in range(len(bits)):
         change = bits[word] ^ rows.bits[word]
         if change != 0:
-            for c in range(64 * word, min(64 * word + 64, len(rows.sign))):
+            for c in range(64 * word, min(64 * word + 64, net.table[layer, 1])):
                 if (change >> np.uint64(c & 63)) & np.uint64(1):
                     rows.sign[c] = 1 - rows.sign[c]
-                    unit = net.row_unit[c]
-                    if c < net.table[layer, 1]:
-                        j = 0
-                        while net.table[j + 1, 0] <= unit:
-                            j += 1
-                        rows.dirty[net.table[j, 2] + unit - net.table[j, 0]] = True
+                    rows.flips[flips] = net.row_unit[c]
+                    flips += 1
             rows.bits[word] = bits[word]
+    n = 0
     for j in range(layer):
         _refresh(k, j, net, rows)
-        _values(k, j, net, rows)
+        n = _values(k, j, n, flips, net, rows)
     _refresh(k, layer, net, rows)
     for v in range(net.table[layer, 2]):
         rows.dirty[v] = False
@@ -288,10 +347,34 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
     if empty:  # the rows are the biases, as they are
         _product(k, layer, net, rows)
         rows.updates[layer] = 0
+    if net.plain[layer] and not empty:
+        _plain(k, layer, first, last, reach, net, rows, error)
+        return
     for n in range(last - first):
         rows.size[n], rows.slack[n], rows.error[n] = row_at(
             k, first + n, empty, reach, net, rows, error, rows.R[:, n]
         )
+
+
+@inner()
+def _plain(k, layer, first, last, reach, net: Any, rows: Any, error):
+    """`row_at` for a layer whose units have one breakpoint each, at zero: plain loops."""
+    i, m = net.table[layer, 0] + first - net.table[layer, 1], last - first
+    size, slack, blur = rows.size[:m], rows.slack[:m], rows.error[:m]
+    ew, ec = error[0, i : i + m], error[1, i : i + m]
+    R, Z = rows.R[k, :m], rows.Z[k, i : i + m]
+    for n in range(m):
+        R[n], size[n], slack[n] = Z[n], 0.0, ew[n]
+    for j in range(k):
+        R, Z = rows.R[j, :m], rows.Z[j, i : i + m]
+        for n in range(m):
+            R[n] = Z[n]
+            size[n] += abs(Z[n])
+    R = rows.R[k, :m]
+    for n in range(m):
+        total = size[n]
+        blur[n] = bound(k, ew[n], ec[n], reach, total, abs(R[n]))
+        size[n] = 1.01 * (total + k * ew[n])
 
 
 @inner()

@@ -53,43 +53,40 @@ class Faces(NamedTuple):
 
 
 class Local(NamedTuple):
-    """Faces of one old cell and their pieces, by dimension; see `workspace`.
+    """Faces of one old cell and their pieces.
 
-    ``rows[d, i]`` names the k - d rows that vanish on a face (how many, then n for row n of the
-    layer, -1 - j for facet j of the old cell, whose row is in ``facet``).
+    ``F[d, i]`` is face i of dimension d, sixteen numbers in one line of cache (see the names
+    below); its facets are ``facets[d, first : first + count]``. ``N`` counts the faces, those
+    alive and the facets listed, per dimension; ``act[d]`` are those alive, in order. ``V`` holds
+    the vertices and, last, how far off they may be. ``old`` tells of each old face its number, its
+    dimension, whether the cell is its host, and how many pieces of each dimension it has.
+    ``facet`` are the rows behind the cell's own facets, with the errors of coefficients and value.
     """
 
-    n: np.ndarray
-    alive: np.ndarray
-    used: np.ndarray
-    old: np.ndarray
-    first: np.ndarray
-    count: np.ndarray
+    N: np.ndarray
+    F: np.ndarray
     facets: np.ndarray
-    mask: np.ndarray
-    minus: np.ndarray
-    plus: np.ndarray
-    zero: np.ndarray
     act: np.ndarray
-    rank: np.ndarray
-    own: np.ndarray
-    rows: np.ndarray
-    facet: np.ndarray
-    facet_error: np.ndarray
-    M: np.ndarray
-    x: np.ndarray
-    r: np.ndarray
-    parents: np.ndarray
-    sign: np.ndarray
+    V: np.ndarray
     bits: np.ndarray
-    face: np.ndarray
-    dim: np.ndarray
-    tally: np.ndarray
+    old: np.ndarray
+    facet: np.ndarray
     where: np.ndarray
+    M: np.ndarray
     cut: np.ndarray
     low: np.ndarray
     high: np.ndarray
     doubt: np.ndarray
+
+
+# columns of F: the old face around it, its facets, its mask, what it was cut into, its place among
+# the pieces of the old face, the row behind it; the rows that vanish on it (how many, then n for row
+# n of the layer, -1 - j for facet j of the old cell). A vertex: its sign, and the two that it lies
+# between with the row that vanishes there (FIRST).
+OLD, FIRST, COUNT, MASK, MINUS_, PLUS_, ZERO_, PLACE, OWN, HELD_BY, ROW = range(11)
+SIGN, P, Q = 13, 14, 15
+MADE, ALIVE, USED = range(3)  # rows of N
+FACE, DIM, HOSTED, TALLY = range(4)  # columns of old
 
 
 class Answers(NamedTuple):
@@ -123,22 +120,23 @@ class Output(NamedTuple):
 
 def workspace(k: int, faces: int, rows: int, size: int) -> Local:
     """Arrays for one old cell with at most ``size`` pieces of each dimension."""
-    d = k + 1
-
-    def ints(*shape: int) -> np.ndarray:
-        return np.empty(shape, np.int32)
-
+    size += 5  # not a power of two, so that the dimensions do not compete for cache lines
     return Local(
-        np.zeros(d, np.int64), np.zeros(d, np.int64), np.zeros(d, np.int64), ints(d, size),
-        ints(d, size), ints(d, size), ints(d, 8 * size), np.empty((d, size), np.int8),
-        ints(d, size), ints(d, size), ints(d, size), ints(d, size), ints(d, size),
-        ints(size), ints(d, size, k + 1), np.empty((size, d)), np.empty((size, 2)),
-        np.zeros((4, k, k + 1)), np.empty((size, k)), np.empty(size), ints(size, 3),
-        np.empty(size, np.int8),
-        np.empty((size, (rows + 63) // 64), np.uint64), np.zeros(size, np.int64),
-        np.zeros(size, np.int8), ints(size, d), np.zeros(faces, np.int32), ints(max(rows, 1)),
-        np.empty(rows), np.empty(rows), ints(size, 2),
-    )  # fmt: skip
+        np.zeros((3, k + 1), np.int64),
+        np.zeros((k + 1, size, 16), np.int32),
+        np.empty((k + 1, 8 * size), np.int32),
+        np.empty((k + 1, size), np.int32),
+        np.empty((size, k + 1)),
+        np.empty((size, (rows + 63) // 64), np.uint64),
+        np.zeros((size, TALLY + k + 1), np.int64),
+        np.empty((size, k + 3)),
+        np.zeros(faces, np.int32),
+        np.zeros((4, k, k + 1)),
+        np.empty(max(rows, 1), np.int32),
+        np.empty(rows),
+        np.empty(rows),
+        np.empty((size, 2), np.int32),
+    )
 
 
 def output(k: int, rows: int, pieces: int) -> Output:
@@ -160,141 +158,150 @@ NOBODY = Answers(
 
 
 @inner()
-def _load(k, cell, reach, net: Any, X: Any, rows: Any, L: Any, error, domain):
+def _load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, where):
     """The faces of an old cell into the local arrays; False when they do not fit."""
+    size, long, names = F.shape[1], facets.shape[1], 1
     for d in range(k + 1):
-        L.n[d] = L.used[d] = 0
-    names, top = 0, X.at[k] + cell
-    L.n[k], L.old[k, 0], L.face[0], L.dim[0], L.rows[k, 0, 0] = 1, 0, top, k, 0
-    names = 1
+        N[MADE, d] = N[USED, d] = 0
+    N[MADE, k], old[0, FACE], old[0, DIM], old[0, HOSTED] = 1, at[k] + cell, k, 1
+    F[k, 0, OLD], F[k, 0, HELD_BY] = 0, 0
     for d in range(k, 0, -1):
-        for i in range(L.n[d]):
-            g = L.face[L.old[d, i]]
-            L.first[d, i], L.count[d, i] = L.used[d], X.ptr[g + 1] - X.ptr[g]
-            if L.used[d] + L.count[d, i] > L.facets.shape[1]:
+        used, made = 0, 0
+        for i in range(N[MADE, d]):
+            g = old[F[d, i, OLD], FACE]
+            begin, end = ptr[g], ptr[g + 1]
+            F[d, i, FIRST], F[d, i, COUNT] = used, end - begin
+            if used + end - begin > long:
                 return False
-            for e in range(X.ptr[g], X.ptr[g + 1]):
-                h = X.idx[e]
-                j = L.where[h]
-                if not (j < L.n[d - 1] and L.face[L.old[d - 1, j]] == h):
-                    j = L.n[d - 1]
-                    if names == len(L.face):
+            for e in range(begin, end):
+                h = idx[e]
+                j = np.int64(where[h])
+                if not (j < made and old[F[d - 1, j, OLD], FACE] == h):
+                    j = made
+                    made += 1
+                    if names >= size or made >= size:
                         return False
-                    L.n[d - 1] += 1
-                    L.where[h] = j
-                    L.old[d - 1, j], L.face[names], L.dim[names] = names, h, d - 1
+                    where[h] = j
+                    F[d - 1, j, OLD], F[d - 1, j, HELD_BY] = names, 0
+                    old[names, FACE], old[names, DIM], old[names, HOSTED] = h, d - 1, host[h] == cell
                     names += 1
-                    L.rows[d - 1, j, 0] = 0
                     if d == k:
-                        L.own[j] = X.own[h - X.at[k - 1]]
-                        L.rows[d - 1, j, 0], L.rows[d - 1, j, 1] = 1, -1 - j
-                        _facet(k, j, reach, net, rows, L, error, domain)
-                if d < k:
-                    _inherit(k, d, i, j, L)
-                L.facets[d, L.used[d]] = j
-                L.used[d] += 1
+                        F[d - 1, j, OWN] = own[h - at[k - 1]]
+                        F[d - 1, j, HELD_BY], F[d - 1, j, ROW] = 1, -1 - j
+                if d < k and d > 1:
+                    _inherit(k, d, i, j, F)
+                facets[d, used] = j
+                used += 1
+        N[USED, d], N[MADE, d - 1] = used, made
     for d in range(k + 1):
-        L.alive[d] = L.n[d]
-        for i in range(L.n[d]):
-            L.act[d, i] = i
-    for v in range(L.n[0]):
-        g = L.face[L.old[0, v]]
-        L.r[v], L.parents[v, 0] = X.r[g], -1
+        N[ALIVE, d] = N[MADE, d]
+        for i in range(N[MADE, d]):
+            act[d, i] = i
+    for v in range(N[MADE, 0]):
+        g = old[F[0, v, OLD], FACE]
+        F[0, v, P], V[v, k] = -1, r[g]
         for j in range(k):
-            L.x[v, j] = X.x[g, j]
+            V[v, j] = x[g, j]
+    N[ALIVE, 0] = N[MADE, 0]
     return True
 
 
 @inner()
-def _facet(k, j, reach, net: Any, rows: Any, L: Any, error, domain):
-    """The row behind facet j of the old cell, with the errors of coefficients and value."""
-    c = L.own[j]
-    if c >= 0:
-        _, L.facet_error[j, 0], L.facet_error[j, 1] = row_at(
-            k, c, False, reach, net, rows, error, L.facet[j]
-        )
-        return
-    total = 0.0
-    for e in range(k + 1):
-        L.facet[j, e] = domain[-1 - c, e]
-        total += abs(L.facet[j, e]) if e < k else 0.0
-    ew, ec = domain[-1 - c, k + 1], domain[-1 - c, k + 2]
-    L.facet_error[j, 0] = ew
-    L.facet_error[j, 1] = bound(k, ew, ec, reach, total, abs(L.facet[j, k]))
-
-
-@inner()
-def _inherit(k, d, i, j, L: Any):
+def _inherit(k, d, i, j, F):
     """Old face j of dimension d - 1 lies on all facets of the cell that face i lies on."""
-    for e in range(1, L.rows[d, i, 0] + 1):
-        n, known = L.rows[d - 1, j, 0], False
-        for f in range(1, n + 1):
-            known |= L.rows[d - 1, j, f] == L.rows[d, i, e]
+    for e in range(F[d, i, HELD_BY]):
+        n, known = np.int64(F[d - 1, j, HELD_BY]), False
+        for f in range(n):
+            known |= F[d - 1, j, ROW + f] == F[d, i, ROW + e]
         if not known and n < k - d + 1:
-            L.rows[d - 1, j, n + 1] = L.rows[d, i, e]
-            L.rows[d - 1, j, 0] = n + 1
+            F[d - 1, j, ROW + n] = F[d, i, ROW + e]
+            F[d - 1, j, HELD_BY] = n + 1
 
 
 @inner()
-def _candidates(k, m, L: Any, rows: Any):
-    """Rows that may cut the cell, into ``L.cut``; the others go into the cell's bits."""
-    low, high, worst = L.low, L.high, 0.0
+def _facets(k, reach, net: Any, rows: Any, N, F, facet, error, domain):
+    """The rows behind the facets of the old cell, with the errors of coefficients and value."""
+    for j in range(N[MADE, k - 1]):
+        c = F[k - 1, j, OWN]
+        if c >= 0:
+            _, facet[j, k + 1], facet[j, k + 2] = row_at(
+                k, c, False, reach, net, rows, error, facet[j]
+            )
+            continue
+        total = 0.0
+        for e in range(k + 1):
+            facet[j, e] = domain[-1 - c, e]
+            total += abs(facet[j, e]) if e < k else 0.0
+        ew, ec = domain[-1 - c, k + 1], domain[-1 - c, k + 2]
+        facet[j, k + 1] = ew
+        facet[j, k + 2] = bound(k, ew, ec, reach, total, abs(facet[j, k]))
+
+
+@inner()
+def _candidates(k, m, count, V, R, size, error, low, high, bits, cut):
+    """Rows that may cut the cell, into ``cut``; the signs of the others into its bits."""
+    worst = 0.0
     for n in range(m):
         low[n], high[n] = 1e300, -1e300
-    for v in range(L.n[0]):
-        worst = max(worst, L.r[v])
+    for v in range(count):
+        worst = max(worst, V[v, k])
         if k == 2:
-            x, y = L.x[v, 0], L.x[v, 1]
-            a, b, c = rows.R[0], rows.R[1], rows.R[2]
+            x, y = V[v, 0], V[v, 1]
+            a, b, c = R[0], R[1], R[2]
             for n in range(m):
                 value = a[n] * x + b[n] * y + c[n]
-                low[n] = min(low[n], value)
-                high[n] = max(high[n], value)
+                low[n] = value if value < low[n] else low[n]
+                high[n] = value if value > high[n] else high[n]
+        elif k == 3:
+            x, y, z = V[v, 0], V[v, 1], V[v, 2]
+            a, b, c, f = R[0], R[1], R[2], R[3]
+            for n in range(m):
+                value = a[n] * x + b[n] * y + c[n] * z + f[n]
+                low[n] = value if value < low[n] else low[n]
+                high[n] = value if value > high[n] else high[n]
         else:
             for n in range(m):
-                value = rows.R[k, n]
-                for j in range(k):
-                    value += rows.R[j, n] * L.x[v, j]
-                low[n] = min(low[n], value)
-                high[n] = max(high[n], value)
-    for w in range(L.bits.shape[1]):
-        L.bits[0, w] = 0
+                value = _value(k, n, v, V, R)
+                low[n] = value if value < low[n] else low[n]
+                high[n] = value if value > high[n] else high[n]
+    for w in range(bits.shape[1]):
+        bits[0, w] = 0
     found = 0
     for n in range(m):
-        blur = rows.size[n] * worst + rows.error[n]
+        blur = size[n] * worst + error[n]
         if low[n] > blur:
-            L.bits[0, n >> 6] |= np.uint64(1) << np.uint64(n & 63)
+            bits[0, n >> 6] |= np.uint64(1) << np.uint64(n & 63)
         elif high[n] >= -blur and not (blur == 0.0 and high[n] <= 0.0):
-            L.cut[found] = n
+            cut[found] = n
             found += 1
     return found
 
 
 @inner()
-def _value(k, n, v, L: Any, rows: Any):
-    total = rows.R[k, n]
+def _value(k, n, v, V, R):
+    total = R[k, n]
     for j in range(k):
-        total += rows.R[j, n] * L.x[v, j]
+        total += R[j, n] * V[v, j]
     return total
 
 
 @inner()
-def _signs(k, n, at, L: Any, rows: Any, told: Any):
-    """Signs of row n at all vertices; how many stay open, and how far ``told`` has been read.
+def _signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, told_sign):
+    """Signs of row n at all vertices; how many stay open, which occur, and how far was read.
 
     A point between two others has the sign that both have (or the one that is not zero), so that
-    only between opposite signs floats are asked, and where those cannot tell, ``told``.
+    only between opposite signs floats are asked, and where those cannot tell, what was told.
     """
-    open_ = 0
-    for v in range(L.n[0]):
+    open_, found = 0, 0
+    for v in range(count):
         s = UNKNOWN
-        p = L.parents[v, 0]
+        p = np.int64(F[0, v, P])
         if p >= 0:
-            a, b = L.sign[p], L.sign[L.parents[v, 1]]
+            a, b = F[0, p, SIGN], F[0, F[0, v, Q], SIGN]
             if a != UNKNOWN and b != UNKNOWN and a * b >= 0:
                 s = a if a != 0 else b
         if s == UNKNOWN:
-            value, blur = _value(k, n, v, L, rows), rows.size[n] * L.r[v] + rows.error[n]
+            value, blur = _value(k, n, v, V, R), size[n] * V[v, k] + error[n]
             if value > blur:
                 s = 1
             elif value < -blur:
@@ -302,83 +309,87 @@ def _signs(k, n, at, L: Any, rows: Any, told: Any):
             elif blur == 0.0:
                 s = 0
             else:
-                while at < len(told.row) and (
-                    told.row[at] < n or (told.row[at] == n and told.vertex[at] < v)
+                while at < len(told_row) and (
+                    told_row[at] < n or (told_row[at] == n and told_vertex[at] < v)
                 ):
                     at += 1
-                if at < len(told.row) and told.row[at] == n and told.vertex[at] == v:
-                    s = told.sign[at]
-                elif open_ < len(L.doubt):
-                    L.doubt[open_, 0], L.doubt[open_, 1] = n, v
+                if at < len(told_row) and told_row[at] == n and told_vertex[at] == v:
+                    s = told_sign[at]
+                elif open_ < len(doubt):
+                    doubt[open_, 0], doubt[open_, 1] = n, v
                     open_ += 1
-        L.sign[v] = s
-        L.mask[0, v] = PLUS if s == 1 else (MINUS if s == -1 else 0)
-    return open_, at
+        m = PLUS if s == 1 else (MINUS if s == -1 else 0)
+        F[0, v, SIGN], F[0, v, MASK] = s, m
+        found |= m
+    return open_, found, at
 
 
 @inner()
-def _middle(k, n, v, edge, p, q, L: Any, rows: Any, told: Any):
+def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: Any):
     """Vertex v where row n vanishes on an edge between p and q, and how far off it may be.
 
     From the rows that meet there, so that no error is handed down; where they are nearly
-    dependent, from p and q. With values known to t_p and t_q the parameter is off by at most max(t_p, t_q) over their
-    difference less both.
+    dependent, from p and q. With values known to t_p and t_q the parameter is off by at most
+    max(t_p, t_q) over their difference less both.
     """
     for a in range(len(told.moved)):
         if told.moved[a] == v:
-            L.r[v] = told.r[a]
+            V[v, k] = told.r[a]
             for j in range(k):
-                L.x[v, j] = told.x[a, j]
+                V[v, j] = told.x[a, j]
             return
-    if _solve(k, n, v, edge, L, rows) and L.r[v] < 1e-6:
+    if _solve(k, n, v, edge, V, F, facet, M, R, slack, error) and V[v, k] < 1e-6:
         return
-    vp, vq = _value(k, n, p, L, rows), _value(k, n, q, L, rows)
-    tp = rows.size[n] * L.r[p] + rows.error[n]
-    tq = rows.size[n] * L.r[q] + rows.error[n]
+    vp, vq = _value(k, n, p, V, R), _value(k, n, q, V, R)
+    tp, tq = size[n] * V[p, k] + error[n], size[n] * V[q, k] + error[n]
     gap = abs(vp) + abs(vq) - tp - tq
     t, off = 0.5, 1.0
     if gap > 0.0 and vp * vq < 0.0:
         t = vp / (vp - vq)
         off = min(1.0, 1.001 * max(tp, tq) / gap + TINY)
-    length, size = 0.0, 0.0
+    length, far = 0.0, 0.0
     for j in range(k):
-        step = L.x[q, j] - L.x[p, j]
-        L.x[v, j] = L.x[p, j] + t * step
-        length, size = max(length, abs(step)), max(size, abs(L.x[v, j]))
-    L.r[v] = 1.001 * (max(L.r[p], L.r[q]) + off * (length + L.r[p] + L.r[q])) + TINY * size
+        step = V[q, j] - V[p, j]
+        V[v, j] = V[p, j] + t * step
+        length, far = max(length, abs(step)), max(far, abs(V[v, j]))
+    V[v, k] = 1.001 * (max(V[p, k], V[q, k]) + off * (length + V[p, k] + V[q, k])) + TINY * far
 
 
 @inner()
-def _solve(k, n, v, edge, L: Any, rows: Any):
+def _solve(k, n, v, edge, V, F, facet, T, R, slack, error):
     """Vertex v where row n meets the rows of an edge, with a bound of its error.
 
-    With an approximate inverse R of the matrix M of the rows and |I - R M| <= theta < 1, a point x
-    is at most |R| (residual + errors of the rows) / (1 - theta) from the true one.
+    With an approximate inverse X of the matrix M of the rows and |I - X M| <= theta < 1, a point x
+    is at most |X| (residual + errors of the rows) / (1 - theta) from the true one.
     """
-    if L.rows[1, edge, 0] != k - 1:
+    if F[1, edge, HELD_BY] != k - 1:
         return False
-    M, R, w, T = L.M[0], L.M[1], L.M[2], L.M[3]  # w: a column of coefficient and of value errors
+    M, X, w = T[0], T[1], T[2]  # w: errors of coefficients and of values
     for i in range(k):
-        c = n if i == k - 1 else L.rows[1, edge, i + 1]
-        for j in range(k + 1):
-            M[i, j] = rows.R[j, c] if c >= 0 else L.facet[-1 - c, j]
-        w[i, 0] = rows.slack[c] if c >= 0 else L.facet_error[-1 - c, 0]
-        w[i, 1] = rows.error[c] if c >= 0 else L.facet_error[-1 - c, 1]
-    if not _inverse(k, M, R, T):
+        c = n if i == k - 1 else np.int64(F[1, edge, ROW + i])
+        if c >= 0:
+            for j in range(k + 1):
+                M[i, j] = R[j, c]
+            w[i, 0], w[i, 1] = slack[c], error[c]
+        else:
+            for j in range(k + 1):
+                M[i, j] = facet[-1 - c, j]
+            w[i, 0], w[i, 1] = facet[-1 - c, k + 1], facet[-1 - c, k + 2]
+    if not _inverse(k, M, X, T[3]):
         return False
-    theta, off = 0.0, 0.0
     for i in range(k):
         x = 0.0
         for j in range(k):
-            x -= R[i, j] * M[j, k]
-        L.x[v, i] = x
+            x -= X[i, j] * M[j, k]
+        V[v, i] = x
+    theta, off = 0.0, 0.0
     for i in range(k):
         lost = 0.0
         for j in range(k):
             entry, blur = -1.0 if i == j else 0.0, 0.0
             for e in range(k):
-                entry += R[i, e] * M[e, j]
-                blur += abs(R[i, e]) * (w[e, 0] + (k + 3) * TINY * abs(M[e, j]))
+                entry += X[i, e] * M[e, j]
+                blur += abs(X[i, e]) * (w[e, 0] + (k + 3) * TINY * abs(M[e, j]))
             lost += abs(entry) + blur
         theta = max(theta, lost)
     for i in range(k):
@@ -386,21 +397,28 @@ def _solve(k, n, v, edge, L: Any, rows: Any):
         for j in range(k):
             value = M[j, k]
             for e in range(k):
-                value += M[j, e] * L.x[v, e]
-            total += abs(R[i, j]) * (abs(value) + w[j, 1])
+                value += M[j, e] * V[v, e]
+            total += abs(X[i, j]) * (abs(value) + w[j, 1])
         off = max(off, total)
     if not theta < 0.5:
         return False
-    L.r[v] = 1.01 * off / (1.0 - theta) + 1e-300
+    V[v, k] = 1.01 * off / (1.0 - theta) + 1e-300
     return True
 
 
 @inner()
-def _inverse(k, M, R, T):
+def _inverse(k, M, X, T):
     """An approximate inverse by elimination with row pivots; False where it breaks down."""
+    if k == 2:
+        det = M[0, 0] * M[1, 1] - M[0, 1] * M[1, 0]
+        if det == 0.0:
+            return False
+        f = 1.0 / det
+        X[0, 0], X[0, 1], X[1, 0], X[1, 1] = f * M[1, 1], -f * M[0, 1], -f * M[1, 0], f * M[0, 0]
+        return True
     for i in range(k):
         for j in range(k):
-            T[i, j], R[i, j] = M[i, j], 1.0 if i == j else 0.0
+            T[i, j], X[i, j] = M[i, j], 1.0 if i == j else 0.0
     for c in range(k):
         p = c
         for i in range(c + 1, k):
@@ -410,202 +428,204 @@ def _inverse(k, M, R, T):
             return False
         for j in range(k):
             T[c, j], T[p, j] = T[p, j], T[c, j]
-            R[c, j], R[p, j] = R[p, j], R[c, j]
+            X[c, j], X[p, j] = X[p, j], X[c, j]
         f = 1.0 / T[c, c]
         for j in range(k):
             T[c, j] *= f
-            R[c, j] *= f
+            X[c, j] *= f
         for i in range(k):
             if i != c:
                 f = T[i, c]
                 for j in range(k):
                     T[i, j] -= f * T[c, j]
-                    R[i, j] -= f * R[c, j]
+                    X[i, j] -= f * X[c, j]
     return True
 
 
 @inner()
-def _new(d, old, mask, L: Any):
-    """A new face of dimension d, as yet without facets, inside an old one."""
-    a = L.n[d]
-    L.n[d] += 1
-    L.first[d, a], L.count[d, a], L.old[d, a], L.mask[d, a] = L.used[d], 0, old, mask
-    return a
+def _new(d, a, first, count, like, mask, F):
+    """Face a of dimension d is new; it lies in the same old face as ``like``, on the same rows."""
+    F[d, a, OLD], F[d, a, OWN], F[d, a, HELD_BY] = like[OLD], like[OWN], like[HELD_BY]
+    F[d, a, ROW], F[d, a, ROW + 1], F[d, a, ROW + 2] = like[ROW], like[ROW + 1], like[ROW + 2]
+    F[d, a, FIRST], F[d, a, COUNT], F[d, a, MASK] = first, count, mask
 
 
 @inner()
-def _put(d, i, h, L: Any):
-    """Face h of dimension d - 1 becomes a facet of the newest face i of dimension d."""
-    L.facets[d, L.used[d]] = h
-    L.used[d] += 1
-    L.count[d, i] += 1
+def _edge(i, z, n, N, F, facets):
+    """Cut edge i at the new vertex z; the halves' numbers are the next two."""
+    at, a, f = N[USED, 1], N[MADE, 1], np.int64(F[1, i, FIRST])
+    p, q = np.int64(facets[1, f]), np.int64(facets[1, f + 1])
+    F[0, z, OLD], F[0, z, MASK], F[0, z, SIGN] = F[1, i, OLD], 0, 0
+    F[0, z, P], F[0, z, Q], F[0, z, FIRST] = p, q, n
+    low, high = (p, q) if F[0, p, MASK] == MINUS else (q, p)
+    facets[1, at], facets[1, at + 1], facets[1, at + 2], facets[1, at + 3] = low, z, high, z
+    _new(1, a, at, 2, F[1, i], MINUS, F)
+    _new(1, a + 1, at + 2, 2, F[1, i], PLUS, F)
+    N[USED, 1] = at + 4
+    return p, q
 
 
 @inner()
-def _halve(k, d, i, n, row, L: Any, rows: Any, told: Any):
-    """Cut face i of dimension d by row n: its halves, and the face between them."""
-    z = _new(d - 1, L.old[d, i], 0, L)
-    held = L.rows[d, i, 0]
-    for e in range(1, held + 1):
-        L.rows[d - 1, z, e] = L.rows[d, i, e]
-    L.rows[d - 1, z, 0], L.rows[d - 1, z, held + 1] = held + 1, n
-    start, end = L.first[d, i], L.first[d, i] + L.count[d, i]
-    if d - 1 == k - 1:
-        L.own[z] = row
-    if d == 1:
-        p, q = L.facets[1, start], L.facets[1, start + 1]
-        L.parents[z, 0], L.parents[z, 1], L.parents[z, 2] = p, q, n
-        L.sign[z] = 0
-        _middle(k, n, z, i, p, q, L, rows, told)
-    for side in (MINUS, PLUS):
-        half = _new(d, L.old[d, i], side, L)
-        for e in range(held + 1):
-            L.rows[d, half, e] = L.rows[d, i, e]
-        for e in range(start, end):
-            h = L.facets[d, e]
-            m = L.mask[d - 1, h]
-            if m == PLUS | MINUS:
-                _put(d, half, L.minus[d - 1, h] if side == MINUS else L.plus[d - 1, h], L)
-                if side == MINUS and d > 1:
-                    _put(d - 1, z, L.zero[d - 1, h], L)
-            elif m == side:
-                _put(d, half, h, L)
-                if side == MINUS and d > 1:
-                    f = L.first[d - 1, h]
-                    for e2 in range(f, f + L.count[d - 1, h]):
-                        if L.mask[d - 2, L.facets[d - 1, e2]] == 0:
-                            _put(d - 1, z, L.facets[d - 1, e2], L)
-        _put(d, half, z, L)
-        if side == MINUS:
-            L.minus[d, i] = half
+def _face(d, i, z, n, minus, plus, N, F, facets):
+    """Cut face i of dimension d > 1 by row n; z is the face between the halves.
+
+    ``minus`` and ``plus`` of its facets lie (in part) on that side.
+    """
+    at, a, f = N[USED, d], N[MADE, d], np.int64(F[d, i, FIRST])
+    low, high, between = at, at + minus + 1, N[USED, d - 1]
+    for e in range(f, f + F[d, i, COUNT]):
+        h = np.int64(facets[d, e])
+        m = F[d - 1, h, MASK]
+        if m == PLUS | MINUS:
+            facets[d, low], facets[d, high] = F[d - 1, h, MINUS_], F[d - 1, h, PLUS_]
+            facets[d - 1, between] = F[d - 1, h, ZERO_]
+            low += 1
+            high += 1
+            between += 1
+        elif m == PLUS:
+            facets[d, high] = h
+            high += 1
         else:
-            L.plus[d, i] = half
-        if d == k - 1:
-            L.own[half] = L.own[i]
-        if d == k:
-            for w in range(L.bits.shape[1]):
-                L.bits[half, w] = L.bits[i, w]
-    L.zero[d, i] = z
-    return z
+            facets[d, low] = h
+            low += 1
+            g = np.int64(F[d - 1, h, FIRST])
+            for e2 in range(g, g + F[d - 1, h, COUNT]):
+                if F[d - 2, facets[d - 1, e2], MASK] == 0:
+                    facets[d - 1, between] = facets[d - 1, e2]
+                    between += 1
+    facets[d, low], facets[d, high] = z, z
+    _new(d, a, at, minus + 1, F[d, i], MINUS, F)
+    _new(d, a + 1, at + minus + 1, plus + 1, F[d, i], PLUS, F)
+    _new(d - 1, z, N[USED, d - 1], between - N[USED, d - 1], F[d, i], 0, F)
+    held = np.int64(F[d, i, HELD_BY])
+    F[d - 1, z, HELD_BY], F[d - 1, z, ROW + held] = held + 1, n
+    N[USED, d], N[USED, d - 1] = high + 1, between
 
 
 @inner()
-def _room(d, i, L: Any):
-    """Whether halving face i of dimension d fits into the local arrays."""
-    size, long = L.old.shape[1], L.facets.shape[1]
-    need = 2 * L.count[d, i] + 4
-    if d > 1:
-        f = L.first[d, i]
-        inner_ = 4
-        for e in range(f, f + L.count[d, i]):
-            inner_ += L.count[d - 1, L.facets[d, e]]
-        if L.used[d - 1] + inner_ > long:
-            return False
-    return L.n[d] + 2 <= size and L.n[d - 1] + 1 <= size and L.used[d] + need <= long
-
-
-@inner()
-def _insert(k, n, row, L: Any, rows: Any, told: Any):
+def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, error, told: Any):
     """Cut everything by row n, whose signs at the vertices are known; False when out of room."""
+    room, long = F.shape[1], facets.shape[1]
     for d in range(1, k + 1):
-        count, kept, new = L.alive[d], 0, 0
+        count, kept = N[ALIVE, d], 0
+        new = count
         for a in range(count):
-            i = L.act[d, a]
-            f, m = L.first[d, i], 0
-            for e in range(f, f + L.count[d, i]):
-                m |= L.mask[d - 1, L.facets[d, e]]
-            L.mask[d, i] = m
+            i = np.int64(act[d, a])
+            f, m, minus, plus = np.int64(F[d, i, FIRST]), 0, 0, 0
+            for e in range(f, f + F[d, i, COUNT]):
+                side = F[d - 1, facets[d, e], MASK]
+                m |= side
+                minus += (side >> 1) & 1
+                plus += side & 1
+            F[d, i, MASK] = m
             if m != PLUS | MINUS:
-                L.act[d, kept] = i
+                act[d, kept] = i
                 kept += 1
                 continue
-            if not _room(d, i, L) or count + new + 2 > L.act.shape[1]:
+            z, half = N[MADE, d - 1], N[MADE, d]
+            if (
+                z >= room or half + 2 > room or new + 2 > room
+                or N[USED, d] + minus + plus + 4 > long
+                or N[USED, d - 1] + 8 * (minus + plus) + 64 > long
+            ):  # fmt: skip
                 return False
-            z = _halve(k, d, i, n, row, L, rows, told)
-            L.act[d - 1, L.alive[d - 1]] = z
-            L.alive[d - 1] += 1
-            L.act[d, count + new], L.act[d, count + new + 1] = L.minus[d, i], L.plus[d, i]
+            if d == 1:
+                p, q = _edge(i, z, n, N, F, facets)
+                _middle(k, n, z, i, p, q, V, F, facet, M, R, slack, size, error, told)
+            else:
+                _face(d, i, z, n, minus, plus, N, F, facets)
+            if d == k:
+                F[d - 1, z, OWN] = row
+                for w in range(bits.shape[1]):
+                    bits[half, w] = bits[half + 1, w] = bits[i, w]
+            F[d, i, MINUS_], F[d, i, PLUS_], F[d, i, ZERO_] = half, half + 1, z
+            act[d - 1, N[ALIVE, d - 1]] = z
+            N[ALIVE, d - 1] += 1
+            N[MADE, d - 1], N[MADE, d] = z + 1, half + 2
+            act[d, new], act[d, new + 1] = half, half + 1
             new += 2
-        for a in range(new):
-            L.act[d, kept + a] = L.act[d, count + a]
-        L.alive[d] = kept + new
-    for a in range(L.alive[k]):
-        i = L.act[k, a]
-        if L.mask[k, i] == PLUS:
-            L.bits[i, n >> 6] |= np.uint64(1) << np.uint64(n & 63)
+        if kept < count:
+            for a in range(count, new):
+                act[d, kept + a - count] = act[d, a]
+        N[ALIVE, d] = kept + new - count
+    for a in range(N[ALIVE, k]):
+        i = np.int64(act[k, a])
+        if F[k, i, MASK] == PLUS:
+            bits[i, n >> 6] |= np.uint64(1) << np.uint64(n & 63)
     return True
 
 
 @inner()
-def _emit(k, cell, count_only, X: Any, L: Any, O: Any, tally):
+def _places(k, N, F, act, old):
+    """Number the pieces of each old face; how many pieces, facets and vertices are to write."""
+    pieces = links = vertices = names = 0
+    for d in range(k + 1):
+        for a in range(N[MADE, d]):
+            if F[d, a, OLD] < names:
+                continue
+            for o in range(names, F[d, a, OLD] + 1):
+                for e in range(k + 1):
+                    old[o, TALLY + e] = 0
+            names = F[d, a, OLD] + 1
+    for d in range(k + 1):
+        for a in range(N[ALIVE, d]):
+            i = np.int64(act[d, a])
+            o = np.int64(F[d, i, OLD])
+            F[d, i, PLACE] = old[o, TALLY + d]
+            old[o, TALLY + d] += 1
+            if old[o, HOSTED]:
+                pieces += 1
+                links += F[d, i, COUNT] if d > 0 else 0
+                vertices += d == 0
+    return pieces, links, vertices, names
+
+
+@inner()
+def _emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
     """Write down the pieces whose host the cell is; False when the output is full."""
     st = O.st
-    if count_only:
-        st[LEFT] += L.alive[k]
-        return True
-    pieces = links = vertices = 0
-    for d in range(k + 1):
-        for a in range(L.alive[d]):
-            i = L.act[d, a]
-            if X.host[L.face[L.old[d, i]]] == cell:
-                pieces += 1
-                links += L.count[d, i] if d > 0 else 0
-                vertices += d == 0
+    pieces, links, vertices, names = _places(k, N, F, act, old)
     if (
         st[HELD] + pieces > len(O.name)
         or st[LISTED] + links > len(O.facets)
         or st[POINTS] + vertices > len(O.vertex)
-        or st[PIECES] + L.alive[k] > len(O.cell)
+        or st[PIECES] + N[ALIVE, k] > len(O.cell)
     ):
         return False
-    names = 0
+    h, at, v, c = st[HELD], st[LISTED], st[POINTS], st[PIECES]
     for d in range(k + 1):
-        for a in range(L.alive[d]):
-            names = max(names, L.old[d, L.act[d, a]] + 1)
-    for o in range(names):
-        for d in range(k + 1):
-            L.tally[o, d] = 0
-    for d in range(k + 1):
-        for a in range(L.alive[d]):
-            i = L.act[d, a]
-            o = L.old[d, i]
-            L.rank[d, i] = L.tally[o, d]
-            L.tally[o, d] += 1
-            g = L.face[o]
-            if X.host[g] != cell:
+        for a in range(N[ALIVE, d]):
+            i = np.int64(act[d, a])
+            o = np.int64(F[d, i, OLD])
+            if not old[o, HOSTED]:
                 continue
-            name = (g << RANK) | L.rank[d, i]
+            name = (old[o, FACE] << RANK) | F[d, i, PLACE]
             if d == 0:
-                v = st[POINTS]
-                O.vertex[v], O.r[v] = name, L.r[i]
+                O.vertex[v], O.r[v] = name, V[i, k]
                 for j in range(k):
-                    O.x[v, j] = L.x[i, j]
-                st[POINTS] = v + 1
+                    O.x[v, j] = V[i, j]
+                v += 1
                 if k > 1:
                     continue
-            h = st[HELD]
-            O.name[h], O.dim[h] = name, d
-            O.size[h] = L.count[d, i] if d > 0 else 0
-            O.own[h] = L.own[i] if d == k - 1 else 0
-            st[HELD] = h + 1
+            O.name[h], O.dim[h], O.size[h] = name, d, F[d, i, COUNT] if d > 0 else 0
+            O.own[h] = F[d, i, OWN]
+            h += 1
             if d > 0:
-                at, f = st[LISTED], L.first[d, i]
-                for e in range(f, f + L.count[d, i]):
-                    j = L.facets[d, e]
-                    O.facets[at] = (L.face[L.old[d - 1, j]] << RANK) | L.rank[d - 1, j]
+                f = np.int64(F[d, i, FIRST])
+                for e in range(f, f + F[d, i, COUNT]):
+                    j = np.int64(facets[d, e])
+                    O.facets[at] = (old[F[d - 1, j, OLD], FACE] << RANK) | F[d - 1, j, PLACE]
                     at += 1
-                st[LISTED] = at
             if d == k:
-                c = st[PIECES]
                 O.cell[c], O.parent[c] = name, cell
-                for w in range(L.bits.shape[1]):
-                    O.bits[c, w] = L.bits[i, w]
-                st[PIECES] = c + 1
+                for w in range(bits.shape[1]):
+                    O.bits[c, w] = bits[i, w]
+                c += 1
+    st[HELD], st[LISTED], st[POINTS], st[PIECES] = h, at, v, c
     for o in range(names):
-        if X.host[L.face[o]] == cell:
-            for d in range(L.dim[o] + 1):
-                tally[d, L.face[o]] = L.tally[o, d]
-    st[LEFT] += L.alive[k]
+        if old[o, HOSTED]:
+            for d in range(old[o, DIM] + 1):
+                tally[d, old[o, FACE]] = old[o, TALLY + d]
     return True
 
 
@@ -621,27 +641,37 @@ def refine(
     cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
     """
     k, m, st = X.k, last - first, O.st
+    N, F, facets, act, V, bits, old, facet = (
+        L.N, L.F, L.facets, L.act, L.V, L.bits, L.old, L.facet,
+    )  # fmt: skip
+    R, slack, size, blur = rows.R, rows.slack, rows.size, rows.error
     for cell in range(begin, end):
         st[NEXT] = cell
         compose(k, layer, first, last, reach, net, rows, X.bits[cell], error)
-        if not _load(k, cell, reach, net, X, rows, L, error, domain):
+        if not _load(
+            k, cell, X.at, X.ptr, X.idx, X.host, X.own, X.x, X.r, N, F, facets, act, V, old, L.where
+        ):
             return LOCAL
-        cuts, at, open_ = _candidates(k, m, L, rows), 0, 0
+        cuts = _candidates(k, m, N[MADE, 0], V, R, size, blur, L.low, L.high, bits, L.cut)
+        if cuts > 0:
+            _facets(k, reach, net, rows, N, F, facet, error, domain)
+        open_ = at = 0
         for c in range(cuts):
-            n = L.cut[c]
-            open_, at = _signs(k, n, at, L, rows, told)
+            n = np.int64(L.cut[c])
+            open_, found, at = _signs(
+                k, n, at, N[MADE, 0], V, F, R, size, blur, L.doubt, told.row, told.vertex, told.sign
+            )
             if open_ > 0:
                 break
-            plus = minus = False
-            for v in range(L.n[0]):
-                plus |= L.sign[v] > 0
-                minus |= L.sign[v] < 0
-            if plus and minus:
-                if not _insert(k, n, first + n, L, rows, told):
+            if found == PLUS | MINUS:
+                if not _insert(
+                    k, n, first + n, N, F, facets, act, V, bits, facet, L.M, R, slack, size, blur,
+                    told,
+                ):  # fmt: skip
                     return LOCAL
-            elif plus:
-                for a in range(L.alive[k]):
-                    L.bits[L.act[k, a], n >> 6] |= np.uint64(1) << np.uint64(n & 63)
+            elif found == PLUS:
+                for a in range(N[ALIVE, k]):
+                    bits[act[k, a], n >> 6] |= np.uint64(1) << np.uint64(n & 63)
         if open_ > 0:
             st[ASKED] = open_
             if end == begin + 1:
@@ -651,8 +681,9 @@ def refine(
             O.doubtful[st[FACES]] = cell
             st[FACES] += 1
             continue
-        if not _emit(k, cell, count_only, X, L, O, tally):
+        if not count_only and not _emit(k, cell, N, F, facets, act, V, bits, old, O, tally):
             return FULL
+        st[LEFT] += N[ALIVE, k]
         st[CELLS] += 1
     st[NEXT] = end
     return DONE

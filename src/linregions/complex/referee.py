@@ -9,7 +9,7 @@ from flint import fmpq
 
 from ..affine import UNIT
 from ..search.exact import Exact, Point, Row, sign, value
-from .lattice import Answers, Faces, Local
+from .lattice import FACE, FIRST, OLD, Answers, Faces, Local, P, Q
 from .start import meet
 
 
@@ -59,9 +59,9 @@ class Referee:
         """The exact place of a local vertex."""
         if v in self.points:
             return self.points[v]
-        p, q, n = (int(a) for a in L.parents[v])
+        p, q, n = (int(a) for a in L.F[0, v, [P, Q, FIRST]])
         if p < 0:
-            g = int(L.face[L.old[0, v]])
+            g = int(L.old[L.F[0, v, OLD], FACE])
             found = meet([self._owner(c) for c, on in self.facets if g in on], self.X.k)
             if found is None:
                 raise ArithmeticError("facets that do not meet in their vertex; report this network")
@@ -84,8 +84,8 @@ class Referee:
                 fmpq(*float(f).as_integer_ratio()) == c for f, c in zip(x, place, strict=True)
             )
             r = 0.0 if known else 2.0 * UNIT * float(np.max(np.abs(x)))
-            if L.parents[v, 0] < 0:
-                g = int(L.face[L.old[0, v]])
+            if L.F[0, v, P] < 0:
+                g = int(L.old[L.F[0, v, OLD], FACE])
                 self.X.x[g], self.X.r[g] = x, r
             else:
                 self.moved[v] = x, r
