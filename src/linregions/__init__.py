@@ -11,6 +11,7 @@ Load a network, say where to look, ask::
         ...
 """
 
+from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Polytope, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
@@ -24,6 +25,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Box",
+    "CellComplex",
     "Count",
     "Domain",
     "Layer",
@@ -42,4 +44,5 @@ __all__ = [
     "region",
     "regions",
     "restrict",
+    "subdivide",
 ]

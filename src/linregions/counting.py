@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -278,6 +279,27 @@ class _Run:
 _compiled: set[bool] = set()
 
 
+@contextmanager
+def announced(
+    line: str, announce: Callable[[str], None] | None = None
+) -> Iterator[Callable[[], float]]:
+    """Say a line (on stderr by default) if a compilation takes more than a second and a half.
+
+    Gives a function that returns the seconds since the beginning.
+    """
+    import sys
+    import threading
+
+    say = announce or (lambda text: print(text, file=sys.stderr, flush=True))
+    timer = threading.Timer(1.5, say, [line])
+    start = time.perf_counter()
+    timer.start()
+    try:
+        yield lambda: time.perf_counter() - start
+    finally:
+        timer.cancel()
+
+
 def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None = None) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
@@ -286,15 +308,8 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
     """
     if merge in _compiled or True in _compiled:
         return 0.0
-    import sys
-    import threading
-
-    say = announce or (lambda line: print(line, file=sys.stderr, flush=True))
     line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
-    timer = threading.Timer(1.5, say, [line])
-    start = time.perf_counter()
-    timer.start()
-    try:
+    with announced(line, announce) as seconds:
         # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
         tiny = Network.from_layers(
             [([[1.0], [1.0]], [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
@@ -303,7 +318,5 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    finally:
-        timer.cancel()
     _compiled.add(merge)
-    return time.perf_counter() - start
+    return seconds()

@@ -12,7 +12,7 @@ import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from math import comb
 from threading import Event
 
@@ -59,6 +59,10 @@ class Refined:
     seconds: float
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = True
+
+    def without_faces(self) -> Refined:
+        """Without the lattice, which the complex holds."""
+        return replace(self, faces=None)
 
 
 _pool: list[ThreadPoolExecutor] = []

@@ -232,7 +232,7 @@ def _add(k, layer, changed, net: Any, rows: Any, H):
         a += 1
 
 
-@inner()
+@inner(inline='always')
 def _product(k, layer, net: Any, rows: Any):
     """All forms of a layer from the values that it reads."""
     first, end = net.table[layer, 0], net.table[layer + 1, 0]
@@ -250,7 +250,7 @@ def _product(k, layer, net: Any, rows: Any):
     _add(k, layer, found, net, rows, rows.H)
 
 
-@inner()
+@inner(inline='always')
 def _refresh(k, layer, net: Any, rows: Any):
     """Bring the forms of a layer up to date; marks whether they moved."""
     lo, hi = net.table[layer, 3], net.table[layer, 4]
@@ -269,7 +269,7 @@ def _refresh(k, layer, net: Any, rows: Any):
         rows.moved[layer] = False
 
 
-@inner()
+@inner(inline='always')
 def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
     """Place of the piece that unit i is on; its layer has rows ``start`` to ``end``."""
     if plain:
@@ -281,7 +281,7 @@ def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
     return piece
 
 
-@inner()
+@inner(inline='always')
 def _value(k, i, v, slope, shift, Z, H, D, dirty):
     """The form of value v, of unit i, on its piece; marks whether it has changed."""
     differs = False
@@ -295,7 +295,7 @@ def _value(k, i, v, slope, shift, Z, H, D, dirty):
     dirty[v] = differs
 
 
-@inner()
+@inner(inline='always')
 def _values(k, j, n, flips, net: Any, rows: Any):
     """Values of layer j: all where its forms moved, else of the units on the list from n on."""
     base, end, at = net.table[j, 0], net.table[j + 1, 0], net.table[j, 2]
@@ -356,7 +356,7 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
         )
 
 
-@inner()
+@inner(inline='always')
 def _plain(k, layer, first, last, reach, net: Any, rows: Any, error):
     """`row_at` for a layer whose units have one breakpoint each, at zero: plain loops."""
     i, m = net.table[layer, 0] + first - net.table[layer, 1], last - first
@@ -402,7 +402,7 @@ def bound(k, ew, ec, reach, total, constant):
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
 
 
-@inner()
+@inner(inline='always')
 def _nothing(k, layer, net: Any, rows: Any):
     """Whether all values that a layer reads are zero on the cell, without any rounding."""
     for v in range(net.table[layer, 3], net.table[layer, 4]):
