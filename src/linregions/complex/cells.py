@@ -306,10 +306,7 @@ class CellComplex:
         """The partitions after one layer, after two, ...; the last is this one."""
         net = self.problem.network
         last = len(net.layers)
-        out = [
-            complex_of(replace(self.problem, network=net.upto(n + 1)))
-            for n in range(1, last)
-        ]
+        out = [complex_of(replace(self.problem, network=net.upto(n + 1))) for n in range(1, last)]
         return [*out, self]
 
     def plot(self, **options: Any) -> Any:

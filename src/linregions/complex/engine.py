@@ -25,7 +25,7 @@ from ..search.exact import Exact
 from ..search.program import Compiled
 from . import lattice as K
 from .forms import Rows, bounds, layers_of, rows_of
-from .lattice import Faces, Local, Output
+from .lattice import Faces, Output
 from .referee import Referee
 from .start import domain_faces
 
@@ -82,10 +82,17 @@ def _executor() -> ThreadPoolExecutor:
     return _pool[0]
 
 
-class Refinement:
-    """Refine a bounded domain of dimension 1 to 4 by all layers of a network."""
+class TooLarge(Exception):
+    """The complex would take more memory than was allowed."""
 
-    def __init__(self, problem: Restricted) -> None:
+
+class Refinement:
+    """Refine a bounded domain of dimension 1 to 4 by all layers of a network.
+
+    ``memory``: raise `TooLarge` where one round would write more bytes than that.
+    """
+
+    def __init__(self, problem: Restricted, memory: int | None = None) -> None:
         k = problem.dimension
         if not 1 <= k <= 4:
             raise LinregionsError(
@@ -101,7 +108,8 @@ class Refinement:
         self.domain = _domain_rows(self.compiled)
         self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
         self.stop = Event()
-        self._local: list[Local] = []
+        self.memory = memory
+        self.written = 0
 
     def rounds(self, k: int) -> list[Round]:
         """All rounds of the refinement."""
@@ -153,6 +161,7 @@ class Refinement:
 
     def _round(self, this: Round, X: Faces, count_only: bool) -> Refined:
         k, cells, rows = X.k, len(X.bits), this.last - this.first
+        self.written = 0
         faces = int(X.at[-1])
         K.hosts(k, X.at, X.ptr, X.idx, X.host)
         tally = np.zeros((k + 1, faces if not count_only else 1), np.int32)
@@ -178,7 +187,7 @@ class Refinement:
             try:
                 for job in jobs:
                     job.result()
-            except KeyboardInterrupt:
+            except BaseException:  # an interrupt, or no room: let the others end first
                 self.stop.set()
                 for job in jobs:
                     job.exception()
@@ -223,6 +232,10 @@ class _Worker:
 
     def _next(self) -> None:
         self.out = K.output(self.X.k, self.n, self.pieces)
+        self.owner.written += sum(a.nbytes for a in self.out)
+        if self.owner.memory is not None and self.owner.written > self.owner.memory:
+            self.owner.stop.set()
+            raise TooLarge
         self.outputs.append(self.out)
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:

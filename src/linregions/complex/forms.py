@@ -52,8 +52,8 @@ class Rows(NamedTuple):
     """Where the composition stands (one per thread), and the rows of the current cell.
 
     ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (k + 1, values) of the values,
-    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and ``sign`` the pattern; ``R`` (k + 1, rows) rows of the
-    layer at hand, ``slack`` the error of their coefficients, ``size`` their 1-norms and ``error``
+    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and
+    ``sign`` the pattern; ``R`` (k + 1, rows) rows of the layer at hand, ``slack`` the error of their coefficients, ``size`` their 1-norms and ``error``
     what evaluating them at a point may be off by, apart from the point's own error.
     """
 
@@ -135,7 +135,7 @@ def bounds(compiled: Compiled) -> np.ndarray:
     They hold on every cell. Zero where all numbers are integers times a power of two that floats
     hold without rounding (see `search.program`: the lattice), whatever the pattern.
     """
-    net, k, P = compiled.network, compiled.k, compiled.program
+    net, P = compiled.network, compiled.program
     # per source: norms of a coefficient column and of the constants, and of their errors
     known: dict[int, tuple[float, float, float, float]] = {}
     most = {INPUT: 1.0}  # largest entry of any form, for the lattice
@@ -169,8 +169,8 @@ def bounds(compiled: Compiled) -> np.ndarray:
             row_w += each * (e + gamma * B) + slack * (B + e)
             row_c = row_c + each * (f + gamma * C) + slack * (C + f) + gamma * bias
             lin_err += spectral * e + gamma * np.linalg.norm(W) * B + np.linalg.norm(slack) * B
-            const_err += spectral * f + gamma * (np.linalg.norm(W) * C + float(np.linalg.norm(bias)))
-            const_err += float(np.linalg.norm(slack)) * C
+            const_err += spectral * f + gamma * (np.linalg.norm(W) * C + np.linalg.norm(bias))
+            const_err += np.linalg.norm(slack) * C
             linear += spectral * B
             const += spectral * C
         lattice = int(P.layers[n, 6])
@@ -198,7 +198,7 @@ def bounds(compiled: Compiled) -> np.ndarray:
 
 @inner(fastmath=LONG)
 def _add(k, layer, changed, net: Any, rows: Any, H):
-    """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``rows.pick``, four at a time."""
+    """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``rows.pick``, by fours."""
     first, end = net.table[layer, 0], net.table[layer + 1, 0]
     lo, at, m = net.table[layer, 3], net.table[layer, 5], end - first
     pick = rows.pick
@@ -232,7 +232,7 @@ def _add(k, layer, changed, net: Any, rows: Any, H):
         a += 1
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _product(k, layer, net: Any, rows: Any):
     """All forms of a layer from the values that it reads."""
     first, end = net.table[layer, 0], net.table[layer + 1, 0]
@@ -250,7 +250,7 @@ def _product(k, layer, net: Any, rows: Any):
     _add(k, layer, found, net, rows, rows.H)
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _refresh(k, layer, net: Any, rows: Any):
     """Bring the forms of a layer up to date; marks whether they moved."""
     lo, hi = net.table[layer, 3], net.table[layer, 4]
@@ -269,7 +269,7 @@ def _refresh(k, layer, net: Any, rows: Any):
         rows.moved[layer] = False
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
     """Place of the piece that unit i is on; its layer has rows ``start`` to ``end``."""
     if plain:
@@ -281,7 +281,7 @@ def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
     return piece
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _value(k, i, v, slope, shift, Z, H, D, dirty):
     """The form of value v, of unit i, on its piece; marks whether it has changed."""
     differs = False
@@ -295,7 +295,7 @@ def _value(k, i, v, slope, shift, Z, H, D, dirty):
     dirty[v] = differs
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _values(k, j, n, flips, net: Any, rows: Any):
     """Values of layer j: all where its forms moved, else of the units on the list from n on."""
     base, end, at = net.table[j, 0], net.table[j + 1, 0], net.table[j, 2]
@@ -356,7 +356,7 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
         )
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _plain(k, layer, first, last, reach, net: Any, rows: Any, error):
     """`row_at` for a layer whose units have one breakpoint each, at zero: plain loops."""
     i, m = net.table[layer, 0] + first - net.table[layer, 1], last - first
@@ -402,7 +402,7 @@ def bound(k, ew, ec, reach, total, constant):
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
 
 
-@inner(inline='always')
+@inner(inline="always")
 def _nothing(k, layer, net: Any, rows: Any):
     """Whether all values that a layer reads are zero on the cell, without any rounding."""
     for v in range(net.table[layer, 3], net.table[layer, 4]):

@@ -1,4 +1,4 @@
-"""Measures and orders in a face lattice: volumes of all dimensions, polygons, the cells of a facet."""
+"""In a face lattice: volumes of all dimensions, polygons in order, the cells of a facet."""
 
 from __future__ import annotations
 

@@ -79,10 +79,10 @@ class Local(NamedTuple):
     doubt: np.ndarray
 
 
-# columns of F: the old face around it, its facets, its mask, what it was cut into, its place among
-# the pieces of the old face, the row behind it; the rows that vanish on it (how many, then n for row
-# n of the layer, -1 - j for facet j of the old cell). A vertex: its sign, and the two that it lies
-# between with the row that vanishes there (FIRST).
+# columns of F: the old face around it, its facets, its mask, what it was cut into, its place
+# among the pieces of the old face, the row behind it; the rows that vanish on it (how many, then
+# n for row n of the layer, -1 - j for facet j of the old cell). A vertex: its sign, and the two
+# that it lies between with the row that vanishes there (FIRST).
 OLD, FIRST, COUNT, MASK, MINUS_, PLUS_, ZERO_, PLACE, OWN, HELD_BY, ROW = range(11)
 SIGN, P, Q = 13, 14, 15
 MADE, ALIVE, USED = range(3)  # rows of N
@@ -183,7 +183,8 @@ def _load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, whe
                         return False
                     where[h] = j
                     F[d - 1, j, OLD], F[d - 1, j, HELD_BY] = names, 0
-                    old[names, FACE], old[names, DIM], old[names, HOSTED] = h, d - 1, host[h] == cell
+                    old[names, FACE], old[names, DIM] = h, d - 1
+                    old[names, HOSTED] = host[h] == cell
                     names += 1
                     if d == k:
                         F[d - 1, j, OWN] = own[h - at[k - 1]]
@@ -636,9 +637,9 @@ def refine(
 ):  # fmt: skip
     """Refine the old cells from ``begin`` to ``end`` by the rows ``first`` to ``last`` of a layer.
 
-    Returns DONE; LOCAL or FULL when arrays are too small (``st[NEXT]`` is the cell to go on with);
-    DOUBT, for a single cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a range of
-    cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
+    Returns DONE; LOCAL or FULL when arrays are too small (``st[NEXT]`` is the cell to go on
+    with); DOUBT, for a single cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a
+    range of cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
     """
     k, m, st = X.k, last - first, O.st
     N, F, facets, act, V, bits, old, facet = (

@@ -1,9 +1,10 @@
 """Decision boundaries and level sets, exactly, as facets of a finer complex.
 
-The outputs become one more layer: for one output f the row f itself, for several the differences
-``f_i - f_j`` of all pairs. On a cell of the complex refined by these rows the largest output is the
-same everywhere (read off the exact signs of the rows), and the boundary is made of the facets across
-which it changes. Ties among losers refine cells too, but no such facet is reported.
+The outputs become one more layer: for one output f the row f itself, for several the
+differences ``f_i - f_j`` of all pairs. On a cell of the complex refined by these rows the largest
+output is the same everywhere (read off the exact signs of the rows), and the boundary is made of
+the facets across which it changes. Ties among losers refine cells too, but no such facet is
+reported.
 """
 
 from __future__ import annotations

@@ -64,7 +64,7 @@ class Referee:
             g = int(L.old[L.F[0, v, OLD], FACE])
             found = meet([self._owner(c) for c, on in self.facets if g in on], self.X.k)
             if found is None:
-                raise ArithmeticError("facets that do not meet in their vertex; report this network")
+                raise ArithmeticError("no facets meet in a vertex; report this network")
         else:
             a, b = self._point(p, L), self._point(q, L)
             va, vb = value(self._row(n), a), value(self._row(n), b)
