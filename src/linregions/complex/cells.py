@@ -202,20 +202,7 @@ class CellComplex:
 
     def _bits(self, cells: np.ndarray) -> np.ndarray:
         """Patterns as 0 and 1, (n, rows)."""
-        r = self._refined
-        rows = self._engine.compiled.cuts
-        out = np.zeros((len(cells), rows), np.uint8)
-
-        def unpack(words: np.ndarray) -> np.ndarray:
-            return np.unpackbits(
-                np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little"
-            )
-
-        if r.before.shape[1] and r.first:
-            out[:, : r.first] = unpack(r.before[r.parent[cells]])[:, : r.first]
-        if r.rows:
-            out[:, r.first : r.first + r.rows] = unpack(r.bits[cells])[:, : r.rows]
-        return out
+        return self._refined.bits_of(cells, self._engine.compiled.cuts)
 
     def signs(self, cells: Any = None) -> np.ndarray:
         """(n, rows) int8 signs of all breakpoints: +1 above, -1 at or below."""

@@ -26,9 +26,10 @@ from ..search.program import Compiled
 from . import lattice as K
 from .forms import Rows, bounds, layers_of, rows_of
 from .lattice import Faces, Output
-from .referee import Referee
+from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
+VAGUE = 1e-8  # error of a vertex, in units of the domain's size, beyond which it is made exact
 FIRST = 400  # pieces of one cell that are worth spreading over the cores
 
 
@@ -60,9 +61,23 @@ class Refined:
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = True
 
+    def bits_of(self, cells: np.ndarray, rows: int) -> np.ndarray:
+        """Patterns of cells as 0 and 1, (n, rows); 0 for rows still to come."""
+        out = np.zeros((len(cells), rows), np.uint8)
+        if self.first:
+            out[:, : self.first] = unpack(self.before[self.parent[cells]])[:, : self.first]
+        if self.rows:
+            out[:, self.first : self.first + self.rows] = unpack(self.bits[cells])[:, : self.rows]
+        return out
+
     def without_faces(self) -> Refined:
         """Without the lattice, which the complex holds."""
         return replace(self, faces=None)
+
+
+def unpack(words: np.ndarray) -> np.ndarray:
+    """Rows of 64-bit words as rows of 0 and 1."""
+    return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
 
 
 _pool: list[ThreadPoolExecutor] = []
@@ -144,6 +159,7 @@ class Refinement:
                 done = self._round(round_, X, count_only and last)
                 if done.faces is not None:
                     X = done.faces
+                    self._sharpen(done, X)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
         except KeyboardInterrupt:
@@ -158,6 +174,20 @@ class Refinement:
         out = np.empty((done.cells, (done.first + done.rows + 63) // 64), np.uint64)
         K.join(done.before, done.parent, done.bits, done.first, done.rows, out)
         return out, X._replace(bits=out)
+
+    def _sharpen(self, done: Refined, X: Faces) -> None:
+        """Put the vertices that floats know too badly exactly where they are."""
+        bad = np.flatnonzero(X.r > VAGUE * self.reach)
+        if not len(bad):
+            return
+        K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
+        known = done.first + done.rows
+        for cell in np.unique(X.host[bad]):
+            bits = done.bits_of(np.array([cell]), known)[0]
+            corners = Corners(self.exact, X, int(cell), bits)
+            for g in bad[X.host[bad] == cell].tolist():
+                X.x[g], X.r[g] = rounded(corners.at(g))
+                self.stats["rational"] += 1
 
     def _round(self, this: Round, X: Faces, count_only: bool) -> Refined:
         k, cells, rows = X.k, len(X.bits), this.last - this.first
@@ -275,7 +305,8 @@ class _Worker:
     def settle(self, cell: int) -> None:
         """Refine one doubtful cell, asking the referee as often as needed."""
         owner = self.owner
-        referee = Referee(owner.exact, self.X, cell, self.this.layer, self.this.first)
+        bits = unpack(self.X.bits[[cell]])[0, : self.this.first]
+        referee = Referee(owner.exact, self.X, cell, bits, self.this.layer, self.this.first)
         told = referee.answers()
         while True:
             out = self.out

@@ -52,9 +52,10 @@ class Rows(NamedTuple):
     """Where the composition stands (one per thread), and the rows of the current cell.
 
     ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (k + 1, values) of the values,
-    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and
-    ``sign`` the pattern; ``R`` (k + 1, rows) rows of the layer at hand, ``slack`` the error of their coefficients, ``size`` their 1-norms and ``error``
-    what evaluating them at a point may be off by, apart from the point's own error.
+    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and ``sign``
+    the pattern; ``R`` (k + 1, rows) rows of the layer at hand, ``slack`` the error of their
+    coefficients, ``size`` their 1-norms and ``error`` what evaluating them at a point may be off
+    by, apart from the point's own error.
     """
 
     Z: np.ndarray

@@ -14,7 +14,8 @@ def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray],
     ``lists[d]`` is ``(ptr, idx)`` of the d-faces' facets. A face is the union of pyramids from an
     interior point c over its facets, so ``vol_d = sum_i h_i vol_{d-1}(facet i) / d`` with the
     distance ``h_i`` from c to the plane of the facet: what is left of ``c - c_i`` after projecting
-    on an orthonormal basis of the facet's directions. The largest such rest extends that basis.
+    on an orthonormal basis of the facet's directions. The rest of the largest pyramid extends that basis
+    (that of a sliver would be noise).
     """
     volumes, centres = [np.ones(len(points))], [points]
     basis = np.zeros((len(points), 0, k))
@@ -31,10 +32,11 @@ def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray],
             b = basis[idx, e]
             rest -= np.einsum("ij,ij->i", rest, b)[:, None] * b
         height = np.linalg.norm(rest, axis=1)
-        volumes.append(np.bincount(owner, height * volumes[-1][idx], len(many)) / d)
+        pyramid = height * volumes[-1][idx]
+        volumes.append(np.bincount(owner, pyramid, len(many)) / d)
         centres.append(centre)
         if d < k:
-            order = np.lexsort((height, owner))
+            order = np.lexsort((pyramid, owner))
             best = order[ptr[1:] - 1]
             step = rest[best] / np.maximum(height[best], 1e-300)[:, None]
             basis = np.concatenate([basis[idx[best]], step[:, None]], axis=1)
