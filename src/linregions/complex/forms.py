@@ -51,8 +51,9 @@ class Layers(NamedTuple):
 class Rows(NamedTuple):
     """Where the composition stands (one per thread), and the rows of the current cell.
 
-    ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (k + 1, values) of the values,
-    ``D`` what changed last, ``pick`` a list of values, ``flips`` of units; ``bits`` and ``sign``
+    ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (2, k + 1, values)
+    those of the values and what changed last, ``pick`` a list of values, ``flips`` of units;
+    ``bits`` and ``sign``
     the pattern; ``R`` (k + 1, rows) rows of the layer at hand, ``slack`` the error of their
     coefficients, ``size`` their 1-norms and ``error`` what evaluating them at a point may be off
     by, apart from the point's own error.
@@ -60,7 +61,6 @@ class Rows(NamedTuple):
 
     Z: np.ndarray
     H: np.ndarray
-    D: np.ndarray
     dirty: np.ndarray
     pick: np.ndarray
     flips: np.ndarray
@@ -101,14 +101,13 @@ def rows_of(net: Layers) -> Rows:
     k, n = net.k, len(net.table) - 1
     units, values = int(net.table[-1, 0]), int(net.table[-1, 2])
     widest = int(np.max(np.diff(net.table[:, 1]), initial=1))
-    H = np.zeros((k + 1, values))
-    H[:k, :k] = np.eye(k)
+    H = np.zeros((2, k + 1, values + 1))  # the last column stays zero
+    H[0, :k, :k] = np.eye(k)
     return Rows(
         np.zeros((k + 1, units)),
         H,
-        np.zeros((k + 1, values)),
         np.zeros(values, np.bool_),
-        np.zeros(values + 1, np.int64),
+        np.zeros(values + 4, np.int64),
         np.zeros(len(net.row_unit) + 1, np.int64),
         np.zeros(n + 1, np.bool_),
         np.full(n + 1, -1, np.int64),
@@ -198,76 +197,69 @@ def bounds(compiled: Compiled) -> np.ndarray:
 
 
 @inner(fastmath=LONG)
-def _add(k, layer, changed, net: Any, rows: Any, H):
-    """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``rows.pick``, by fours."""
-    first, end = net.table[layer, 0], net.table[layer + 1, 0]
-    lo, at, m = net.table[layer, 3], net.table[layer, 5], end - first
-    pick = rows.pick
-    a = 0
-    while a + 4 <= changed:
+def _add(k, first, end, lo, hi, at, changed, W, Z, H, pick):
+    """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``pick``, four at a time.
+
+    The last four are filled up by a value that is zero: the last column of H.
+    """
+    m = end - first
+    for a in range(changed, changed + 3):
+        pick[a] = H.shape[1] - 1
+    for a in range(0, changed, 4):
         p, q, r, s = pick[a], pick[a + 1], pick[a + 2], pick[a + 3]
-        wp = net.W[at + (p - lo) * m : at + (p - lo + 1) * m]
-        wq = net.W[at + (q - lo) * m : at + (q - lo + 1) * m]
-        wr = net.W[at + (r - lo) * m : at + (r - lo + 1) * m]
-        ws = net.W[at + (s - lo) * m : at + (s - lo + 1) * m]
-        for c in range(0, k, 2):  # two columns at a time: each weight is loaded once for both
-            y, z = rows.Z[c, first:end], rows.Z[c + 1, first:end]
-            gp, gq, gr, gs = H[c, p], H[c, q], H[c, r], H[c, s]
-            hp, hq, hr, hs = H[c + 1, p], H[c + 1, q], H[c + 1, r], H[c + 1, s]
-            for i in range(m):
-                y[i] += gp * wp[i] + gq * wq[i] + gr * wr[i] + gs * ws[i]
-                z[i] += hp * wp[i] + hq * wq[i] + hr * wr[i] + hs * ws[i]
-        if k % 2 == 0:
-            z = rows.Z[k, first:end]
-            hp, hq, hr, hs = H[k, p], H[k, q], H[k, r], H[k, s]
-            for i in range(m):
-                z[i] += hp * wp[i] + hq * wq[i] + hr * wr[i] + hs * ws[i]
-        a += 4
-    while a < changed:
-        p = pick[a]
-        wp = net.W[at + (p - lo) * m : at + (p - lo + 1) * m]
+        wp = W[at + (p - lo) * m : at + (p - lo + 1) * m]
+        wq = W[at + (min(q, hi - 1) - lo) * m : at + (min(q, hi - 1) - lo + 1) * m]
+        wr = W[at + (min(r, hi - 1) - lo) * m : at + (min(r, hi - 1) - lo + 1) * m]
+        ws = W[at + (min(s, hi - 1) - lo) * m : at + (min(s, hi - 1) - lo + 1) * m]
         for c in range(k + 1):
-            z, hp = rows.Z[c, first:end], H[c, p]
+            z = Z[c, first:end]
+            hp, hq, hr, hs = H[c, p], H[c, q], H[c, r], H[c, s]
             for i in range(m):
-                z[i] += hp * wp[i]
-        a += 1
+                z[i] += hp * wp[i] + hq * wq[i] + hr * wr[i] + hs * ws[i]
 
 
-@inner(inline="always")
-def _product(k, layer, net: Any, rows: Any):
-    """All forms of a layer from the values that it reads."""
-    first, end = net.table[layer, 0], net.table[layer + 1, 0]
-    for i in range(first, end):
-        for c in range(k):
-            rows.Z[c, i] = 0.0
-        rows.Z[k, i] = net.bias[i]
+@inner()
+def _active(k, lo, hi, H, pick):
+    """List the values from lo to hi that are not zero on the cell; how many there are."""
     found = 0
-    for v in range(net.table[layer, 3], net.table[layer, 4]):
+    for v in range(lo, hi):
         used = False
         for c in range(k + 1):
-            used |= rows.H[c, v] != 0.0
-        rows.pick[found] = v
-        found += used
-    _add(k, layer, found, net, rows, rows.H)
+            used |= H[c, v] != 0.0
+        pick[found] = v
+        found += int(used)
+    return found
 
 
 @inner(inline="always")
 def _refresh(k, layer, net: Any, rows: Any):
     """Bring the forms of a layer up to date; marks whether they moved."""
-    lo, hi = net.table[layer, 3], net.table[layer, 4]
-    changed = 0
+    first, end = net.table[layer, 0], net.table[layer + 1, 0]
+    lo, hi, at = net.table[layer, 3], net.table[layer, 4], net.table[layer, 5]
+    pick, dirty, changed, which = rows.pick, rows.dirty, 0, 0
     for v in range(lo, hi):
-        rows.pick[changed] = v
-        changed += rows.dirty[v]
+        pick[changed] = v
+        changed += int(dirty[v])
     rows.moved[layer] = True
     if rows.updates[layer] < 0 or 3 * changed > hi - lo or changed + rows.updates[layer] > UPDATES:
-        _product(k, layer, net, rows)
+        changed = _active(k, lo, hi, rows.H[0], pick)
+        _reset(k, first, end, rows.Z, net.bias)
         rows.updates[layer] = 0
     elif changed > 0:
-        _add(k, layer, changed, net, rows, rows.D)
+        which = 1
         rows.updates[layer] += changed
     else:
         rows.moved[layer] = False
+    _add(k, first, end, lo, hi, at, changed, net.W, rows.Z, rows.H[which], pick)
+
+
+@inner()
+def _reset(k, first, end, Z, bias):
+    """The forms of units ``first`` to ``end`` where no value is read: the biases."""
+    for i in range(first, end):
+        for c in range(k):
+            Z[c, i] = 0.0
+        Z[k, i] = bias[i]
 
 
 @inner(inline="always")
@@ -301,7 +293,7 @@ def _values(k, j, n, flips, net: Any, rows: Any):
     """Values of layer j: all where its forms moved, else of the units on the list from n on."""
     base, end, at = net.table[j, 0], net.table[j + 1, 0], net.table[j, 2]
     start, stop, plain, moved = net.table[j, 1], net.table[j + 1, 1], net.plain[j], rows.moved[j]
-    Z, H, D, dirty, pieces = rows.Z, rows.H, rows.D, rows.dirty, net.pieces
+    Z, H, D, dirty, pieces = rows.Z, rows.H[0], rows.H[1], rows.dirty, net.pieces
     i = base
     while True:
         if moved and i == end:
@@ -338,15 +330,15 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
                     flips += 1
             rows.bits[word] = bits[word]
     n = 0
-    for j in range(layer):
+    for j in range(layer + 1):
         _refresh(k, j, net, rows)
-        n = _values(k, j, n, flips, net, rows)
-    _refresh(k, layer, net, rows)
+        if j < layer:
+            n = _values(k, j, n, flips, net, rows)
     for v in range(net.table[layer, 2]):
         rows.dirty[v] = False
-    empty = _nothing(k, layer, net, rows)
+    empty = _active(k, net.table[layer, 3], net.table[layer, 4], rows.H[0], rows.pick) == 0
     if empty:  # the rows are the biases, as they are
-        _product(k, layer, net, rows)
+        _reset(k, net.table[layer, 0], net.table[layer + 1, 0], rows.Z, net.bias)
         rows.updates[layer] = 0
     if net.plain[layer] and not empty:
         _plain(k, layer, first, last, reach, net, rows, error)
@@ -401,13 +393,3 @@ def row_at(k, c, empty, reach, net: Any, rows: Any, error, out):
 def bound(k, ew, ec, reach, total, constant):
     """What a row evaluated at a point may be off by, apart from the point's own error."""
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
-
-
-@inner(inline="always")
-def _nothing(k, layer, net: Any, rows: Any):
-    """Whether all values that a layer reads are zero on the cell, without any rounding."""
-    for v in range(net.table[layer, 3], net.table[layer, 4]):
-        for c in range(k + 1):
-            if rows.H[c, v] != 0.0:
-                return False
-    return True

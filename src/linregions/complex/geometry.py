@@ -14,8 +14,8 @@ def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray],
     ``lists[d]`` is ``(ptr, idx)`` of the d-faces' facets. A face is the union of pyramids from an
     interior point c over its facets, so ``vol_d = sum_i h_i vol_{d-1}(facet i) / d`` with the
     distance ``h_i`` from c to the plane of the facet: what is left of ``c - c_i`` after projecting
-    on an orthonormal basis of the facet's directions. The rest of the largest pyramid extends that basis
-    (that of a sliver would be noise).
+    on an orthonormal basis of the facet's directions. The rest of the largest pyramid extends that
+    basis (that of a sliver would be noise).
     """
     volumes, centres = [np.ones(len(points))], [points]
     basis = np.zeros((len(points), 0, k))
