@@ -326,8 +326,9 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
             for c in range(64 * word, min(64 * word + 64, net.table[layer, 1])):
                 if (change >> np.uint64(c & 63)) & np.uint64(1):
                     rows.sign[c] = 1 - rows.sign[c]
-                    rows.flips[flips] = net.row_unit[c]
-                    flips += 1
+                    if flips == 0 or rows.flips[flips - 1] != net.row_unit[c]:
+                        rows.flips[flips] = net.row_unit[c]
+                        flips += 1
             rows.bits[word] = bits[word]
     n = 0
     for j in range(layer + 1):
