@@ -35,6 +35,13 @@ def patterns(net, domain=None, **options):
     return set(found)
 
 
+def counted(net, domain=None, **options):
+    """The count of the search, after the engine that is taken by default has agreed."""
+    answer = lr.count(net, domain, engine="search", **options)
+    assert lr.count(net, domain, **options) == answer
+    return answer
+
+
 def solve(rows, values, n):
     """One rational solution x in Q^n of ``rows x = values``, by elimination over Fractions."""
     table = [[*map(Fraction, row), Fraction(v)] for row, v in zip(rows, values, strict=True)]

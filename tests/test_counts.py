@@ -6,7 +6,7 @@ from itertools import pairwise
 import numpy as np
 import oracle
 import pytest
-from helpers import domain_of, exact_input, gaussian, inside, patterns
+from helpers import counted, domain_of, exact_input, gaussian, inside, patterns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import networks, problems
@@ -23,10 +23,10 @@ common = settings(deadline=None, derandomize=True)
 def test_counts_agree_with_the_oracle(problem):
     net, domain = problem
     ours = domain_of(domain)
-    answer = lr.count(net, ours)
+    answer = counted(net, ours)
     assert answer == len(oracle.activation_patterns(net, domain))
     assert answer.exact and answer.complete and answer.kind == "activation"
-    assert lr.count(net, ours, kind="affine") == oracle.affine_maps(net, domain)
+    assert counted(net, ours, kind="affine") == oracle.affine_maps(net, domain)
 
 
 @given(problems())
@@ -47,7 +47,7 @@ def test_regions_agree_with_the_oracle_and_their_points_prove_them(problem):
 @settings(common, max_examples=60)
 def test_linear_regions_agree_with_the_oracle(problem):
     net, domain = problem
-    answer = lr.count(net, domain_of(domain), kind="linear")
+    answer = counted(net, domain_of(domain), kind="linear")
     assert answer == oracle.linear_regions(net, domain)
     assert answer.also["activation"] == len(oracle.activation_patterns(net, domain))
     assert answer.also["affine"] == oracle.affine_maps(net, domain)
@@ -61,7 +61,7 @@ def test_other_slopes_agree_with_the_oracle(problem, unit):
     network = lr.Network.from_layers(net, activation=activation)
     assert patterns(network, domain_of(domain)) == oracle.activation_patterns(net, domain, slope)
     for kind, reference in (("linear", oracle.linear_regions), ("affine", oracle.affine_maps)):
-        assert lr.count(network, domain_of(domain), kind=kind) == reference(net, domain, slope)
+        assert counted(network, domain_of(domain), kind=kind) == reference(net, domain, slope)
 
 
 def test_a_slope_that_no_float_holds():
@@ -78,7 +78,7 @@ def test_floats_decide_alike_in_general_position(widths, seed):
     net = gaussian(seed, *widths)
     for domain in (None, ("box", [-1] * widths[0], [1] * widths[0])):
         expected = len(oracle.activation_patterns(net, domain))
-        exact = lr.count(net, domain_of(domain))
+        exact = counted(net, domain_of(domain))
         loose = lr.count(net, domain_of(domain), exact=False)
         assert (exact, loose) == (expected, expected)
         assert exact.exact and not loose.exact
@@ -138,7 +138,7 @@ def test_units_with_several_breakpoints(problem, activation):
     network = lr.Network.from_layers(net, activation=activation)
     assert patterns(network, domain_of(domain)) == expected
     for kind, reference in (("linear", oracle.linear_regions), ("affine", oracle.affine_maps)):
-        assert lr.count(network, domain_of(domain), kind=kind) == reference(relu, domain)
+        assert counted(network, domain_of(domain), kind=kind) == reference(relu, domain)
 
 
 @pytest.mark.parametrize("activation", [RELU6, HARDTANH])
@@ -239,9 +239,7 @@ def test_skip_connections(net, seed):
     m = len(W)
     expected = {(*p[:m], *p[m + n :]) for p in oracle.activation_patterns(same, domain)}
     assert patterns(network, domain_of(domain)) == expected
-    assert lr.count(network, domain_of(domain), kind="linear") == oracle.linear_regions(
-        same, domain
-    )
+    assert counted(network, domain_of(domain), kind="linear") == oracle.linear_regions(same, domain)
 
 
 # -- a second referee --------------------------------------------------------------------------
@@ -255,4 +253,4 @@ def test_integer_programming_agrees(widths, seed):
     from scip_referee import scip_count
 
     net, n = gaussian(100 + seed, *widths), widths[0]
-    assert lr.count(net, lr.Box(-1, 1)) == scip_count(net, [-1] * n, [1] * n)
+    assert counted(net, lr.Box(-1, 1)) == scip_count(net, [-1] * n, [1] * n)

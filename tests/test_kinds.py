@@ -82,7 +82,7 @@ def test_what_an_answer_says():
     answer = lr.count(net, lr.Box(-1, 1), kind="linear")
     assert isinstance(answer, int) and answer + 1 == int(answer) + 1
     assert (answer.inputs, answer.units, answer.dimension) == (2, 9, 2)
-    assert answer.engine == "search" and answer.domain == "box [-1, 1]^n"
+    assert answer.engine == "complex" and answer.domain == "box [-1, 1]^n"
     assert answer.stopped == "" and answer.seconds > 0
     assert answer.to_dict()["regions"] == int(answer)
     assert "exact" in answer.describe() and "linear regions" in answer.describe()

@@ -6,7 +6,7 @@ import numpy as np
 import oracle
 import pytest
 import strategies
-from helpers import domain_of, gaussian, patterns
+from helpers import counted, domain_of, gaussian, patterns
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import networks, problems
@@ -20,7 +20,7 @@ KINDS = ("activation", "linear", "affine")
 
 
 def counts(net, domain=None):
-    return [lr.count(net, domain, kind=kind) for kind in KINDS]
+    return [counted(net, domain, kind=kind) for kind in KINDS]
 
 
 @given(problems(layers=(2, 3)), st.integers(0, 999))

@@ -168,7 +168,7 @@ def count(
         ``search`` walks through the cells one by one, in any dimension, and keeps none.
         ``complex`` refines the whole domain at once: far faster, for bounded domains of dimension
         1 to 4, with memory in proportion to the cells. ``auto`` takes ``complex`` where that
-        is possible (up to ``MEMORY`` bytes), else ``search``.
+        is possible (exactly, without limits, up to ``MEMORY`` bytes), else ``search``.
     limit, seconds
         Stop after so many activation cells, or so much time; the answer is then a proved
         lower bound with ``complete`` False. (For ``linear`` and ``affine``: the number of
@@ -196,7 +196,7 @@ def count(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
             'give engine="search" with them'
         )
-    if engine == "complex" or (engine == "auto" and limit is None and seconds is None):
+    if engine == "complex" or (engine == "auto" and exact and limit is None and seconds is None):
         answer = _count_complex(problem, kind, engine == "auto", progress)
         if answer is not None:
             return answer

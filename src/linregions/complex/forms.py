@@ -153,7 +153,8 @@ def bounds(compiled: Compiled) -> np.ndarray:
             W = W * compiled.unit if source == INPUT else W
             lost = np.zeros_like(W) if err is None else err
             lost = lost * compiled.unit if source == INPUT and err is not None else lost
-            top += most.get(source, np.inf) * np.abs(W).sum(axis=1)
+            heavy = np.abs(W).sum(axis=1)
+            top += np.where(heavy > 0.0, np.minimum(most.get(source, np.inf), 1e300) * heavy, 0.0)
             each = np.linalg.norm(W, axis=1)
             slack = np.linalg.norm(lost, axis=1) if err is not None else np.zeros(len(each))
             if source == INPUT:
@@ -176,7 +177,7 @@ def bounds(compiled: Compiled) -> np.ndarray:
         lattice = int(P.layers[n, 6])
         units = layer.units
         assert isinstance(units, Pointwise)
-        if lattice >= 0 and np.all(np.ldexp(top, lattice) < 2.0**51):
+        if lattice >= 0 and np.all(top < 2.0 ** (51 - lattice)):
             row_w, row_c = np.zeros_like(row_w), np.zeros_like(row_c)
             lin_err = const_err = 0.0
         out.append(1.02 * np.stack([row_w, row_c]))

@@ -1,0 +1,37 @@
+"""Writing pictures: a file appears under its name only when it is complete."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from ..errors import LinregionsError
+
+
+def check_target(path: str | Path, formats: tuple[str, ...]) -> Path:
+    """A path that can be written, with one of the suffixes."""
+    path = Path(path)
+    if path.suffix.lower() not in formats:
+        raise LinregionsError(
+            f"{path}: unknown output type; give a name ending in {', '.join(formats)}"
+        )
+    if not path.parent.is_dir():
+        raise LinregionsError(f"{path}: the folder {path.parent} does not exist")
+    if path.is_dir():
+        raise LinregionsError(f"{path} is a folder; give the name of a file")
+    return path
+
+
+@contextmanager
+def beside(path: Path) -> Iterator[Path]:
+    """A file to write to, renamed to ``path`` at the end, removed if something fails."""
+    part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
+    try:
+        yield part
+        os.replace(part, path)
+    except OSError as error:
+        raise LinregionsError(f"{path} cannot be written: {error.strerror or error}") from None
+    finally:
+        part.unlink(missing_ok=True)
