@@ -9,8 +9,8 @@ import pytest
 from reference import reference
 
 import linregions as lr
-from linregions.theory import dense, maxout
 from linregions.theory import arrangements as arr
+from linregions.theory import dense, maxout
 
 
 def shape(row):
