@@ -219,7 +219,7 @@ def test_random_layers_have_the_generic_count():
         shape = (mine.filters, *mine.kernel, mine.channels)
         for _ in range(3):
             w, c = rng.standard_normal(shape), rng.standard_normal(shape[0])
-                W, b = shared.matrix(mine, w, c)
+            W, b = shared.matrix(mine, w, c)
             found = lr.count([(W, b), (np.ones((1, mine.units)), None)])
             assert found == shared.maximum(mine).value
 

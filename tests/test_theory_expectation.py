@@ -2,7 +2,7 @@
 
 import itertools
 from fractions import Fraction
-from math import sqrt
+from math import pi, sqrt
 
 import numpy as np
 import pytest

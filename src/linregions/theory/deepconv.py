@@ -20,6 +20,7 @@ from .shared import maximum
 
 __all__ = [
     "chain",
+    "checked",
     "compose",
     "lower",
     "parameters",
@@ -47,7 +48,7 @@ def chain(
     return out
 
 
-def _checked(layers: Sequence[Conv]) -> list[Conv]:
+def checked(layers: Sequence[Conv]) -> list[Conv]:
     layers = list(layers)
     if not layers:
         raise LinregionsError("an empty list of convolutional layers")
@@ -71,7 +72,7 @@ def compose(first: Conv, second: Conv) -> Conv:
     >>> compose(*chain((9, 9), 1, [((3, 3), 2), ((2, 2), 5)])).kernel
     (4, 4)
     """
-    _checked([first, second])
+    checked([first, second])
     if not (first.plain and second.plain):
         raise LinregionsError("Theorem 4 is about layers without padding and dilation")
     kernel = tuple(
@@ -90,7 +91,7 @@ def parameters(layers: Sequence[Conv]) -> int:
     >>> parameters(chain((4,), 1, [((2,), 2), ((2,), 3)]))
     21
     """
-    return sum(layer.parameters for layer in _checked(layers))
+    return sum(layer.parameters for layer in checked(layers))
 
 
 def lower(layers: Sequence[Conv], *, work: int = WORK) -> int:
@@ -110,7 +111,7 @@ def lower(layers: Sequence[Conv], *, work: int = WORK) -> int:
     >>> [lower(chain((4,), 1, [((2,), 2), ((2,), d)])) for d in range(1, 9)]
     [32, 120, 320, 680, 1248, 2072, 3200, 4680]
     """
-    layers = _checked(layers)
+    layers = checked(layers)
     d0 = layers[0].channels
     if not all(layer.plain for layer in layers):
         raise LinregionsError("Theorem 5 is about layers without padding and dilation")
@@ -148,7 +149,7 @@ def upper(layers: Sequence[Conv], *, work: int = WORK) -> int:
     >>> [upper(chain((4,), 1, [((2,), 2), ((2,), d)])) for d in range(1, 9)]
     [220, 880, 3135, 8965, 21230, 43670, 80905, 138435]
     """
-    layers = _checked(layers)
+    layers = checked(layers)
     n0 = layers[0].inputs
     first = min(maximum(layers[0], work=work).value, _eq4(layers[0], work))
     return first * prod(generic(layer.units, n0) for layer in layers[1:])
@@ -166,7 +167,7 @@ def upper_by_dimension(layers: Sequence[Conv], *, work: int = WORK) -> int:
     >>> [upper_by_dimension(chain((4,), 1, [((2,), 2), ((2,), d)])) for d in (1, 2, 3)]
     [220, 795, 2380]
     """
-    layers = _checked(layers)
+    layers = checked(layers)
     sizes = [_sizes(layers[0].coverage, layers[0], work)]
     sizes += [elementary([1] * layer.units, layers[0].inputs) for layer in layers[1:]]
     return _follow(layers, sizes)
@@ -184,7 +185,7 @@ def upper_by_receptive_field(layers: Sequence[Conv], *, work: int = WORK) -> int
     >>> [upper_by_receptive_field(chain((4,), 1, [((2,), 2), ((2,), d)])) for d in range(1, 9)]
     [220, 795, 2380, 5883, 12520, 23815, 41600, 68015]
     """
-    layers = _checked(layers)
+    layers = checked(layers)
     sizes = []
     sees = {x: frozenset([x]) for x in product(*map(range, layers[0].size))}
     for layer in layers:
