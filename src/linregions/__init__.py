@@ -11,6 +11,8 @@ Load a network, say where to look, ask::
         ...
 """
 
+from . import constructions, theory
+from .bounds import Bound, bounds
 from .counting import Count, Status, count
 from .domain import Box, Domain, Polytope, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
@@ -23,6 +25,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activation",
+    "Bound",
     "Box",
     "Count",
     "Domain",
@@ -37,9 +40,12 @@ __all__ = [
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "bounds",
+    "constructions",
     "count",
     "load",
     "region",
     "regions",
     "restrict",
+    "theory",
 ]
