@@ -94,6 +94,13 @@ def test_any_family_of_sets_against_brute_force():
         assert Coverage(sets, capacity).total(weights) == brute(sets, capacity, weights)
 
 
+def test_families_as_sets_and_as_bits(monkeypatch):
+    layers = [Conv((4, 4), (2, 2), 3), Conv((5, 5), (3, 3), 2, 2, 2), Conv((4, 5), (3, 2), 3)]
+    values = [conv.eq4(mine) for mine in layers]
+    monkeypatch.setattr("linregions.theory._frontier.DENSE", 0)
+    assert [conv.eq4(mine) for mine in layers] == values
+
+
 def test_feasibility_is_membership():
     for mine in small_layers():
         if mine.positions <= 5:

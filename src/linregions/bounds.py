@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from itertools import accumulate
-from math import log10, prod
+from math import ceil, log10, prod
 from typing import Any
 
 import numpy as np
@@ -209,13 +209,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> li
         _no_domain(domain)
         given = source if isinstance(source, Dense) else _from_list(source)
         return _sorted(_dense_bounds(_dense_shape(given)))
-    if isinstance(source, Restricted):
-        problem = source
-    else:
-        problem = restrict(_network(source), Space() if domain is None else domain)
-    shape = _shape(problem)
-    found = [*_dense_bounds(shape), *_weight_bounds(problem, shape, lp)]
-    return _sorted(found)
+    return _sorted(_network_bounds(_restricted(source, domain), lp))
 
 
 def tightest(network: Any, domain: Domain | None = None) -> Bound:
@@ -226,8 +220,19 @@ def tightest(network: Any, domain: Domain | None = None) -> Bound:
     >>> tightest([([[1.0], [1.0]], [0.0, 1.0]), ([[1.0, 1.0]], [0.0])]).value
     3
     """
-    found = bounds(network, domain)
-    return next(b for b in found if b.direction == "upper" and b.status != "from memory")
+    found = _network_bounds(_restricted(network, domain), lower=False)
+    return min((b for b in found if b.status != "from memory"), key=lambda b: b.value)
+
+
+def _restricted(source: Any, domain: Domain | None) -> Restricted:
+    if isinstance(source, Restricted):
+        return source
+    return restrict(_network(source), Space() if domain is None else domain)
+
+
+def _network_bounds(problem: Restricted, lp: bool = False, lower: bool = True) -> list[Bound]:
+    shape = _shape(problem)
+    return [*_dense_bounds(shape, lower), *_weight_bounds(problem, shape, lp)]
 
 
 def _all(source: Any, kind: Any) -> bool:
@@ -313,7 +318,7 @@ def _flat(units: Any) -> bool:
 # -- architectures ----------------------------------------------------------------------------
 
 
-def _dense_bounds(shape: _Shape) -> list[Bound]:
+def _dense_bounds(shape: _Shape, lower: bool = True) -> list[Bound]:
     everything = prod(k for m in shape.layers for k in m.pieces)
     found = [Bound("trivial", everything, "upper", EVERY, (), "proved", "any unit on any piece")]
     if not shape.layers:
@@ -321,7 +326,7 @@ def _dense_bounds(shape: _Shape) -> list[Bound]:
     found += _products(shape)
     if shape.plain:
         found += _serra(shape)
-    if shape.relu:
+    if shape.relu and lower:
         found += _lower_bounds(shape.inputs, shape.widths)
         found += _expectations(shape.inputs, shape.widths)
     if all(m.most and len(set(m.pieces)) == 1 for m in shape.layers) and shape.chain:
@@ -369,29 +374,35 @@ def _serra(shape: _Shape) -> list[Bound]:
 
 
 def _lower_bounds(n0: int, widths: list[int]) -> list[Bound]:
-    rules: list[tuple[str, Callable[[int, list[int]], int], str, str, str]] = [
-        ("pascanu2013", dense.pascanu2013, "every width >= n0", "published",
-         "Pascanu et al. 2013, Theorem 1"),
-        ("montufar2014", dense.montufar2014, "every width >= n0", "proved",
-         "Montufar et al. 2014, Theorem 4"),
-        ("serra2018-lower", dense.serra2018_lower, "widths >= 3 n0, the last excepted", "proved",
-         "Serra et al. 2018, lower bound"),
-    ]  # fmt: skip
+    """Each theorem for the number of inputs that serves it best; the others stay unused."""
+    rules: list[tuple[str, Callable[[int, list[int]], int], int, str, str]] = [
+        ("pascanu2013", dense.pascanu2013, 1, "published", "Pascanu et al. 2013, Theorem 1"),
+        ("montufar2014", dense.montufar2014, 1, "published", "Montufar et al. 2014, Theorem 4"),
+        ("serra2018-lower", dense.serra2018_lower, 3, "proved", "Serra et al. 2018, lower bound"),
+    ]
     found = []
-    for name, rule, condition, status, paper in rules:
-        try:
-            value = rule(n0, widths)
-        except LinregionsError:
+    for name, rule, share, status, paper in rules:
+        narrow = widths[:-1] if share == 3 else widths
+        most = min([n0, *(m // share for m in narrow)])
+        if not most:
             continue
-        if name == "montufar2014" and min(widths[:-1], default=2 * n0) < 2 * n0:
-            status = "published"  # the construction of this library needs two units per input
-        found.append(Bound(name, value, "lower", MOST, (condition,), status, paper))
-    if len(set(widths[1:])) == 1 and widths[0] % 2 == 0 and n0 > 0:
-        value = dense.arora2018(n0, widths[0] // 2, widths[1], len(widths))
-        condition = "an even first width, the others equal"
+        value, d = max((rule(d, widths), -d) for d in range(1, most + 1))
+        d = -d
+        conditions = (f"every width >= {share * d}{', the last excepted' * (share == 3)}",)
+        if d < n0:
+            conditions += (f"{d} of {n0} inputs used",)
+        if name == "montufar2014" and min(widths[:-1], default=2 * d) >= 2 * d:
+            status = "proved"  # by the construction of this library
+        found.append(Bound(name, value, "lower", MOST, conditions, status, paper))
+    if len(widths) > 1 and len(set(widths[1:])) == 1 and widths[0] % 2 == 0 and widths[1] > 1:
+        value = dense.arora2018(n0, widths[0] // 2, widths[1], len(widths)) if n0 else 1
+        conditions = ("an even first width, the others equal",)
         paper = "Arora et al. 2018, Theorem 2.11"
-        if widths[1] >= 2:
-            found.append(Bound("arora2018", value, "lower", MOST, (condition,), "published", paper))
+        found.append(Bound("arora2018", value, "lower", MOST, conditions, "published", paper))
+    if len(widths) == 2 and n0 >= widths[0]:
+        value = ceil(expectation.wang_two_layers_activation(*widths))
+        paper = "the mean over random weights (Wang 2022, Theorem 2.1 (2), sharpened)"
+        found.append(Bound("mean", value, "lower", MOST, ("n0 >= n1",), "proved", paper))
     return found
 
 

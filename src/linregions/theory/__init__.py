@@ -5,7 +5,7 @@ for convolutions; `expectation` over random weights. Nothing here knows a `Netwo
 `linregions.bounds` says what applies to one.
 """
 
-from . import arrangements, conv, deepconv, dense, expectation, maxout, shared
+from . import arrangements, comparison, conv, deepconv, dense, expectation, maxout, shared
 from ._check import OutOfReach
 from .conv import Conv
 
@@ -13,6 +13,7 @@ __all__ = [
     "Conv",
     "OutOfReach",
     "arrangements",
+    "comparison",
     "conv",
     "deepconv",
     "dense",
