@@ -421,7 +421,7 @@ def from_sat(clauses: Sequence[Sequence[int]], regions: int = 1) -> Network:
 
     Hence counting linear regions is NP-hard for every K (Wang 2022, Theorem 3.2; the network
     is another). With ``c_i = clip(x_i, 0, 1)``, let V sum over the clauses what they lack,
-    ``relu(1 - sum of literals)``, and F sum the distances ``min(c_i, 1 - c_i)``. Then
+    ``relu(1 - sum of literals)``, and F sum the distances ``min(c_i, 1 - c_i)``. Then::
 
         f = relu(1/2 - V - F)
 

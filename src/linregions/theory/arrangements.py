@@ -100,7 +100,13 @@ def mixed(ranks: Iterable[int], d: int) -> int:
 
 
 def elementary(values: Iterable[int], d: int) -> list[int]:
-    """Elementary symmetric polynomials ``[e_0, ..., e_min(d, m)]`` of m values."""
+    """Elementary symmetric polynomials ``[e_0, ..., e_min(d, m)]`` of m values.
+
+    Examples
+    --------
+    >>> elementary([1, 2, 3], 2)
+    [1, 6, 11]
+    """
     values = [v for v in values if v]
     if len(set(values)) <= 1:
         v = values[0] if values else 0
@@ -143,6 +149,11 @@ def whitney_numbers(W: Any, b: Any = None, *, prime: int | None = None, limit: i
         minors of the matrix is a multiple of the prime.
     limit
         Most pivots; `OutOfReach` is raised beyond.
+
+    Examples
+    --------
+    >>> whitney_numbers([[1, 0], [0, 1], [1, 1]])
+    [1, 3, 2]
     """
     m, rows, rank = standard_form(W, b, prime)
     q = 1 << (m + 1)  # all Whitney numbers are below 2^m: the digits of pi(q) in base q

@@ -1,6 +1,6 @@
 """One convolutional layer: the number of its regions (Xiong et al. 2020, Theorem 2).
 
-With R = number of filters and S_p the inputs that position p sees,
+With R = number of filters and S_p the inputs that position p sees::
 
     E4 = sum over t in K of prod_p C(R, t_p),
     K = {t : sum_{p in J} t_p <= |union_{p in J} S_p| for all sets J of positions}.
@@ -273,6 +273,11 @@ def exponent(layer: Conv) -> int:
 
     Theorem 3 of the paper; it survives the correction of Theorem 2, since distinct filters
     behave as untied ones.
+
+    Examples
+    --------
+    >>> exponent(Conv((5,), (2,), 1, stride=3))  # one input is never seen
+    4
     """
     return layer.coverage.used
 
@@ -281,6 +286,11 @@ def saturating(layer: Conv) -> dict[tuple[int, ...], int]:
     """Lemma 3 of the paper: a t in K that uses every input seen, by position.
 
     Every input goes to the first position that sees it.
+
+    Examples
+    --------
+    >>> saturating(Conv((3,), (2,), 1))
+    {(0,): 2, (1,): 1}
     """
     out = dict.fromkeys(layer.grid, 0)
     for seen, size in layer.coverage.groups.items():
@@ -297,7 +307,12 @@ def syzygy(layer: Conv) -> bool:
     d0 (f - 1) + 1 positions in every dimension, and f >= 2 in at least two dimensions. With
     stride s that divides f, s^dims d0 channels and filters f / s take their place.
 
-    False means that no relation of this form exists; see `maximum` for what is then known.
+    False means that no relation of this form exists; `shared.maximum` says what is known.
+
+    Examples
+    --------
+    >>> syzygy(Conv((3, 3), (2, 2), 2)), syzygy(Conv((3, 3), (2, 2), 1))
+    (True, False)
     """
     if any(f % s and s > 1 for f, s in zip(layer.kernel, layer.stride, strict=True)):
         return False
@@ -316,6 +331,11 @@ def fallback(layer: Conv, *, pieces: int = 2, work: int = WORK // 20) -> tuple[i
 
     The lesser of ``Z(units, inputs seen)`` and the product of equation (4) over strips of
     positions: a set is Hall-feasible only if its part in every strip is.
+
+    Examples
+    --------
+    >>> fallback(Conv((3, 3), (2, 2), filters=1))
+    (16, 'all hyperplanes in general position')
     """
     if pieces == 2:
         best = generic(layer.units, layer.coverage.used)

@@ -49,6 +49,13 @@ def chain(
 
 
 def checked(layers: Sequence[Conv]) -> list[Conv]:
+    """The layers as a list, if each reads what the one before it gives; else an error.
+
+    Examples
+    --------
+    >>> len(checked(chain((4,), 1, [((2,), 2), ((2,), 3)])))
+    2
+    """
     layers = list(layers)
     if not layers:
         raise LinregionsError("an empty list of convolutional layers")

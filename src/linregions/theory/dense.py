@@ -171,17 +171,35 @@ def piecewise(n0: int, widths: Sequence[int], pieces: int = 2) -> int:
 
 
 def gamma_trivial(n: int, m: int) -> list[int]:
-    """All 2^m patterns with all units on: gives 2^N."""
+    """All 2^m patterns with all units on: gives 2^N.
+
+    Examples
+    --------
+    >>> gamma_trivial(1, 2)
+    [0, 0, 4]
+    """
     return [0] * m + [1 << m]
 
 
 def gamma_generic(n: int, m: int) -> list[int]:
-    """Z(m, n) patterns with all units on: gives `montufar2017`."""
+    """Z(m, n) patterns with all units on: gives `montufar2017`.
+
+    Examples
+    --------
+    >>> gamma_generic(1, 2)
+    [0, 0, 3]
+    """
     return [0] * m + [generic(m, n)]
 
 
 def gamma_binomial(n: int, m: int) -> list[int]:
-    """C(m, j) patterns with j units off, j <= n: gives exactly `serra2018`."""
+    """C(m, j) patterns with j units off, j <= n: gives exactly `serra2018`.
+
+    Examples
+    --------
+    >>> gamma_binomial(1, 2)
+    [0, 2, 1]
+    """
     return [comb(m, i) if m - i <= n else 0 for i in range(m + 1)]
 
 

@@ -138,7 +138,7 @@ class Gaussian:
 
     ReLU network with independent weights ``N(0, gain / fan-in)`` and biases
     ``N(0, sigma_b^2)``. At a fixed input the signs of the pre-activations are independent
-    fair coins, also given the gradients, so the squared gradient of a unit in layer l is
+    fair coins, also given the gradients, so the squared gradient of a unit in layer l is::
 
         (gain / n_0) chi2(n_0) prod_{j<l} (gain / n_j) chi2(B_j),    B_j ~ Binomial(n_j, 1/2),
 

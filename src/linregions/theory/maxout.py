@@ -52,7 +52,13 @@ def deep(n0: int, widths: Sequence[int], rank: int) -> int:
 
 
 def deep_mixed(n0: int, ranks: Sequence[Sequence[int]]) -> int:
-    """As `deep`, for one list of ranks per layer."""
+    """As `deep`, for one list of ranks per layer.
+
+    Examples
+    --------
+    >>> deep_mixed(1, [[2, 3], [2]])
+    8
+    """
     n, total = whole(n0, "the input dimension"), 1
     for mine in ranks:
         total *= layer_mixed(n, mine)

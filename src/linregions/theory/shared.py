@@ -1,7 +1,7 @@
 """What shared filters really attain: the maximum of one convolutional layer.
 
 Equation (4) treats every (position, filter) pair as a hyperplane of its own. Filters are
-shared, and convolutions commute: for two filters W1, W2 on one channel
+shared, and convolutions commute: for two filters W1, W2 on one channel::
 
     sum_m W2[m] Z_{m,1}(x) - sum_m W1[m] Z_{m,2}(x) = b1 sum W2 - b2 sum W1    for all x,
 
@@ -59,11 +59,17 @@ def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarr
     Parameters
     ----------
     weights
-        (filters, *kernel) for one channel, or (filters, *kernel, channels); any numbers.
+        ``(filters, *kernel)`` for one channel, or ``(filters, *kernel, channels)``; any numbers.
     biases
         (filters,).
 
     Units are ordered by filter, then position (row-major); inputs by position, then channel.
+
+    Examples
+    --------
+    >>> matrix(Conv((3,), (2,), 1), [[1, -1]], [5])
+    (array([[ 1., -1.,  0.],
+           [ 0.,  1., -1.]]), array([5., 5.]))
     """
     weights = np.asarray(weights)
     shape = (layer.filters, *layer.kernel, layer.channels)
