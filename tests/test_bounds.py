@@ -333,7 +333,7 @@ def test_json(capsys, tmp_path):
     assert code == 0 and "weights" in [b["name"] for b in json.loads(out)]
     code, out, _ = run(capsys, "--conv", "28x28x1:3x3x4/2+1,2x2x8@2", "--json")
     assert code == 0 and json.loads(out)
-    code, out, _ = run(capsys, "--widths", "784,1000,1000,1000,1000,1000,1000,1000,1000,1000,"
+    code, out, _ = run(capsys, "--widths", "20,1000,1000,1000,1000,1000,1000,1000,1000,1000,"
                        "1000,1000,1000,1000,1000,1000", "--json")  # fmt: skip
     assert code == 0 and len(out) > 4300  # more digits than Python prints by default
     assert out.count("\n") == 1

@@ -70,7 +70,7 @@ def test_published_simulations_lie_where_they_should():
 
 @pytest.mark.parametrize(("n1", "n2"), [(1, 2), (2, 3), (3, 2)])
 def test_activation_regions_of_random_networks(n1, n2):
-    agrees(sample(n1, n2, 1500, n1, seed=n1 + 7 * n2), expect.wang_two_layers_activation(n1, n2))
+    agrees(sample(n1, n2, 1000, n1, seed=n1 + 7 * n2), expect.wang_two_layers_activation(n1, n2))
 
 
 def linear_counts(widths, inputs, networks, seed):
@@ -103,7 +103,7 @@ def test_linear_regions_of_random_networks(widths):
 
 
 def test_one_unit_twice_has_two_linear_regions_on_average():
-    agrees(linear_counts((1, 1), 1, 1500, seed=9), 2)
+    agrees(linear_counts((1, 1), 1, 700, seed=9), 2)
 
 
 # -- Hanin and Rolnick ------------------------------------------------------------------------
@@ -115,7 +115,7 @@ def test_kinks_of_one_layer():
     assert expect.kinks_on_a_line(7) == pytest.approx(7)  # on all of R every unit has its kink
     rng = np.random.default_rng(0)
     counts = []
-    for _ in range(1500):
+    for _ in range(1000):
         W, b = 2 * rng.standard_normal((6, 1)), 0.5 * rng.standard_normal(6)
         counts.append(int(lr.count([(W, b), (np.ones((1, 6)), None)], lr.Box(-0.1, 0.7))) - 1)
     agrees(counts, expect.kinks_on_a_line(6, -0.1, 0.7, 2.0, 0.5))
@@ -136,7 +136,7 @@ def test_gradient_moments_are_exact():
     assert net.gradient_moment(1, 2) == Fraction(4, 9) * 3 * 5
     rng, x = np.random.default_rng(0), np.array([0.3, -1.0, 0.5])
     values = []
-    for _ in range(20000):
+    for _ in range(10000):
         *layers, _ = gaussian_network(rng, 3, [4, 2, 5], 0.3)
         gradient, h = np.eye(3), x
         for W, b in layers[:2]:
@@ -151,12 +151,12 @@ def test_corollary_4_on_a_segment_and_the_cube_bound():
     rng = np.random.default_rng(2)
     line = expect.Gaussian(1, [5, 5], sigma_b=1.0)
     counts = [
-        int(lr.count(gaussian_network(rng, 1, [5, 5], 1.0), lr.Box(-1, 1))) for _ in range(300)
+        int(lr.count(gaussian_network(rng, 1, [5, 5], 1.0), lr.Box(-1, 1))) for _ in range(200)
     ]
     below(counts, line.regions_on_a_segment(2.0))
     square = expect.Gaussian(2, [4, 4], sigma_b=1.0)
     counts = [
-        int(lr.count(gaussian_network(rng, 2, [4, 4], 1.0), lr.Box(-1, 1))) for _ in range(300)
+        int(lr.count(gaussian_network(rng, 2, [4, 4], 1.0), lr.Box(-1, 1))) for _ in range(200)
     ]
     below(counts, square.cube(2.0))
     assert square.cube(2.0) <= 2**8

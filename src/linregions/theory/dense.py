@@ -14,7 +14,7 @@ from math import comb, prod
 
 from ..errors import LinregionsError
 from ._check import whole, wholes
-from ._dimension import back, start, step
+from ._dimension import binomial_back, binomial_step, start
 from .arrangements import elementary, generic, mixed
 
 __all__ = [
@@ -112,7 +112,7 @@ def serra2018(n0: int, widths: Sequence[int]) -> int:
 def _forward(n0: int, widths: Sequence[int]) -> list[int]:
     F = start(min(n0, widths[0]))
     for m in widths:
-        F = step(F, _binomials(m, len(F) - 1), m, cap=m)
+        F = binomial_step(F, _binomials(m, min(len(F), m // 2)), m)
     return F
 
 
@@ -129,7 +129,7 @@ def _backward(low: int, high: int, widths: Sequence[int]) -> list[int]:
     R = [1] * (high - low + 1)
     for m, (low, high) in zip(reversed(widths), reversed(spans[:-1]), strict=True):
         top = min(high, m)
-        cut = back(R, _binomials(m, m), m, min(low, top), top)
+        cut = binomial_back(R, _binomials(m, min(top, m // 2)), m, min(low, top), top)
         R = cut + [cut[-1]] * (high - top) if low <= top else [cut[-1]] * (high - low + 1)
     return R
 

@@ -104,7 +104,7 @@ def generic_count(
     Weights, biases and breakpoints are drawn from the prime field; the regions come from
     deletion and restriction. Never more than the generic count over the reals, and less only
     if one of the minors of the matrix vanishes by chance (each with a chance below
-    units / 2^61). None where it would take more than ``limit`` pivots.
+    units / 2^61). None where it would take more than about ``limit`` pivots.
 
     Examples
     --------
@@ -125,7 +125,10 @@ def generic_count(
     _, rest, rank = standard_form(rows, offsets, PRIME)
     if rest and comb(len(rest) + rank - 1, len(rest) - 1) > limit:
         return None
-    return whitney(rest, rank, 1, PRIME, limit)
+    try:
+        return whitney(rest, rank, 1, PRIME, 4 * limit)
+    except OutOfReach:
+        return None
 
 
 def maximum(
