@@ -31,6 +31,7 @@ from .units import MaxUnits
 __all__ = ["Bound", "Dense", "bounds", "magnitude", "tightest"]
 
 ACTIVATIONS = {"relu": 2, "leaky_relu": 2, "abs": 2, "hardtanh": 3, "relu6": 3, "hardsigmoid": 3}
+LARGEST = 10**7  # entries of a weight matrix beyond which the weights are not read
 EVERY = "activation regions of every network of this shape, over R^n or a convex part of it"
 MOST = "the largest number of activation regions that a network of this shape has over R^n"
 THIS = "activation regions of this network"
@@ -232,7 +233,12 @@ def _restricted(source: Any, domain: Domain | None) -> Restricted:
 
 def _network_bounds(problem: Restricted, lp: bool = False, lower: bool = True) -> list[Bound]:
     shape = _shape(problem)
-    return [*_dense_bounds(shape, lower), *_weight_bounds(problem, shape, lp)]
+    found = _dense_bounds(shape, lower)
+    size = problem.network.size_of
+    entries = [m.affine.size * size(s) for m in problem.network.layers for s in m.affine.sources]
+    if max(entries, default=0) <= LARGEST:
+        found += _weight_bounds(problem, shape, lp)
+    return found
 
 
 def _all(source: Any, kind: Any) -> bool:
@@ -394,8 +400,9 @@ def _lower_bounds(n0: int, widths: list[int]) -> list[Bound]:
         if name == "montufar2014" and min(widths[:-1], default=2 * d) >= 2 * d:
             status = "proved"  # by the construction of this library
         found.append(Bound(name, value, "lower", MOST, conditions, status, paper))
-    if len(widths) > 1 and len(set(widths[1:])) == 1 and widths[0] % 2 == 0 and widths[1] > 1:
-        value = dense.arora2018(n0, widths[0] // 2, widths[1], len(widths)) if n0 else 1
+    equal = len(widths) > 1 and len(set(widths[1:])) == 1 and widths[1] > 1
+    if equal and n0 and widths[0] and widths[0] % 2 == 0:
+        value = dense.arora2018(n0, widths[0] // 2, widths[1], len(widths))
         conditions = ("an even first width, the others equal",)
         paper = "Arora et al. 2018, Theorem 2.11"
         found.append(Bound("arora2018", value, "lower", MOST, conditions, "published", paper))
@@ -558,7 +565,8 @@ def _rank(affine: Affine, problem: Restricted, largest: int = 40_000) -> int:
     if not exact:
         W = np.hstack([(w != 0) | (e is not None and e != 0) for w, e in blocks]).astype(float)
     loose = min(int(W.any(axis=1).sum()), int(W.any(axis=0).sum()))
-    if loose == 0 or W.size > largest:
+    entries = sum(prod(f.shape) for t in affine.terms for f in t.factors)
+    if loose == 0 or entries > largest:
         return loose
     matrix = (
         integers(W)
