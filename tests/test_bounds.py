@@ -14,10 +14,10 @@ import linregions as lr
 from linregions import constructions as build
 from linregions.affine import ONE, Affine, Term
 from linregions.bounds import Dense, magnitude, tightest
+from linregions.bounds.stability import reaches
 from linregions.cli import main
 from linregions.domain import restrict
 from linregions.network import Layer
-from linregions.stability import reaches
 from linregions.theory import Conv, dense
 from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, leaky_relu
 

@@ -15,11 +15,11 @@ from typing import Any
 
 import numpy as np
 
-from .affine import INPUT, ONE, Affine
-from .domain import Restricted
-from .network import Layer
-from .rational import is_rational, rounded
-from .units import MaxUnits, Pointwise
+from ..affine import INPUT, ONE, Affine
+from ..domain import Restricted
+from ..network import Layer
+from ..rational import is_rational, rounded
+from ..units import MaxUnits, Pointwise
 
 UNIT = 2.0**-53
 
