@@ -9,6 +9,7 @@ from reference import reference
 
 import linregions as lr
 from linregions import constructions as build
+from linregions.constructions._folds import _generic_layer
 from linregions.theory import Conv, dense
 from linregions.theory.arrangements import generic
 
@@ -189,7 +190,7 @@ def test_a_construction_is_a_network(tmp_path):
 
 def test_the_generic_layer_is_generic():
     for n, m in ((1, 5), (2, 6), (3, 6), (4, 3), (3, 3)):
-        W, b = build._generic_layer(n, m)
+        W, b = _generic_layer(n, m)
         one = [(W, b), (np.ones((1, m)), None)]
         assert lr.count(one) == generic(m, n) == lr.count(one, lr.Box(0, 1))
         off = [r for r in lr.regions(one) if not r.pattern.any()]

@@ -55,7 +55,7 @@ def test_the_zigzag_of_three_units():
     """``5 - 3 relu(4x - 1) + 2 relu(4x - 2) - 2 relu(3 - 4x)``: four pieces onto [0, 1]."""
     import numpy as np
 
-    from linregions.constructions import _zigzag_plus
+    from linregions.constructions._folds import _zigzag_plus
 
     row, fold = reference("construction_p3_serra"), _zigzag_plus(1, 3)
     np.testing.assert_array_equal(np.column_stack([fold.W[:, 0], fold.b]), row["hidden"])

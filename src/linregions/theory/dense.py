@@ -7,14 +7,22 @@ dimension, ``widths`` the hidden layers n_1, ..., n_L; ``Z(m, d) = sum_{i<=d} C(
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import cache, lru_cache
+from collections.abc import Sequence
+from functools import lru_cache
 from itertools import accumulate
-from math import comb, prod
+from math import prod
 
 from ..errors import LinregionsError
-from ._check import whole, wholes
+from ._check import whole
 from ._dimension import binomial_back, binomial_step, start
+from ._hinz import (
+    gamma_binomial,
+    gamma_generic,
+    gamma_recursive,
+    gamma_trivial,
+    hinz,
+    shape,
+)
 from .arrangements import elementary, generic, mixed
 
 __all__ = [
@@ -35,12 +43,6 @@ __all__ = [
     "trivial",
 ]
 
-Gamma = Callable[[int, int], Sequence[int]]
-
-
-def _shape(n0: int, widths: Sequence[int], least: int = 0) -> tuple[int, tuple[int, ...]]:
-    return whole(n0, "the input dimension"), wholes(widths, "the widths", least)
-
 
 # -- upper bounds ---------------------------------------------------------------------------
 
@@ -53,7 +55,7 @@ def trivial(n0: int, widths: Sequence[int]) -> int:
     >>> trivial(2, [3, 3])
     64
     """
-    return 1 << sum(_shape(n0, widths)[1])
+    return 1 << sum(shape(n0, widths)[1])
 
 
 def raghu2017(n0: int, widths: Sequence[int]) -> int:
@@ -66,7 +68,7 @@ def raghu2017(n0: int, widths: Sequence[int]) -> int:
     >>> raghu2017(2, [3, 3])
     49
     """
-    n0, widths = _shape(n0, widths)
+    n0, widths = shape(n0, widths)
     return prod(generic(m, n0) for m in widths)
 
 
@@ -78,7 +80,7 @@ def montufar2017(n0: int, widths: Sequence[int]) -> int:
     >>> montufar2017(3, [2, 4])
     44
     """
-    n0, widths = _shape(n0, widths)
+    n0, widths = shape(n0, widths)
     return prod(generic(m, d) for m, d in zip(widths, _narrowest(n0, widths), strict=True))
 
 
@@ -101,7 +103,7 @@ def serra2018(n0: int, widths: Sequence[int]) -> int:
     >>> serra2018(784, [11, 11])
     2449868
     """
-    n0, widths = _shape(n0, widths)
+    n0, widths = shape(n0, widths)
     half = (len(widths) + 1) // 2
     F = _forward(n0, widths[:half])
     low, high = next(d for d, w in enumerate(F) if w), len(F) - 1
@@ -142,7 +144,7 @@ def serra2018_histogram(n0: int, widths: Sequence[int]) -> list[int]:
     >>> serra2018_histogram(3, [4, 4, 4])
     [0, 300, 1206, 125]
     """
-    return _forward(*_shape(n0, widths))
+    return _forward(*shape(n0, widths))
 
 
 @lru_cache(maxsize=256)
@@ -161,112 +163,10 @@ def piecewise(n0: int, widths: Sequence[int], pieces: int = 2) -> int:
     >>> piecewise(2, [3, 3], pieces=3)
     361
     """
-    n0, widths = _shape(n0, widths)
+    n0, widths = shape(n0, widths)
     pieces = whole(pieces, "the number of pieces", 1)
     narrow = _narrowest(n0, widths)
     return prod(mixed([pieces] * m, d) for m, d in zip(widths, narrow, strict=True))
-
-
-# -- the framework of Hinz and van de Geer ----------------------------------------------------
-
-
-def gamma_trivial(n: int, m: int) -> list[int]:
-    """All 2^m patterns with all units on: gives 2^N.
-
-    Examples
-    --------
-    >>> gamma_trivial(1, 2)
-    [0, 0, 4]
-    """
-    return [0] * m + [1 << m]
-
-
-def gamma_generic(n: int, m: int) -> list[int]:
-    """Z(m, n) patterns with all units on: gives `montufar2017`.
-
-    Examples
-    --------
-    >>> gamma_generic(1, 2)
-    [0, 0, 3]
-    """
-    return [0] * m + [generic(m, n)]
-
-
-def gamma_binomial(n: int, m: int) -> list[int]:
-    """C(m, j) patterns with j units off, j <= n: gives exactly `serra2018`.
-
-    Examples
-    --------
-    >>> gamma_binomial(1, 2)
-    [0, 2, 1]
-    """
-    return [comb(m, i) if m - i <= n else 0 for i in range(m + 1)]
-
-
-@cache
-def gamma_recursive(n: int, m: int) -> list[int]:
-    """The tightest proved choice: ``gamma_{n,m} = shift(gamma_{n,m-1}) + gamma_{n-1,m-1}``.
-
-    Binomials for n >= m. On a line (n = 1) m units make m + 1 patterns, of which one can
-    have all units on and two each of the next numbers: [..., 2, 2, 2, 1] from the top.
-    Adding a hyperplane to m - 1 others keeps every region, with the new unit on, and repeats
-    those that it cuts, which form an arrangement in one dimension less, with it off.
-
-    Examples
-    --------
-    >>> gamma_recursive(1, 4), gamma_recursive(2, 4)
-    ([0, 0, 2, 2, 1], [0, 1, 5, 4, 1])
-    """
-    if n == 0:
-        return [0] * m + [1]
-    if n >= m:
-        return gamma_binomial(n, m)
-    if n == 1:
-        out, left = [0] * (m + 1), m + 1
-        for i in range(m, -1, -1):
-            out[i] = min(1 if i == m else 2, left)
-            left -= out[i]
-        return out
-    for small in range(n + 200, m, 200):  # from below, so that the recursion stays shallow
-        gamma_recursive(n, small)
-    shifted, cut = [0, *gamma_recursive(n, m - 1)], [*gamma_recursive(n - 1, m - 1), 0]
-    return [a + b for a, b in zip(shifted, cut, strict=True)]
-
-
-def hinz(n0: int, widths: Sequence[int], gamma: Gamma = gamma_recursive) -> int:
-    """``|| B_{n_L} M_{n_L} ... B_{n_1} M_{n_1} e_{n0} ||_1`` (Hinz and van de Geer 2019).
-
-    Entry i of the vector counts regions whose image has dimension i. A layer of m units turns
-    a region of dimension n into a histogram ``gamma(n, m)`` of patterns by the number of
-    units on, entries above min(n, m) merged into that one.
-
-    Parameters
-    ----------
-    gamma
-        ``gamma(n, m)``: a list of length m + 1 that dominates, in all upper tails, the
-        histogram of every arrangement of m units on an n-dimensional input. Any function of
-        that property gives a bound; `gamma_recursive` is the tightest proved one here.
-
-    Examples
-    --------
-    >>> hinz(2, [4, 4, 4]), serra2018(2, [4, 4, 4])
-    (1175, 1331)
-    """
-    n0, widths = _shape(n0, widths)
-    h = {n0: 1}
-    for m in widths:
-        after: dict[int, int] = {}
-        merged: dict[int, int] = {}
-        for n, w in h.items():
-            key = min(n, m)
-            merged[key] = merged.get(key, 0) + w
-        for n, w in merged.items():
-            for i, count in enumerate(gamma(n, m)):
-                if count:
-                    to = min(i, n)
-                    after[to] = after.get(to, 0) + w * count
-        h = after
-    return sum(h.values())
 
 
 # -- lower bounds for the maximum -------------------------------------------------------------
@@ -285,7 +185,7 @@ def pascanu2013(n0: int, widths: Sequence[int]) -> int:
     >>> pascanu2013(2, [4, 4, 4])
     44
     """
-    n0, widths = _shape(n0, widths, 1)
+    n0, widths = shape(n0, widths, 1)
     _needs(0 < n0 <= min(widths), "the bound of Pascanu et al.", "every width >= n0 >= 1")
     return prod(m // n0 for m in widths[:-1]) * generic(widths[-1], n0)
 
@@ -300,7 +200,7 @@ def montufar2014(n0: int, widths: Sequence[int]) -> int:
     >>> montufar2014(2, [4, 4, 4])
     176
     """
-    n0, widths = _shape(n0, widths, 1)
+    n0, widths = shape(n0, widths, 1)
     _needs(0 < n0 <= min(widths), "the bound of Montufar et al.", "every width >= n0 >= 1")
     return prod((m // n0) ** n0 for m in widths[:-1]) * generic(widths[-1], n0)
 
@@ -316,7 +216,7 @@ def serra2018_lower(n0: int, widths: Sequence[int]) -> int:
     >>> serra2018_lower(2, [6, 6, 4])
     2816
     """
-    n0, widths = _shape(n0, widths, 1)
+    n0, widths = shape(n0, widths, 1)
     wide = all(m >= 3 * n0 for m in widths[:-1])
     _needs(n0 > 0 and wide, "the lower bound of Serra et al.", "widths >= 3 n0, the last excepted")
     return prod((m // n0 + 1) ** n0 for m in widths[:-1]) * generic(widths[-1], n0)
