@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+import linregions as lr
 from linregions import constructions, theory
 
 ROOT = Path(__file__).parents[1]
@@ -127,3 +128,13 @@ def test_theory_stands_apart():
                     or module.startswith("._")
                     or (module == "." or module[1:] in (*MODULES, "_check"))
                 ), (path.name, line)
+
+
+def test_the_number_in_the_page_on_bounds():
+    """The spiral network in the box [-1, 1]^7: what the weights say, and what the shape says."""
+    net = lr.load(ROOT / "examples" / "spiral.npz")
+    found = {b.name: b.value for b in lr.bounds(net, lr.Box(-1, 1))}
+    text = (ROOT / "docs" / "bounds.md").read_text()
+    assert f"gives {found['weights']:,} in the box" in text
+    assert f"shape is {min(found['serra2018'], found['hinz-recursive']):,}" in text
+    assert found["weights"] >= lr.count(net, lr.Box(-1, 1))
