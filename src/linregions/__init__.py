@@ -9,13 +9,17 @@ Load a network, say where to look, ask::
     lr.count(net, lr.Box(-1, 1), kind="linear")
     for region in lr.regions(net, lr.Box(-1, 1)):
         ...
+    lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
+    lr.crossings(net, segments)                     # breakpoints along lines
 """
 
 from . import constructions, theory
 from .bounds import Bound, bounds
+from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
-from .domain import Box, Domain, Polytope, Slice, Space, restrict
+from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
+from .measure.crossings import Along, Crossings, crossings, regions_along
 from .network import Layer, Network
 from .readers import load
 from .regions import Region, region, regions
@@ -25,17 +29,23 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activation",
+    "Along",
     "Bound",
     "Box",
+    "CellComplex",
     "Count",
+    "Crossings",
     "Domain",
     "Layer",
+    "Line",
     "LinregionsError",
     "MaxUnits",
     "Network",
+    "Plane",
     "Pointwise",
     "Polytope",
     "Region",
+    "Segment",
     "Slice",
     "Space",
     "Status",
@@ -43,9 +53,12 @@ __all__ = [
     "bounds",
     "constructions",
     "count",
+    "crossings",
     "load",
     "region",
     "regions",
+    "regions_along",
     "restrict",
+    "subdivide",
     "theory",
 ]

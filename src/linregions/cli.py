@@ -79,7 +79,8 @@ def count_command(
         activation (cells of one pattern), linear (cells of one affine map, joined through
         facets) or affine (distinct affine maps).
     engine
-        auto or search.
+        search (any dimension, little memory), complex (bounded domains of dimension 1 to 4,
+        fast) or auto, which takes complex where it can.
     exact
         Justify every decision; --no-exact is faster and uncertified.
     limit
@@ -89,15 +90,12 @@ def count_command(
     """
     check_options(kind, engine, limit, seconds)
     net, domain = _load(model), _domain(box, polytope)
-    problem = restrict(net, domain)
-    Search(problem, exact)  # what cannot be searched is refused before compiling
-    _compile(kind != "activation")
     with _progress() as report:
         answer = count(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
             progress=report,
         )  # fmt: skip
-    most, bound = upper_bound(problem)
+    most, bound = upper_bound(restrict(net, domain))
     facts = {**answer.to_dict(), "upper_bound": most}
     print(_dump(facts) if json else f"{_prose(model.name, net, answer)}\n  at most     {bound}")
     return 130 if answer.stopped == "interrupt" else 0
@@ -148,7 +146,7 @@ def list_command(
         limit = 20
     check_options(kind, "auto", limit, seconds)
     listing = _Listing(net, domain, exact, limit, seconds)
-    _compile()
+    compile_kernel()
     if target is None:
         rows = []
         for signs, points in listing:
@@ -343,12 +341,6 @@ def _polytope(path: Path) -> Polytope:
         raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
 
 
-def _compile(merge: bool = False) -> None:
-    took = compile_kernel(merge)
-    if took > 1.5:
-        print(f"linregions: compiled in {took:.1f} s", file=sys.stderr)
-
-
 @contextmanager
 def _progress() -> Iterator[Any]:
     """A live line on stderr on a terminal, a line every ten seconds elsewhere."""
@@ -414,8 +406,15 @@ def _certainty(r: Any) -> str:
     if not r.exact:
         sure = "floating point, not certified"
     else:
+        if r.engine == "complex":
+            hard, of = r.stats["doubtful_cells"], r.stats["cells_refined"]
+            return _cut_short(r, f"exact: {hard:,} of {of:,} cells refined needed rationals")
         hard = r.stats.get("rational", 0) + r.stats.get("integer_proofs", 0)
         sure = f"exact: {hard:,} of {r.stats.get('tests', 0) + hard:,} decisions needed integers"
+    return _cut_short(r, sure)
+
+
+def _cut_short(r: Any, sure: str) -> str:
     if r.complete:
         return sure
     why = {"limit": "--limit", "seconds": "--seconds", "interrupt": "an interrupt"}[r.stopped]

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
+from .units import Pointwise
 
 KINDS = {
     "activation": "full-dimensional cells of one activation pattern",
@@ -17,7 +19,8 @@ KINDS = {
     "affine": "distinct affine maps",
 }
 LATER = {"pattern", "closed"}
-ENGINES = ("auto", "search")
+ENGINES = ("auto", "search", "complex")
+MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead
 Progress = Callable[["Status"], None]
 
 
@@ -159,10 +162,13 @@ def count(
         they carry the same affine map (Wang 2022, Montufar et al. 2014). ``affine``:
         distinct affine maps.
     exact
-        Justify every decision. False is faster, with a tolerance of 1e-13 on rows and
-        coordinates scaled to about 1.
+        Justify every decision. False makes the search faster, with a tolerance of 1e-13 on rows
+        and coordinates scaled to about 1; a complex is always exact.
     engine
-        ``auto`` or ``search``.
+        ``search`` walks through the cells one by one, in any dimension, and keeps none.
+        ``complex`` refines the whole domain at once: far faster, for bounded domains of dimension
+        1 to 4, with memory in proportion to the cells. ``auto`` takes ``complex`` where that
+        is possible (up to ``MEMORY`` bytes), else ``search``.
     limit, seconds
         Stop after so many activation cells, or so much time; the answer is then a proved
         lower bound with ``complete`` False. (For ``linear`` and ``affine``: the number of
@@ -184,10 +190,76 @@ def count(
     check_options(kind, engine, limit, seconds)
     net = _network(network)
     domain = Space() if domain is None else domain
-    compile_kernel(merge=kind != "activation")
-    start = time.perf_counter()
     problem = restrict(net, domain)
-    run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)
+    if engine == "complex" and not (limit is None and seconds is None):
+        raise LinregionsError(
+            'limit and seconds stop a search, and engine="complex" refines all cells at once; '
+            'give engine="search" with them'
+        )
+    if engine == "complex" or (engine == "auto" and limit is None and seconds is None):
+        answer = _count_complex(problem, kind, engine == "auto", progress)
+        if answer is not None:
+            return answer
+    return _count_search(problem, kind, exact, limit, seconds, progress)
+
+
+def suits_complex(problem: Restricted) -> bool:
+    """Whether ``auto`` counts with the complex: bounded, 1 to 4 dimensions, pointwise units."""
+    return (
+        bool(problem.bounded)
+        and 1 <= problem.dimension <= 4
+        and all(isinstance(layer.units, Pointwise) for layer in problem.network.layers)
+    )
+
+
+def _count_complex(
+    problem: Restricted, kind: str, auto: bool, progress: Progress | None
+) -> Count | None:
+    """Count with the complex; None where ``auto`` should rather search."""
+    from .complex.cells import CellComplex
+    from .complex.compiling import compile_complex
+    from .complex.engine import Refinement, TooLarge
+
+    if auto and not suits_complex(problem):
+        return None
+    begin = time.perf_counter()
+    engine = Refinement(problem, MEMORY if auto else None)  # refuses before anything is compiled
+    start = begin + compile_complex()
+
+    def report(cells: int, seconds: float) -> None:
+        if progress is not None:
+            progress(Status(cells, seconds))
+
+    try:
+        refined = engine.run(count_only=kind == "activation", progress=report)
+    except TooLarge:
+        return None
+    value, also, complete = refined.cells, {}, refined.complete
+    if kind != "activation":
+        also["activation"] = value
+        value, complete = 1, False
+        if refined.complete:
+            try:
+                cells = CellComplex(problem, engine, refined)
+                also["affine"] = cells.count("affine")
+                value, complete = cells.count(kind), True
+            except KeyboardInterrupt:
+                value = also.get("affine", 1)
+    seconds = time.perf_counter() - start
+    return _answer(
+        problem, "complex", value, kind, True, complete, "" if complete else "interrupt", seconds,
+        refined.stats, also,
+    )  # fmt: skip
+
+
+def _count_search(
+    problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
+    progress: Progress | None,
+) -> Count:  # fmt: skip
+    begin = time.perf_counter()
+    run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)  # refuses first
+    start = begin + compile_kernel(merge=kind != "activation")
+    run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)
     complete = not stopped
     also: dict[str, int] = {}
@@ -196,18 +268,28 @@ def count(
         also["activation"] = value
         value, merged = run.merge(kind, complete, also, progress)
         complete, stopped = merged, stopped or ("" if merged else "interrupt")
+    took = time.perf_counter() - start
+    return _answer(
+        problem, "search", value, kind, exact, complete, stopped, took, run.search.stats(), also
+    )
+
+
+def _answer(
+    problem: Restricted, engine: str, value: int, kind: str, exact: bool, complete: bool,
+    stopped: str, seconds: float, stats: dict[str, int], also: dict[str, int],
+) -> Count:  # fmt: skip
     report = Report(
         kind=kind,
         exact=exact,
         complete=complete,
-        engine="search",
-        domain=domain.describe(),
+        engine=engine,
+        domain=problem.domain.describe(),
         dimension=problem.dimension,
-        inputs=net.inputs,
-        units=net.units,
-        seconds=time.perf_counter() - start,
+        inputs=problem.source.inputs,
+        units=problem.source.units,
+        seconds=seconds,
         stopped=stopped,
-        stats=run.search.stats(),
+        stats=stats,
         also=also,
     )
     return Count(value, report)
@@ -278,6 +360,29 @@ class _Run:
 _compiled: set[bool] = set()
 
 
+@contextmanager
+def announced(
+    line: str, announce: Callable[[str], None] | None = None
+) -> Iterator[Callable[[], float]]:
+    """Say a line (on stderr by default) if a compilation takes more than a second and a half.
+
+    Gives a function that returns the seconds since the beginning.
+    """
+    import sys
+    import threading
+
+    say = announce or (lambda text: print(text, file=sys.stderr, flush=True))
+    timer = threading.Timer(2.5, say, [line])
+    start = time.perf_counter()
+    timer.start()
+    try:
+        yield lambda: time.perf_counter() - start
+    finally:
+        timer.cancel()
+    if time.perf_counter() - start > 2.5:
+        say(f"linregions: compiled in {time.perf_counter() - start:.1f} s")
+
+
 def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None = None) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
@@ -286,15 +391,8 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
     """
     if merge in _compiled or True in _compiled:
         return 0.0
-    import sys
-    import threading
-
-    say = announce or (lambda line: print(line, file=sys.stderr, flush=True))
     line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
-    timer = threading.Timer(1.5, say, [line])
-    start = time.perf_counter()
-    timer.start()
-    try:
+    with announced(line, announce) as seconds:
         # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
         tiny = Network.from_layers(
             [([[1.0], [1.0]], [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
@@ -303,7 +401,5 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    finally:
-        timer.cancel()
     _compiled.add(merge)
-    return time.perf_counter() - start
+    return seconds()

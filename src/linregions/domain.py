@@ -229,6 +229,189 @@ class Slice(Domain):
         return f"{self.basis.shape[1]}-dimensional slice, {self.within.describe()}"
 
 
+class Segment(Domain):
+    """The points ``p + t (q - p)``, 0 <= t <= 1: a domain of dimension 1 with coordinate t.
+
+    Parameters
+    ----------
+    p, q
+        Shape (n,), not equal; floats are exact, Fractions are taken as they are. So is the
+        difference: ``q - p`` is that of the rationals, which may be no float.
+    """
+
+    def __init__(self, p: Any, q: Any) -> None:
+        self.p, self.q = _numbers(p, "segment: p", 1), _numbers(q, "segment: q", 1)
+        if self.p.shape != self.q.shape:
+            raise LinregionsError(
+                f"segment: p has {self.p.shape[0]} entries and q has {self.q.shape[0]}"
+            )
+        if bool(np.all(self.p == self.q)):
+            raise LinregionsError("segment: p and q are the same point")
+
+    def chart(self, n: int) -> Chart:
+        _check_length("segment: p and q", self.p, n)
+        difference = simplest(fraction_array(self.q) - fraction_array(self.p))
+        A, b = np.array([[1.0], [-1.0]]), np.array([1.0, 0.0])
+        return Chart(1, self.p, _column(difference), A, b, True)
+
+    def describe(self) -> str:
+        return f"segment between two points of R^{self.p.shape[0]}"
+
+
+class Line(Domain):
+    """The whole line ``p + t direction``, t in R: a domain of dimension 1 with coordinate t.
+
+    Parameters
+    ----------
+    p, direction
+        Shape (n,); floats are exact, Fractions are taken as they are. The direction need not
+        have unit length, but must not be zero.
+    """
+
+    def __init__(self, p: Any, direction: Any) -> None:
+        self.p = _numbers(p, "line: p", 1)
+        self.direction = _numbers(direction, "line: direction", 1)
+        if self.p.shape != self.direction.shape:
+            raise LinregionsError(
+                f"line: p has {self.p.shape[0]} entries and direction has {self.direction.shape[0]}"
+            )
+        if not np.any(self.direction != 0):
+            raise LinregionsError("line: the direction is zero")
+
+    def chart(self, n: int) -> Chart:
+        _check_length("line: p and direction", self.p, n)
+        none = np.zeros((0, 1))
+        return Chart(1, self.p, _column(self.direction), none, np.zeros(0), False)
+
+    def describe(self) -> str:
+        return f"line in R^{self.p.shape[0]}"
+
+
+class Plane(Domain):
+    """A rectangle in a plane: ``origin + basis y`` with ``lo <= y <= hi``, y in R^2.
+
+    Parameters
+    ----------
+    origin
+        Shape (n,).
+    basis
+        Shape (n, 2), of rank 2; exact as given. Where its columns are orthonormal, lengths and
+        areas in the coordinates y are those of the input space.
+    half_width
+        The square ``|y_1|, |y_2| <= half_width``; or else give both of
+    lo, hi
+        Numbers, or shape (2,): the corners of the rectangle, finite. It is kept as the `Box`
+        ``rectangle``.
+
+    Examples
+    --------
+    >>> plane = Plane.through([0.0, 0.0, 1.0], [2.0, 0.0, 1.0], [2.0, 2.0, 1.0])
+    >>> plane.origin
+    array([1., 1., 1.])
+    >>> plane.coordinates([2.0, 0.0, 1.0])
+    array([ 1., -1.])
+    """
+
+    def __init__(
+        self, origin: Any, basis: Any, half_width: Any = None, *, lo: Any = None, hi: Any = None
+    ) -> None:
+        if (half_width is None) == (lo is None) or (lo is None) != (hi is None):
+            raise LinregionsError("plane: give either half_width or both lo and hi")
+        if half_width is not None:
+            if not _is_positive(half_width):
+                raise LinregionsError(
+                    f"plane: half_width={half_width!r} must be a positive finite number"
+                )
+            lo, hi = -half_width, half_width
+        box = Box(lo, hi)
+        for side in (box.lo, box.hi):
+            if side.shape not in ((), (2,)) or not all(abs(v) != np.inf for v in side.ravel()):
+                raise LinregionsError("plane: lo and hi must be finite, with one entry or two")
+        if np.any(np.broadcast_to(box.lo == box.hi, (2,))):
+            raise LinregionsError("plane: the rectangle has no area; lo must be below hi")
+        self._slice = Slice(origin, basis, box)
+        self.origin, self.basis = self._slice.origin, self._slice.basis
+        self.rectangle = box
+        if self.basis.shape[1] != 2:
+            raise LinregionsError(f"plane: basis has {self.basis.shape[1]} columns; give two")
+
+    def chart(self, n: int) -> Chart:
+        _check_length("plane: origin and basis", self.origin, n)
+        return self._slice.chart(n)
+
+    @staticmethod
+    def through(a: Any, b: Any, c: Any, size: float = 1.2) -> Plane:
+        """The square around the circle through three points, in their plane.
+
+        The circumcentre of a, b, c is the origin of the coordinates, the first axis points
+        from a to b, and the square is ``|y_1|, |y_2| <= size * circumradius`` (Hanin and
+        Rolnick 2019, "Complexity of linear regions in deep networks", Figure 8).
+
+        Origin, basis and half-width are rounded to float64 once, here; the plane counted is
+        the one that those numbers span. The basis is orthonormal and the points lie in the
+        plane up to that rounding, so lengths and areas in the coordinates are those of the
+        input space to about 15 digits.
+
+        Parameters
+        ----------
+        a, b, c
+            Shape (n,), n >= 2, not on one line (nor so close to it that rounding would decide
+            the plane: the triangle's height must exceed 1e-12 of its longest side).
+        size
+            Half-width in circumradii.
+        """
+        if not _is_positive(size):
+            raise LinregionsError(f"plane: size={size!r} must be a positive finite number")
+        x, y, z = (
+            rounded(_numbers(v, f"plane: {n}", 1)) for v, n in ((a, "a"), (b, "b"), (c, "c"))
+        )
+        if not x.shape == y.shape == z.shape:
+            raise LinregionsError(
+                f"plane: the points have {x.shape[0]}, {y.shape[0]} and {z.shape[0]} entries"
+            )
+        u, v = y - x, z - x
+        longest = max(np.linalg.norm(d) for d in (u, v, v - u))
+        base = np.linalg.norm(u)
+        e = u / base if base > 0 else u
+        along = e @ v
+        across = v - along * e
+        across -= (e @ across) * e  # twice is enough: orthogonal to rounding
+        height = np.linalg.norm(across)
+        if not min(base, height) > 1e-12 * longest or not np.isfinite(longest):
+            raise LinregionsError("plane: the three points lie on one line; give others")
+        # centre (s, t) in the coordinates (e, f) from x: as far from x as from y and from z
+        f = across / height
+        s = base / 2
+        t = (along * along + height * height - 2 * s * along) / (2 * height)
+        radius = float(np.hypot(s, t))
+        return Plane(x + s * e + t * f, np.column_stack([e, f]), float(size) * radius)
+
+    def coordinates(self, points: Any) -> np.ndarray:
+        """The two coordinates of input points (..., n), or of their projections, in float64."""
+        x = np.asarray(points, dtype=np.float64)
+        if x.ndim == 0 or x.shape[-1] != self.basis.shape[0]:
+            raise LinregionsError(
+                f"plane: points of shape {x.shape}; give (..., {self.basis.shape[0]})"
+            )
+        flat = (x - rounded(self.origin)).reshape(-1, x.shape[-1])
+        found = np.linalg.lstsq(rounded(self.basis), flat.T, rcond=None)[0]
+        return found.T.reshape(*x.shape[:-1], 2)
+
+    def describe(self) -> str:
+        low, high = (np.broadcast_to(v, (2,)) for v in (self.rectangle.lo, self.rectangle.hi))
+        sides = " x ".join(f"[{float(u):g}, {float(v):g}]" for u, v in zip(low, high, strict=True))
+        return f"plane in R^{self.basis.shape[0]}, {sides}"
+
+
+def _is_positive(value: Any) -> bool:
+    return isinstance(value, int | float | Fraction | np.number) and bool(0 < value < np.inf)
+
+
+def _check_length(what: str, vector: np.ndarray, n: int) -> None:
+    if vector.shape != (n,):
+        raise LinregionsError(f"{what} have {vector.shape[0]} entries, the network has {n} inputs")
+
+
 @dataclass(frozen=True, eq=False)
 class Restricted:
     """A network on R^k, a polytope ``A y <= b`` in R^k, and the way back to the input.
@@ -279,7 +462,8 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
     domain = Space() if domain is None else domain
     if not isinstance(domain, Domain):
         raise LinregionsError(
-            f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b) or Slice(...)"
+            f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b), Segment(p, q), "
+            "Line(p, direction), Plane.through(a, b, c) or Slice(...)"
         )
     chart = domain.chart(network.inputs)
     inner = _compose(network, chart)

@@ -1,0 +1,399 @@
+"""The finished cell complex, and the verb that makes it."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from functools import cached_property
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from ..affine import INPUT, ONE
+from ..domain import Domain, Restricted, restrict
+from ..errors import LinregionsError
+from ..network import Network
+from ..units import Pointwise
+from . import geometry
+from .engine import Refined, Refinement
+
+if TYPE_CHECKING:
+    from ..regions import Region
+    from .levels import LevelSet
+
+CHUNK = 1 << 22  # entries of forms that are held at once while maps are composed
+
+
+class CellComplex:
+    """All faces of the partition of a low-dimensional domain into activation cells.
+
+    For a domain of dimension k (1 to 4) the complex holds faces of dimension 0 to k. Each is
+    convex, and a face of dimension d lists its facets, faces of dimension d - 1. Numbers of
+    faces, adjacency and patterns are exact; coordinates are floats, off by at most
+    ``vertex_error``.
+
+    Attributes
+    ----------
+    dimension, cells
+        k, and the number of cells of dimension k: the activation regions.
+    problem
+        The network on R^k and the domain, as `restrict` gave them.
+    points
+        (V, k) vertices in domain coordinates; `embed` takes them to input coordinates.
+    vertex_error
+        (V,) how far, in the largest coordinate, a vertex may be from the exact one.
+    face_counts
+        Numbers of faces of dimension 0, ..., k.
+    facet_row
+        (F,) which row made each face of dimension k - 1: a breakpoint, numbered through the network
+        (for ReLU: the unit), or -1 - i for inequality i of the domain. Where several units vanish
+        on it, the first.
+    exact, in_doubt
+        Whether all decisions are proved; how many cells are not decided (0 when exact).
+    seconds, stats
+        Time of the work; how many cells needed rational arithmetic, and how many signs.
+
+    Examples
+    --------
+    >>> import linregions as lr
+    >>> net = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]
+    >>> cells = lr.subdivide(net, lr.Box(-1, 1))
+    >>> cells.cells, cells.face_counts, cells.volumes.tolist()
+    (4, (9, 12, 4), [1.0, 1.0, 1.0, 1.0])
+    """
+
+    def __init__(self, problem: Restricted, engine: Refinement, refined: Refined) -> None:
+        assert refined.faces is not None
+        self.problem = problem
+        self.dimension = problem.dimension
+        self.cells = refined.cells
+        self.exact = True
+        self.in_doubt = 0
+        self.complete = refined.complete
+        self.seconds = refined.seconds
+        self.stats = dict(refined.stats)
+        self._engine = engine
+        self._refined = refined.without_faces()
+        faces = refined.faces
+        self._at = faces.at
+        self._ptr = faces.ptr
+        self._idx = faces.idx
+        self.facet_row = faces.own
+        self.points = faces.x * engine.compiled.unit
+        self.vertex_error = faces.r * float(np.max(engine.compiled.unit, initial=1.0))
+        if self.euler != 1:
+            raise ArithmeticError(
+                f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
+                "report this network"
+            )
+
+    # -- faces --------------------------------------------------------------------------
+
+    @property
+    def network(self) -> Network:
+        """The network as it was given."""
+        return self.problem.source
+
+    @property
+    def face_counts(self) -> tuple[int, ...]:
+        """Numbers of faces of dimension 0, ..., k."""
+        return tuple(int(n) for n in np.diff(self._at))
+
+    @property
+    def euler(self) -> int:
+        """``sum (-1)^d f_d``: 1 for a convex domain."""
+        return sum(n if d % 2 == 0 else -n for d, n in enumerate(self.face_counts))
+
+    def faces(self, d: int) -> tuple[np.ndarray, np.ndarray]:
+        """Facets of the faces of dimension d: ``idx[ptr[i]:ptr[i + 1]]`` are those of face i."""
+        if not 1 <= d <= self.dimension:
+            raise LinregionsError(f"faces({d}) of a complex of dimension {self.dimension}")
+        low, high = self._at[d], self._at[d + 1]
+        ptr = self._ptr[low : high + 1]
+        return ptr - ptr[0], self._idx[ptr[0] : ptr[-1]] - np.int32(self._at[d - 1])
+
+    @cached_property
+    def edges(self) -> np.ndarray:
+        """(E, 2) vertices of each edge."""
+        return self.faces(1)[1].reshape(-1, 2)
+
+    @cached_property
+    def facet_layer(self) -> np.ndarray:
+        """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
+        ends = self._engine.compiled.program.layers_cut[1:]
+        layer = np.searchsorted(ends, self.facet_row, side="right") + 1
+        return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
+
+    @cached_property
+    def facet_cells(self) -> np.ndarray:
+        """(F, 2) the cells on both sides of each facet; -1 beyond the domain."""
+        ptr, idx = self.faces(self.dimension)
+        out = np.empty((len(self.facet_row), 2), np.int32)
+        geometry.sides(len(out), ptr, idx, out)
+        return out
+
+    def polygons(self) -> tuple[np.ndarray, np.ndarray]:
+        """k = 2: the vertices of each cell, counter-clockwise, as ``(ptr, vertices)``."""
+        if self.dimension != 2:
+            raise LinregionsError(
+                f"polygons() of a complex of dimension {self.dimension}; it is for the plane, and "
+                "face_polygons() gives the 2-faces of a solid"
+            )
+        ptr, out = self.face_polygons()
+        geometry.orient(ptr, out, self.points)
+        return ptr, out
+
+    def face_polygons(self) -> tuple[np.ndarray, np.ndarray]:
+        """The vertices of each 2-face in order around it, as ``(ptr, vertices)``."""
+        ptr, idx = self.faces(2)
+        out = np.empty(len(idx), np.int32)
+        geometry.trace(ptr, idx, self.edges, out)
+        return ptr, out
+
+    # -- measures -----------------------------------------------------------------------
+
+    @cached_property
+    def _measures(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
+        k = self.dimension
+        empty = np.zeros(0, np.int32)
+        lists = [(empty, empty), *(self.faces(d) for d in range(1, k + 1))]
+        return geometry.measures(k, lists, self.points)
+
+    @property
+    def volumes(self) -> np.ndarray:
+        """(cells,) length, area or volume of each cell, in domain coordinates."""
+        return self._measures[0][-1]
+
+    @property
+    def facet_volumes(self) -> np.ndarray:
+        """(F,) (k - 1)-volume of each facet: 1 for points, lengths for edges, areas."""
+        return self._measures[0][-2]
+
+    @property
+    def interior_points(self) -> np.ndarray:
+        """(cells, k) a point inside each cell, in domain coordinates."""
+        return self._measures[1][-1]
+
+    @cached_property
+    def surfaces(self) -> np.ndarray:
+        """(cells,) perimeter or surface of each cell."""
+        ptr, idx = self.faces(self.dimension)
+        owner = np.repeat(np.arange(self.cells), np.diff(ptr))
+        return np.bincount(owner, self.facet_volumes[idx], self.cells)
+
+    @property
+    def boundary_volume(self) -> float:
+        """Total (k - 1)-volume of the facets inside the domain (Hanin and Rolnick 2019)."""
+        return float(self.facet_volumes[self.facet_row >= 0].sum())
+
+    # -- patterns and maps --------------------------------------------------------------
+
+    def _chosen(self, cells: Any) -> np.ndarray:
+        if cells is None:
+            return np.arange(self.cells)
+        chosen = np.atleast_1d(np.asarray(cells))
+        if chosen.dtype == bool:
+            chosen = np.flatnonzero(chosen)
+        if chosen.size and (chosen.min() < -self.cells or chosen.max() >= self.cells):
+            raise LinregionsError(f"cell {int(chosen.max())} of a complex of {self.cells} cells")
+        return chosen
+
+    def _bits(self, cells: np.ndarray) -> np.ndarray:
+        """Patterns as 0 and 1, (n, rows)."""
+        return self._refined.bits_of(cells, self._engine.compiled.cuts)
+
+    def signs(self, cells: Any = None) -> np.ndarray:
+        """(n, rows) int8 signs of all breakpoints: +1 above, -1 at or below."""
+        return self._bits(self._chosen(cells)).astype(np.int8) * 2 - 1
+
+    def patterns(self, cells: Any = None) -> np.ndarray:
+        """(n, units) uint8 pieces of all units; for ReLU 1 where it is active."""
+        from ..regions import pieces
+
+        bits = self._bits(self._chosen(cells))
+        return pieces(self.problem.network, bits.view(np.int8))
+
+    def affine_maps(self, cells: Any = None) -> tuple[np.ndarray, np.ndarray]:
+        """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
+        chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
+        W = np.empty((len(chosen), net.outputs, k))
+        b = np.empty((len(chosen), net.outputs))
+        widest = max([k, net.outputs, *net.widths])
+        step = max(1, CHUNK // (widest * (k + 1)))
+        for at in range(0, len(chosen), step):
+            out = compose(net, self.patterns(chosen[at : at + step]))
+            W[at : at + step], b[at : at + step] = out[:, :, :k], out[:, :, k]
+        return W, b
+
+    def embed(self, y: np.ndarray) -> np.ndarray:
+        """Input coordinates of points in domain coordinates, (..., k) to (..., n)."""
+        return self.problem.embed(np.asarray(y))
+
+    @cached_property
+    def outputs(self) -> np.ndarray:
+        """(V, outputs) the network at the vertices."""
+        return self.problem.network.evaluate(self.points)
+
+    def region(self, cell: int) -> Region:
+        """One cell as a `Region`, with facets, neighbours and maps in input coordinates."""
+        from ..regions import Region
+
+        (i,) = self._chosen(cell)
+        signs = self.signs([i])[0]
+        return Region(self.problem, self._engine.exact, signs, self.interior_points[i])
+
+    # -- linear regions -----------------------------------------------------------------
+
+    @cached_property
+    def affine(self) -> np.ndarray:
+        """(cells,) a number for each distinct affine map (equality decided in rationals)."""
+        from ..merging import Merger
+        from ..search.engine import Leaves
+
+        every = np.arange(self.cells)
+        search: Any = SimpleNamespace(
+            rational=self._engine.exact, compiled=self._engine.compiled, coincidences=0
+        )
+        leaves = Leaves(self._bits(every), np.zeros((self.cells, self.dimension)), {})
+        merger = Merger(search, [leaves])
+        merger.affine()
+        return merger.group
+
+    @cached_property
+    def linear(self) -> np.ndarray:
+        """(cells,) a number for each linear region: cells of one map, joined through facets."""
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        a, b = self.facet_cells[self.facet_cells[:, 1] >= 0].T
+        same = self.affine[a] == self.affine[b]
+        ones = np.ones(int(same.sum()), np.int8)
+        graph = coo_array((ones, (a[same], b[same])), shape=(self.cells, self.cells))
+        return connected_components(graph, directed=False)[1].astype(np.int64)
+
+    def count(self, kind: str = "activation") -> int:
+        """Number of regions: ``activation``, ``linear`` or ``affine``."""
+        if kind == "activation":
+            return self.cells
+        if kind in ("linear", "affine"):
+            return int(getattr(self, kind).max(initial=-1)) + 1
+        raise LinregionsError(f"unknown kind {kind!r}; give activation, linear or affine")
+
+    # -- derived ------------------------------------------------------------------------
+
+    def level_set(self) -> LevelSet:
+        """Where a single output changes sign, or the largest of several outputs changes."""
+        from .levels import level_set
+
+        return level_set(self)
+
+    def layers(self) -> list[CellComplex]:
+        """The partitions after one layer, after two, ...; the last is this one."""
+        net = self.problem.network
+        last = len(net.layers)
+        out = [complex_of(replace(self.problem, network=net.upto(n + 1))) for n in range(1, last)]
+        return [*out, self]
+
+    def plot(self, **options: Any) -> Any:
+        """A figure of the complex: `linregions.draw.draw` with this complex."""
+        from ..draw import draw
+
+        return draw(self, **options)
+
+    def __repr__(self) -> str:
+        return (
+            f"CellComplex({self.cells:,} cells of dimension {self.dimension}, faces "
+            f"{self.face_counts})"
+        )
+
+
+def compose(network: Network, patterns: np.ndarray) -> np.ndarray:
+    """The network's affine maps on many patterns, (n, outputs, inputs + 1), in float64."""
+    n, k = len(patterns), network.inputs
+    values = {INPUT: np.broadcast_to(np.eye(k, k + 1), (n, k, k + 1))}
+    at = 0
+
+    def apply(affine: Any) -> np.ndarray:
+        out = np.zeros((n, affine.size, k + 1))
+        out[:, :, k] = affine.rounded(ONE, 1)[0][:, 0]
+        for source in affine.sources:
+            out += affine.rounded(source, network.size_of(source))[0] @ values[source]
+        return out
+
+    for i, layer in enumerate(network.layers, start=1):
+        units = layer.units
+        assert isinstance(units, Pointwise)
+        mine = patterns[:, at : at + layer.size].astype(np.int64)
+        at += layer.size
+        first = np.cumsum([0, *(len(a.slopes) for a in units.kinds)])[list(units.which)]
+        slopes = np.array([float(s) for a in units.kinds for s in a.slopes])
+        shifts = np.array([float(c) for a in units.kinds for c in a.intercepts])
+        z = apply(layer.affine) * slopes[first + mine][:, :, None]
+        z[:, :, k] += shifts[first + mine]
+        values[i] = z
+    return apply(network.output)
+
+
+def complex_of(
+    problem: Restricted, progress: Callable[[int, float], None] | None = None
+) -> CellComplex:
+    """The complex of a restricted network; see `subdivide`."""
+    engine = Refinement(problem)
+    refined = engine.run(progress=progress)
+    if not refined.complete:
+        raise KeyboardInterrupt
+    return CellComplex(problem, engine, refined)
+
+
+def subdivide(
+    network: Any,
+    domain: Domain,
+    *,
+    progress: Callable[[Any], None] | None = None,
+) -> CellComplex:
+    """The whole cell complex of a network over a bounded domain of dimension 1 to 4.
+
+    Vertices, edges, ..., cells, adjacency, patterns, affine maps, volumes. All signs are decided
+    exactly (floats with error bounds, else rational arithmetic), so that ties (duplicated units,
+    hyperplanes through one point, units that vanish on a whole cell) need no tolerance.
+
+    Parameters
+    ----------
+    network
+        A `Network`, or anything that `load` takes.
+    domain
+        Bounded, of dimension 1 to 4: a `Box`, `Polytope`, `Plane`, `Segment` or `Slice`.
+    progress
+        Called with a `Status` after each layer.
+
+    Raises
+    ------
+    LinregionsError
+        For an unbounded domain, more than four dimensions, max units, a bad network.
+
+    Examples
+    --------
+    >>> import linregions as lr
+    >>> tent = [([[1.0], [1.0], [1.0]], [0.0, -1.0, -2.0]), ([[1.0, -2.0, 1.0]], [0.0])]
+    >>> lr.subdivide(tent, lr.Box(-1, 3)).volumes.tolist()
+    [1.0, 1.0, 1.0, 1.0]
+    """
+    from ..counting import Status, _network
+    from .compiling import compile_complex
+
+    if not isinstance(domain, Domain):
+        raise LinregionsError(
+            f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
+        )
+    net = _network(network)
+    problem = restrict(net, domain)
+    compile_complex()
+    start = time.perf_counter()
+
+    def report(cells: int, _: float) -> None:
+        if progress is not None:
+            progress(Status(cells, time.perf_counter() - start, "subdivide"))
+
+    return complex_of(problem, report)

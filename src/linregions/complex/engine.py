@@ -1,0 +1,349 @@
+"""The refinement of a domain, layer by layer, on all cores.
+
+A *round* refines all cells by rows of one layer (a layer with many units over few cells is
+taken in two rounds, so that there is work for every core). Threads take ranges of cells; the
+kernels hold no lock. Cells in which a sign is open are settled one by one in rational arithmetic.
+"""
+
+from __future__ import annotations
+
+import itertools
+import os
+import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from math import comb
+from threading import Event
+
+import numpy as np
+
+from ..affine import UNIT
+from ..domain import Restricted
+from ..errors import LinregionsError
+from ..search.exact import Exact
+from ..search.program import Compiled
+from . import lattice as K
+from .forms import Rows, bounds, layers_of, rows_of
+from .lattice import Faces, Output
+from .referee import Corners, Referee, rounded
+from .start import domain_faces
+
+VAGUE = 1e-8  # error of a vertex, in units of the domain's size, beyond which it is made exact
+FIRST = 400  # pieces of one cell that are worth spreading over the cores
+
+
+@dataclass
+class Round:
+    """Rows ``first`` to ``last`` of a layer (0-based), all in global numbers."""
+
+    layer: int
+    first: int
+    last: int
+
+
+@dataclass
+class Refined:
+    """A finished refinement.
+
+    ``faces`` is the complex (without patterns), ``before`` the patterns of the cells one round
+    earlier, ``parent`` the cell of that round that holds each cell, ``bits`` the last rows'.
+    """
+
+    faces: Faces | None
+    cells: int
+    before: np.ndarray
+    parent: np.ndarray
+    bits: np.ndarray
+    first: int
+    rows: int
+    seconds: float
+    stats: dict[str, int] = field(default_factory=dict)
+    complete: bool = True
+
+    def bits_of(self, cells: np.ndarray, rows: int) -> np.ndarray:
+        """Patterns of cells as 0 and 1, (n, rows); 0 for rows still to come."""
+        out = np.zeros((len(cells), rows), np.uint8)
+        if self.first:
+            out[:, : self.first] = unpack(self.before[self.parent[cells]])[:, : self.first]
+        if self.rows:
+            out[:, self.first : self.first + self.rows] = unpack(self.bits[cells])[:, : self.rows]
+        return out
+
+    def without_faces(self) -> Refined:
+        """Without the lattice, which the complex holds."""
+        return replace(self, faces=None)
+
+
+def unpack(words: np.ndarray) -> np.ndarray:
+    """Rows of 64-bit words as rows of 0 and 1."""
+    return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
+
+
+_pool: list[ThreadPoolExecutor] = []
+
+
+def threads() -> int:
+    """Threads used: the cores this process may run on."""
+    try:
+        return max(1, len(os.sched_getaffinity(0)))
+    except AttributeError:  # not on every system
+        return max(1, os.cpu_count() or 1)
+
+
+def _executor() -> ThreadPoolExecutor:
+    if not _pool:
+        _pool.append(ThreadPoolExecutor(threads(), thread_name_prefix="linregions"))
+    return _pool[0]
+
+
+class TooLarge(Exception):
+    """The complex would take more memory than was allowed."""
+
+
+class Refinement:
+    """Refine a bounded domain of dimension 1 to 4 by all layers of a network.
+
+    ``memory``: raise `TooLarge` where one round would write more bytes than that.
+    """
+
+    def __init__(self, problem: Restricted, memory: int | None = None) -> None:
+        k = problem.dimension
+        if not 1 <= k <= 4:
+            raise LinregionsError(
+                f"a cell complex is built in 1 to 4 dimensions, and this domain has {k}; restrict "
+                'it to a plane or a slice, or count with engine="search"'
+            )
+        self.compiled = Compiled(problem)
+        self.exact = Exact(self.compiled)
+        self.faces, self.corners = domain_faces(self.exact, problem.domain.describe())
+        self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
+        self.net = layers_of(self.compiled)
+        self.errors = bounds(self.compiled)
+        self.domain = _domain_rows(self.compiled)
+        self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
+        self.stop = Event()
+        self.memory = memory
+        self.written = 0
+
+    def rounds(self, k: int) -> list[Round]:
+        """All rounds of the refinement."""
+        out, cells = [], 1
+        table = self.net.table
+        for layer in range(len(table) - 1):
+            first, last = int(table[layer, 1]), int(table[layer + 1, 1])
+            few = k + 1
+            while sum(comb(few, i) for i in range(k + 1)) < FIRST:
+                few += 1
+            if cells < 50 and last - first > 1.5 * few:
+                out.append(Round(layer, first, first + few))
+                first += few
+            if last > first:
+                out.append(Round(layer, first, last))
+            cells *= 1 << min(last - int(table[layer, 1]), 20)
+        return out
+
+    def run(
+        self, count_only: bool = False, progress: Callable[[int, float], None] | None = None
+    ) -> Refined:
+        """Refine to the end; an interrupt ends after the last complete round."""
+        begin = time.perf_counter()
+        X, k = self.faces, self.faces.k
+        rounds = self.rounds(k)
+        done = Refined(X, 1, X.bits, np.zeros(1, np.int32), np.zeros((1, 0), np.uint64), 0, 0, 0.0)
+        try:
+            for n, round_ in enumerate(rounds):
+                if n:
+                    done.before, X = self._patterns(done, X)
+                last = n == len(rounds) - 1
+                done = self._round(round_, X, count_only and last)
+                if done.faces is not None:
+                    X = done.faces
+                    self._sharpen(done, X)
+                if progress is not None:
+                    progress(done.cells, time.perf_counter() - begin)
+        except KeyboardInterrupt:
+            self.stop.set()
+            done.complete = False
+        done.seconds = time.perf_counter() - begin
+        done.stats = self.stats
+        return done
+
+    def _patterns(self, done: Refined, X: Faces) -> tuple[np.ndarray, Faces]:
+        """Patterns so far, and the complex with them."""
+        out = np.empty((done.cells, (done.first + done.rows + 63) // 64), np.uint64)
+        K.join(done.before, done.parent, done.bits, done.first, done.rows, out)
+        return out, X._replace(bits=out)
+
+    def _sharpen(self, done: Refined, X: Faces) -> None:
+        """Put the vertices that floats know too badly exactly where they are."""
+        bad = np.flatnonzero(X.r > VAGUE * self.reach)
+        if not len(bad):
+            return
+        K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
+        known = done.first + done.rows
+        for cell in np.unique(X.host[bad]):
+            bits = done.bits_of(np.array([cell]), known)[0]
+            corners = Corners(self.exact, X, int(cell), bits)
+            for g in bad[X.host[bad] == cell].tolist():
+                X.x[g], X.r[g] = rounded(corners.at(g))
+                self.stats["rational"] += 1
+
+    def _round(self, this: Round, X: Faces, count_only: bool) -> Refined:
+        k, cells, rows = X.k, len(X.bits), this.last - this.first
+        self.written = 0
+        faces = int(X.at[-1])
+        K.hosts(k, X.at, X.ptr, X.idx, X.host)
+        tally = np.zeros((k + 1, faces if not count_only else 1), np.int32)
+        outputs: list[Output] = []
+        doubtful: list[int] = []
+        work = max(1, min(4 * threads(), cells // 24))
+        edges = np.linspace(0, cells, work + 1).astype(np.int64).tolist()
+        ranges = iter(list(itertools.pairwise(edges)))
+
+        def worker() -> None:
+            mine = _Worker(self, this, X, count_only, tally)
+            for begin, end in ranges:
+                if self.stop.is_set():
+                    return
+                mine.range(begin, end)
+            outputs.extend(mine.outputs)
+            doubtful.extend(mine.doubtful)
+
+        if work == 1:
+            worker()
+        else:
+            jobs = [_executor().submit(worker) for _ in range(threads())]
+            try:
+                for job in jobs:
+                    job.result()
+            except BaseException:  # an interrupt, or no room: let the others end first
+                self.stop.set()
+                for job in jobs:
+                    job.exception()
+                raise
+        if doubtful:
+            self.stats["doubtful_cells"] += len(doubtful)
+            mine = _Worker(self, this, X, count_only, tally)
+            for cell in sorted(doubtful):
+                mine.settle(cell)
+            outputs += mine.outputs
+        found = int(sum(o.st[K.LEFT] for o in outputs))
+        self.stats["cells_refined"] += cells
+        if count_only:
+            none = np.zeros((0, 0), np.uint64)
+            return Refined(None, found, X.bits, np.zeros(0, np.int32), none, this.first, rows, 0.0)
+        new, parent, bits = _assemble(k, X, outputs, tally, rows)
+        return Refined(new, found, X.bits, parent, bits, this.first, rows, 0.0)
+
+
+def _domain_rows(compiled: Compiled) -> np.ndarray:
+    """``b - A x >= 0``: coefficients, constant, and the rounding of both."""
+    A, b = compiled.rows_A, compiled.rows_b
+    lost_a, lost_b = compiled.rows_inexact
+    off_a = UNIT * np.abs(A).max(axis=1, initial=0.0) * lost_a
+    return np.ascontiguousarray(np.column_stack([-A, b, off_a, UNIT * np.abs(b) * lost_b]))
+
+
+class _Worker:
+    """One thread's arrays and output in one round."""
+
+    def __init__(self, owner: Refinement, this: Round, X: Faces, count_only: bool, tally) -> None:
+        self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
+        self.tally = tally
+        self.rows: Rows = rows_of(owner.net)
+        self.n = this.last - this.first
+        self.size = 256
+        self.local = K.workspace(X.k, int(X.at[-1]), self.n, self.size)
+        self.pieces = 4096 if len(X.bits) < 200 else 65536
+        self.outputs: list[Output] = []
+        self.doubtful: list[int] = []
+        self._next()
+
+    def _next(self) -> None:
+        self.out = K.output(self.X.k, self.n, self.pieces)
+        self.owner.written += sum(a.nbytes for a in self.out)
+        if self.owner.memory is not None and self.owner.written > self.owner.memory:
+            self.owner.stop.set()
+            raise TooLarge
+        self.outputs.append(self.out)
+
+    def _call(self, begin: int, end: int, told: K.Answers) -> int:
+        owner, this = self.owner, self.this
+        status = K.refine(
+            this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
+            owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
+            self.tally,
+        )  # fmt: skip
+        if status == K.LOCAL:
+            self.size *= 2
+            self.local = K.workspace(self.X.k, int(self.X.at[-1]), self.n, self.size)
+        elif status == K.FULL:
+            self._collect()
+            if self.out.st[K.HELD] == 0:
+                self.pieces *= 2
+                self.outputs.pop()
+            self._next()
+        return status
+
+    def _collect(self) -> None:
+        st = self.out.st
+        self.doubtful += self.out.doubtful[: st[K.FACES]].tolist()
+        st[K.FACES] = 0
+
+    def range(self, begin: int, end: int) -> None:
+        """Refine the cells of a range."""
+        while begin < end:
+            out = self.out
+            status = self._call(begin, end, K.NOBODY)
+            begin = int(out.st[K.NEXT])
+            if status == K.DOUBT:
+                self.doubtful.append(begin)
+                begin += 1
+        self._collect()
+
+    def settle(self, cell: int) -> None:
+        """Refine one doubtful cell, asking the referee as often as needed."""
+        owner = self.owner
+        bits = unpack(self.X.bits[[cell]])[0, : self.this.first]
+        referee = Referee(owner.exact, self.X, cell, bits, self.this.layer, self.this.first)
+        told = referee.answers()
+        while True:
+            out = self.out
+            status = self._call(cell, cell + 1, told)
+            if status == K.DONE:
+                return
+            if status == K.DOUBT:
+                asked = int(out.st[K.ASKED])
+                owner.stats["rational"] += asked
+                referee.settle(self.local, asked)
+                told = referee.answers()
+
+
+def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: int):
+    """The new complex from what the hosts have written."""
+    start = np.zeros(tally.shape, np.int64)
+    np.cumsum(tally[:, :-1], axis=1, out=start[:, 1:])
+    counts = tally.sum(axis=1, dtype=np.int64)
+    at = np.concatenate([[0], np.cumsum(counts)])
+    ptr = np.zeros(at[-1] + 1, np.int64)
+    for o in outputs:
+        h = o.st[K.HELD]
+        K.lengths(o.name[:h], o.dim[:h], o.size[:h], start, at, ptr)
+    np.cumsum(ptr, out=ptr)
+    idx = np.empty(ptr[-1], np.int32)
+    own = np.empty(counts[k - 1], np.int32)
+    x, r = np.empty((counts[0], k)), np.empty(counts[0])
+    parent = np.empty(counts[k], np.int32)
+    bits = np.empty((counts[k], (rows + 63) // 64), np.uint64)
+    low = (1 << K.RANK) - 1
+    while outputs:
+        o = outputs.pop()
+        h, v, c = o.st[K.HELD], o.st[K.POINTS], o.st[K.PIECES]
+        K.links(k, o.name[:h], o.dim[:h], o.size[:h], o.own[:h], o.facets, start, at, ptr, idx, own)
+        to = start[0, o.vertex[:v] >> K.RANK] + (o.vertex[:v] & low)
+        x[to], r[to] = o.x[:v], o.r[:v]
+        to = start[k, o.cell[:c] >> K.RANK] + (o.cell[:c] & low)
+        parent[to], bits[to] = o.parent[:c], o.bits[:c]
+    new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
+    return new, parent, bits

@@ -1,0 +1,118 @@
+"""What floats could not tell about one cell, in rational arithmetic."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from flint import fmpq
+
+from ..affine import UNIT
+from ..search.exact import Exact, Point, Row, sign, value
+from .lattice import FACE, FIRST, OLD, Answers, Faces, Local, P, Q
+from .start import meet
+
+
+class Corners:
+    """The exact vertices of one cell: where its facets meet.
+
+    ``bits`` (rows,) is the pattern of the cell, as far as it is known.
+    """
+
+    def __init__(self, exact: Exact, X: Faces, cell: int, bits: np.ndarray) -> None:
+        self.exact, self.k = exact, X.k
+        self.signs = np.full(exact.cut[-1], -1, np.int8)
+        self.signs[: len(bits)] = bits.astype(np.int8) * 2 - 1
+        k = X.k
+
+        def vertices(g: int) -> set[int]:
+            if g < X.at[1]:
+                return {g}
+            below = X.idx[X.ptr[g] : X.ptr[g + 1]].tolist()
+            return set(below) if g < X.at[min(2, k)] else set().union(*map(vertices, below))
+
+        top = int(X.at[k]) + cell
+        facets = X.idx[X.ptr[top] : X.ptr[top + 1]].tolist()
+        self.facets = [(int(X.own[g - X.at[k - 1]]), vertices(g)) for g in facets]
+
+    def _row(self, c: int) -> Row:
+        if c < 0:
+            return self.exact.domain_rows()[-1 - c]
+        return self.exact.row(c, self.signs)
+
+    def at(self, g: int) -> Point:
+        """The exact place of vertex g of the complex."""
+        found = meet([self._row(c) for c, on in self.facets if g in on], self.k)
+        if found is None:
+            raise ArithmeticError("no facets meet in a vertex; report this network")
+        return found
+
+
+def rounded(place: Point) -> tuple[np.ndarray, float]:
+    """A point in floats, and how far off it is."""
+    x = np.array([float(c) for c in place])
+    if all(fmpq(*float(f).as_integer_ratio()) == c for f, c in zip(x, place, strict=True)):
+        return x, 0.0
+    return x, 2.0 * UNIT * float(np.max(np.abs(x)))
+
+
+class Referee:
+    """Exact signs of the rows of a layer at the vertices of one cell and of its pieces.
+
+    An old vertex is where facets of the cell meet; a new one lies between two others, where a
+    row of the layer vanishes.
+    """
+
+    def __init__(
+        self, exact: Exact, X: Faces, cell: int, bits: np.ndarray, layer: int, first: int
+    ) -> None:
+        self.X = X
+        self.corners = Corners(exact, X, cell, bits)
+        self.rows: list[Row] = exact.rows(layer, self.corners.signs)
+        self.shift = first - int(exact.cut[layer])
+        self.points: dict[int, Point] = {}
+        self.told: dict[tuple[int, int], int] = {}
+        self.moved: dict[int, tuple[np.ndarray, float]] = {}
+
+    def _row(self, n: int) -> Row:
+        return self.rows[self.shift + n]
+
+    def _point(self, v: int, L: Local) -> Point:
+        """The exact place of a local vertex."""
+        if v in self.points:
+            return self.points[v]
+        p, q, n = (int(a) for a in L.F[0, v, [P, Q, FIRST]])
+        if p < 0:
+            found = self.corners.at(int(L.old[L.F[0, v, OLD], FACE]))
+        else:
+            a, b = self._point(p, L), self._point(q, L)
+            va, vb = value(self._row(n), a), value(self._row(n), b)
+            t = va / (va - vb)
+            found = [x + t * (y - x) for x, y in zip(a, b, strict=True)]
+        self.points[v] = found
+        return found
+
+    def settle(self, L: Local, asked: int) -> None:
+        """Answer what is open, and put the vertices asked about where they are."""
+        for n, v in L.doubt[:asked].tolist():
+            place = self._point(v, L)
+            row = self._row(n)
+            self.told[n, v] = sign(value(row, place))
+            x, r = rounded(place)
+            if L.F[0, v, P] < 0:
+                g = int(L.old[L.F[0, v, OLD], FACE])
+                self.X.x[g], self.X.r[g] = x, r
+            else:
+                self.moved[v] = x, r
+
+    def answers(self) -> Answers:
+        """All that is settled so far, in the order in which the kernel asks."""
+        keys = sorted(self.told)
+        row = np.array([n for n, _ in keys], np.int32)
+        vertex = np.array([v for _, v in keys], np.int32)
+        signs = np.array([self.told[key] for key in keys], np.int8)
+        names = sorted(self.moved)
+        k: Any = self.X.k
+        x = np.array([self.moved[v][0] for v in names]).reshape(len(names), k)
+        r = np.array([self.moved[v][1] for v in names], float)
+        return Answers(row, vertex, signs, np.array(names, np.int32), x, r)

@@ -1,0 +1,1 @@
+"""Measurements of a network's regions: along lines and curves."""
