@@ -29,7 +29,7 @@ from .lattice import Faces, Output
 from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
-VAGUE = 1e-8  # error of a vertex, in units of the domain's size, beyond which it is made exact
+VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 FIRST = 400  # pieces of one cell that are worth spreading over the cores
 
 
@@ -210,7 +210,7 @@ class Refinement:
             outputs.extend(mine.outputs)
             doubtful.extend(mine.doubtful)
 
-        if work == 1:
+        if work == 1 or threads() == 1:
             worker()
         else:
             jobs = [_executor().submit(worker) for _ in range(threads())]

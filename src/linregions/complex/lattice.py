@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from ..search.lp import OPTIONS, inner
-from .forms import bound, compose, row_at
+from .forms import bound, compose
 
 DONE, DOUBT, LOCAL, FULL = range(4)  # finished; a sign is open; local arrays or output too small
 NEXT, CELLS, LEFT, HELD, LISTED, POINTS, PIECES, FACES, ASKED = range(9)  # places in st
@@ -30,6 +30,7 @@ RANK = 24  # bits of a name that hold the place among the pieces of an old face
 UNKNOWN = 2
 PLUS, MINUS = 1, 2  # bits of a mask
 TINY = 2.0**-52
+SHARP = 1e-10  # error of a vertex up to which it may be handed down
 
 
 class Faces(NamedTuple):
@@ -131,7 +132,7 @@ def workspace(k: int, faces: int, rows: int, size: int) -> Local:
         np.zeros((size, TALLY + k + 1), np.int64),
         np.empty((size, k + 3)),
         np.zeros(faces, np.int32),
-        np.zeros((4, k, k + 1)),
+        np.zeros((5, k, k + 1)),
         np.empty(max(rows, 1), np.int32),
         np.empty(rows),
         np.empty(rows),
@@ -220,22 +221,25 @@ def _inherit(k, d, i, j, F):
 
 
 @inner()
-def _facets(k, reach, net: Any, rows: Any, N, F, facet, error, domain):
+def _facets(k, reach, count, row_unit, place, Z, F, facet, error, domain):
     """The rows behind the facets of the old cell, with the errors of coefficients and value."""
-    for j in range(N[MADE, k - 1]):
-        c = F[k - 1, j, OWN]
-        if c >= 0:
-            _, facet[j, k + 1], facet[j, k + 2] = row_at(
-                k, c, False, reach, net, rows, error, facet[j]
-            )
-            continue
+    for j in range(count):
+        c = np.int64(F[k - 1, j, OWN])
         total = 0.0
-        for e in range(k + 1):
-            facet[j, e] = domain[-1 - c, e]
-            total += abs(facet[j, e]) if e < k else 0.0
-        ew, ec = domain[-1 - c, k + 1], domain[-1 - c, k + 2]
+        if c >= 0:
+            i = row_unit[c]
+            for e in range(k + 1):
+                facet[j, e] = Z[e, i]
+            facet[j, k] -= place[0, c]
+            ew, ec, constant = error[0, i], error[1, i] + place[1, c], abs(place[0, c])
+        else:
+            for e in range(k + 1):
+                facet[j, e] = domain[-1 - c, e]
+            ew, ec, constant = domain[-1 - c, k + 1], domain[-1 - c, k + 2], 0.0
+        for e in range(k):
+            total += abs(facet[j, e])
         facet[j, k + 1] = ew
-        facet[j, k + 2] = bound(k, ew, ec, reach, total, abs(facet[j, k]))
+        facet[j, k + 2] = bound(k, ew, ec, reach, total, abs(facet[j, k]) + constant)
 
 
 @inner()
@@ -329,9 +333,9 @@ def _signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, 
 def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: Any):
     """Vertex v where row n vanishes on an edge between p and q, and how far off it may be.
 
-    From the rows that meet there, so that no error is handed down; where they are nearly
-    dependent, from p and q. With values known to t_p and t_q the parameter is off by at most
-    max(t_p, t_q) over their difference less both.
+    From p and q: with values known to t_p and t_q the parameter is off by at most max(t_p, t_q)
+    over their difference less both. Errors handed down from vertex to vertex grow, so beyond
+    ``SHARP`` from the rows that meet there.
     """
     for a in range(len(told.moved)):
         if told.moved[a] == v:
@@ -339,8 +343,6 @@ def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: An
             for j in range(k):
                 V[v, j] = told.x[a, j]
             return
-    if _solve(k, n, v, edge, V, F, facet, M, R, slack, error) and V[v, k] < 1e-6:
-        return
     vp, vq = _value(k, n, p, V, R), _value(k, n, q, V, R)
     tp, tq = size[n] * V[p, k] + error[n], size[n] * V[q, k] + error[n]
     gap = abs(vp) + abs(vq) - tp - tq
@@ -353,7 +355,15 @@ def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: An
         step = V[q, j] - V[p, j]
         V[v, j] = V[p, j] + t * step
         length, far = max(length, abs(step)), max(far, abs(V[v, j]))
-    V[v, k] = 1.001 * (max(V[p, k], V[q, k]) + off * (length + V[p, k] + V[q, k])) + TINY * far
+    off = 1.001 * (max(V[p, k], V[q, k]) + off * (length + V[p, k] + V[q, k])) + TINY * far
+    V[v, k] = off
+    if off > SHARP:
+        for j in range(k):
+            M[0, 0, j] = V[v, j]
+        if not _solve(k, n, v, edge, V, F, facet, M[1:], R, slack, error) or V[v, k] > off:
+            V[v, k] = off
+            for j in range(k):
+                V[v, j] = M[0, 0, j]
 
 
 @inner()
@@ -655,7 +665,9 @@ def refine(
             return LOCAL
         cuts = _candidates(k, m, N[MADE, 0], V, R, size, blur, L.low, L.high, bits, L.cut)
         if cuts > 0:
-            _facets(k, reach, net, rows, N, F, facet, error, domain)
+            _facets(
+                k, reach, N[MADE, k - 1], net.row_unit, net.place, rows.Z, F, facet, error, domain
+            )
         open_ = at = 0
         for c in range(cuts):
             n = np.int64(L.cut[c])
