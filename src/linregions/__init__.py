@@ -13,6 +13,8 @@ Load a network, say where to look, ask::
     lr.crossings(net, segments)                     # breakpoints along lines
 """
 
+from . import constructions, theory
+from .bounds import Bound, bounds
 from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
@@ -28,6 +30,7 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Along",
+    "Bound",
     "Box",
     "CellComplex",
     "Count",
@@ -47,6 +50,8 @@ __all__ = [
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "bounds",
+    "constructions",
     "count",
     "crossings",
     "load",
@@ -55,4 +60,5 @@ __all__ = [
     "regions_along",
     "restrict",
     "subdivide",
+    "theory",
 ]

@@ -18,6 +18,7 @@ import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
+from .cli_bounds import add_bounds, upper_bound
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Box, Domain, Polytope, Space, restrict
 from .errors import LinregionsError
@@ -94,7 +95,9 @@ def count_command(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
             progress=report,
         )  # fmt: skip
-    print(_dump(answer.to_dict()) if json else _prose(model.name, net, answer))
+    most, bound = upper_bound(restrict(net, domain))
+    facts = {**answer.to_dict(), "upper_bound": most}
+    print(_dump(facts) if json else f"{_prose(model.name, net, answer)}\n  at most     {bound}")
     return 130 if answer.stopped == "interrupt" else 0
 
 
@@ -430,6 +433,9 @@ def _perspective(regions: int, units: int) -> str:
     if share > -4:
         return f"{100 * 10**share:.3g} % of the {patterns} patterns that {units} units could have"
     return f"one in 10^{-share:.1f} of the {patterns} patterns that {units} units could have"
+
+
+add_bounds(app, _load, _domain)
 
 
 def main(argv: list[str] | None = None) -> None:
