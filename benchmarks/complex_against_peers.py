@@ -1,10 +1,10 @@
 """Claim: the whole complex of networks A, B, C, D, exactly, in 0.010, 0.35, 0.15 and 0.25 s.
 
-Networks of the shared data over [-1, 1]^k, k = 2, 2, 3, 4; two threads, compilation apart, cells and
-adjacency included. Beside it in the same run: the count alone (the last layer's cells are not
-built), the search engine, the plain matrix products of the hidden layers at every vertex (numpy, two
-threads), and other programs: --peer CASE=COMMAND (repeatable) runs a command that prints one JSON
-object with "seconds" (and "regions"). Memory is the peak above what the process held before,
+Networks of the shared data over [-1, 1]^k, k = 2, 2, 3, 4; two threads, compilation apart, cells
+and adjacency included. Beside it in the same run: the count alone (the last layer's cells are not
+built), the search engine, the plain matrix products of the hidden layers at every vertex (numpy,
+two threads), and other programs: --peer CASE=COMMAND (repeatable) runs a command that prints one
+JSON object with "seconds" (and "regions"). Memory is the peak above what the process held before,
 measured in a process of its own; time against size is that of 2-[w, w, w] networks.
 """
 
@@ -21,6 +21,7 @@ import json
 import shlex
 import subprocess
 import sys
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -54,7 +55,7 @@ def random_net(width: int, inputs: int = 2) -> lr.Network:
     return lr.load(
         [
             (rng.standard_normal((m, n)) * np.sqrt(2 / n), 0.1 * rng.standard_normal(m))
-            for n, m in zip(sizes, sizes[1:], strict=False)
+            for n, m in pairwise(sizes)
         ]
     )
 

@@ -13,7 +13,7 @@ Load a network, say where to look, ask::
     lr.crossings(net, segments)                     # breakpoints along lines
 """
 
-from . import constructions, theory
+from . import constructions, draw, theory
 from .bounds import Bound, bounds
 from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
@@ -54,6 +54,7 @@ __all__ = [
     "constructions",
     "count",
     "crossings",
+    "draw",
     "load",
     "region",
     "regions",

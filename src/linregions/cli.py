@@ -20,11 +20,22 @@ from cyclopts import App, CycloptsError, Parameter
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
-from .domain import Box, Domain, Polytope, Space, restrict
+from .domain import Domain, Space, restrict
+from .draw.command import register as add_draw
 from .errors import LinregionsError
 from .network import Network
 from .readers import load
 from .search.engine import Search
+from .where import (
+    BoxOption,
+    LineOption,
+    PlaneOption,
+    PolytopeOption,
+    SegmentOption,
+    SizeOption,
+    Where,
+    domain_of,
+)
 
 app = App(
     name="linregions",
@@ -32,15 +43,6 @@ app = App(
     version=__version__,
 )
 
-BoxOption = Annotated[
-    str | None,
-    Parameter(
-        help="LO,HI for every coordinate (--box=-1,1), or LO1:HI1,LO2:HI2,..., or FILE.vnnlib."
-    ),
-]
-PolytopeOption = Annotated[
-    Path | None, Parameter(help="FILE.npz with A and b: the points where A x <= b.")
-]
 Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
 
 
@@ -62,6 +64,10 @@ def count_command(
     *,
     box: BoxOption = None,
     polytope: PolytopeOption = None,
+    plane: PlaneOption = None,
+    size: SizeOption = 1.2,
+    segment: SegmentOption = None,
+    line: LineOption = None,
     kind: str = "activation",
     engine: str = "auto",
     exact: bool = True,
@@ -69,7 +75,7 @@ def count_command(
     seconds: float | None = None,
     json: Json = False,
 ) -> int:
-    """Count the regions of a network, over all of R^n, a box or a polytope.
+    """Count the regions of a network, over all of R^n, a box, a plane, a line, ...
 
     Example: linregions count network.onnx --box=-1,1 --kind linear
 
@@ -89,7 +95,7 @@ def count_command(
         Stop after so much time: the answer is then a lower bound.
     """
     check_options(kind, engine, limit, seconds)
-    net, domain = _load(model), _domain(box, polytope)
+    net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
     with _progress() as report:
         answer = count(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
@@ -108,6 +114,10 @@ def list_command(
     *,
     box: BoxOption = None,
     polytope: PolytopeOption = None,
+    plane: PlaneOption = None,
+    size: SizeOption = 1.2,
+    segment: SegmentOption = None,
+    line: LineOption = None,
     kind: str = "activation",
     output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
     exact: bool = True,
@@ -139,7 +149,7 @@ def list_command(
     if kind != "activation":
         check_kind(kind)
         raise LinregionsError(f"list --kind {kind}: only activation regions are listed; count it")
-    net, domain = _load(model), _domain(box, polytope)
+    net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
     domain.chart(net.inputs)
     target = None if output is None else check_target(output)
     if target is None and limit is None and not json:
@@ -301,46 +311,6 @@ def _load(model: Path) -> Network:
     return net
 
 
-def _domain(box: str | None, polytope: Path | None) -> Domain:
-    if box is not None and polytope is not None:
-        raise LinregionsError("--box and --polytope together; give one domain")
-    if polytope is not None:
-        return _polytope(polytope)
-    return Space() if box is None else _box(box)
-
-
-def _box(text: str) -> Box:
-    if text.endswith(".vnnlib"):
-        return Box.from_vnnlib(text)
-    try:
-        if ":" in text:
-            pairs = [side.split(":") for side in text.split(",")]
-            lo, hi = zip(*((float(a), float(b)) for a, b in pairs), strict=True)
-            return Box(np.array(lo), np.array(hi))
-        low, high = text.split(",")
-        return Box(float(low), float(high))
-    except (ValueError, TypeError) as error:
-        if isinstance(error, LinregionsError):
-            raise
-        raise LinregionsError(
-            f"--box={text}: give LO,HI (such as --box=-1,1), LO1:HI1,LO2:HI2,..., or a .vnnlib file"
-        ) from None
-
-
-def _polytope(path: Path) -> Polytope:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Polytope(file["A"], file["b"], f"polytope of {path.name}")
-    except LinregionsError as error:
-        raise LinregionsError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise LinregionsError(
-            f"--polytope {path}: an .npz file with A and b is needed ({error})"
-        ) from None
-    except Exception as error:  # a damaged zip archive raises its own kinds
-        raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
-
-
 @contextmanager
 def _progress() -> Iterator[Any]:
     """A live line on stderr on a terminal, a line every ten seconds elsewhere."""
@@ -435,7 +405,8 @@ def _perspective(regions: int, units: int) -> str:
     return f"one in 10^{-share:.1f} of the {patterns} patterns that {units} units could have"
 
 
-add_bounds(app, _load, _domain)
+add_bounds(app, _load, domain_of)
+add_draw(app, _load)
 
 
 def main(argv: list[str] | None = None) -> None:

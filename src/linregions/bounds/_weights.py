@@ -72,6 +72,6 @@ def _rank(affine: Affine, problem: Restricted, largest: int = 40_000) -> int:
     )
     prime = (1 << 61) - 1
     flat = [int(v) % prime for row in matrix.num.tolist() for v in row]
-    if nmod_mat(*W.shape, flat, prime).rank() == loose:
+    if nmod_mat(W.shape[0], W.shape[1], flat, prime).rank() == loose:
         return loose
     return matrix.num.rank()

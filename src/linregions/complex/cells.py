@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from ..regions import Region
     from .levels import LevelSet
 
-CHUNK = 1 << 22  # entries of forms that are held at once while maps are composed
+CHUNK = 1 << 21  # entries of forms that are held at once while maps are composed
 
 
 class CellComplex:
@@ -312,28 +312,30 @@ class CellComplex:
 def compose(network: Network, patterns: np.ndarray) -> np.ndarray:
     """The network's affine maps on many patterns, (n, outputs, inputs + 1), in float64."""
     n, k = len(patterns), network.inputs
-    values = {INPUT: np.broadcast_to(np.eye(k, k + 1), (n, k, k + 1))}
+    # (entries, n, k + 1): one large matrix product per layer, with the cells in the columns
+    values = {INPUT: np.repeat(np.eye(k, k + 1)[:, None, :], n, axis=1)}
     at = 0
 
     def apply(affine: Any) -> np.ndarray:
-        out = np.zeros((n, affine.size, k + 1))
-        out[:, :, k] = affine.rounded(ONE, 1)[0][:, 0]
+        out = np.zeros((affine.size, n, k + 1))
+        out[:, :, k] = affine.rounded(ONE, 1)[0]
         for source in affine.sources:
-            out += affine.rounded(source, network.size_of(source))[0] @ values[source]
+            matrix = affine.rounded(source, network.size_of(source))[0]
+            out += (matrix @ values[source].reshape(len(values[source]), -1)).reshape(out.shape)
         return out
 
     for i, layer in enumerate(network.layers, start=1):
         units = layer.units
         assert isinstance(units, Pointwise)
-        mine = patterns[:, at : at + layer.size].astype(np.int64)
+        mine = patterns[:, at : at + layer.size].T.astype(np.int64)
         at += layer.size
-        first = np.cumsum([0, *(len(a.slopes) for a in units.kinds)])[list(units.which)]
+        first = np.cumsum([0, *(len(a.slopes) for a in units.kinds)])[list(units.which)][:, None]
         slopes = np.array([float(s) for a in units.kinds for s in a.slopes])
         shifts = np.array([float(c) for a in units.kinds for c in a.intercepts])
         z = apply(layer.affine) * slopes[first + mine][:, :, None]
         z[:, :, k] += shifts[first + mine]
         values[i] = z
-    return apply(network.output)
+    return apply(network.output).transpose(1, 0, 2)
 
 
 def complex_of(

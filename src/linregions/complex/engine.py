@@ -255,7 +255,8 @@ class _Worker:
         self.n = this.last - this.first
         self.size = 256
         self.local = K.workspace(X.k, int(X.at[-1]), self.n, self.size)
-        self.pieces = 4096 if len(X.bits) < 200 else 65536
+        # large arrays come in large pages: first touch costs a fraction
+        self.pieces = min(max(4096, 32 * len(X.bits)), 524288)
         self.outputs: list[Output] = []
         self.doubtful: list[int] = []
         self._next()

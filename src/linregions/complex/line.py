@@ -99,7 +99,8 @@ class Scratch(NamedTuple):
 
 def inner(**options: Any) -> Any:
     """A compiled function for compiled callers."""
-    return njit(no_cpython_wrapper=True, **OPTIONS, **options)
+    every: dict[str, Any] = {"no_cpython_wrapper": True, **OPTIONS, **options}
+    return njit(**every)
 
 
 @inner(fastmath=FAST)

@@ -13,9 +13,17 @@ from cyclopts import App, Parameter
 
 from ..domain import Domain, Space
 from ..errors import LinregionsError
+from ..where import (
+    BoxOption,
+    PlaneOption,
+    PolytopeOption,
+    SegmentOption,
+    SizeOption,
+    Where,
+    read_points,
+)
 from .files import beside, check_target
 from .subject import check_choice, complex_of, in_domain
-from .where import DomainOf, Where, read_points
 
 FIGURES = (".png", ".svg", ".pdf")
 FORMATS = (*FIGURES, ".html", ".gif")
@@ -27,19 +35,18 @@ Switch = Parameter(negative="")
 def register(
     app: App,
     load: Callable[[Path], Any],
-    domain_of: DomainOf,
 ) -> None:
-    """Add ``draw`` to an application that knows how to read a model, a box and a polytope."""
+    """Add ``draw`` to an application that knows how to read a model."""
 
     @app.command(name="draw")
     def draw_command(
         *models: Models,
         output: Output = None,
-        box: str | None = None,
-        polytope: Path | None = None,
-        plane: Path | None = None,
-        size: float = 1.2,
-        segment: Path | None = None,
+        box: BoxOption = None,
+        polytope: PolytopeOption = None,
+        plane: PlaneOption = None,
+        size: SizeOption = 1.2,
+        segment: SegmentOption = None,
         color: str = "linear",
         edges: str = "depth",
         boundary: Annotated[bool, Switch] = False,
@@ -58,17 +65,6 @@ def register(
         ----------
         output
             The file to write: .png, .svg, .pdf, .html or .gif.
-        box
-            LO,HI for every coordinate (--box=-1,1), or LO1:HI1,LO2:HI2,..., or FILE.vnnlib; a
-            side of width zero lowers the dimension.
-        polytope
-            FILE.npz with A and b: the points where A x <= b.
-        plane
-            FILE.npy of three points (3 x inputs): the square around them in their plane.
-        size
-            Half-width of that square in circumradii.
-        segment
-            FILE.npy of two points (2 x inputs): the function along the way between them.
         color
             linear, activation, affine (slope), output, depth or none.
         edges
@@ -84,7 +80,9 @@ def register(
         """
         target = _target(output)
         where = Where(box, polytope, plane, size, segment)
-        domain, shown = where.domain(domain_of)
+        if not where.given():
+            raise LinregionsError("no domain; give --box, --polytope, --plane or --segment")
+        domain, shown = where.domain(), None if plane is None else where.corners()
         if points is not None:
             shown = read_points(points, "--points")
         if not models:

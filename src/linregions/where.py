@@ -1,0 +1,145 @@
+"""The domain that the options of the command line ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import numpy as np
+from cyclopts import Parameter
+
+from .domain import Box, Domain, Line, Plane, Polytope, Segment, Space
+from .errors import LinregionsError
+
+BoxOption = Annotated[
+    str | None,
+    Parameter(
+        help="LO,HI for every coordinate (--box=-1,1), or LO1:HI1,LO2:HI2,..., or FILE.vnnlib."
+    ),
+]
+PolytopeOption = Annotated[
+    Path | None, Parameter(help="FILE.npz with A and b: the points where A x <= b.")
+]
+PlaneOption = Annotated[
+    Path | None,
+    Parameter(help="FILE.npy of three points (3 x inputs): the square around them in their plane."),
+]
+SizeOption = Annotated[float, Parameter(help="Half-width of that square in circumradii.")]
+SegmentOption = Annotated[
+    Path | None, Parameter(help="FILE.npy of two points (2 x inputs): the way between them.")
+]
+LineOption = Annotated[
+    Path | None, Parameter(help="FILE.npy of two points (2 x inputs): the whole line through them.")
+]
+
+
+@dataclass(frozen=True)
+class Where:
+    """The ways to name a domain, of which one may be given."""
+
+    box: str | None = None
+    polytope: Path | None = None
+    plane: Path | None = None
+    size: float = 1.2
+    segment: Path | None = None
+    line: Path | None = None
+
+    def given(self) -> list[str]:
+        """The options that are there."""
+        names = ("box", "polytope", "plane", "segment", "line")
+        return [f"--{name}" for name in names if getattr(self, name) is not None]
+
+    def domain(self) -> Domain:
+        """The domain: all of R^n where nothing is given."""
+        if len(self.given()) > 1:
+            raise LinregionsError(f"{' and '.join(self.given())} together; give one domain")
+        if self.box is not None:
+            return _box(self.box)
+        if self.polytope is not None:
+            return _polytope(self.polytope)
+        if self.plane is not None:
+            with _named(f"--plane {self.plane}"):
+                return Plane.through(*self.corners(), size=self.size)
+        if self.segment is not None:
+            ends = read_points(self.segment, "--segment", 2)
+            with _named(f"--segment {self.segment}"):
+                return Segment(*ends)
+        if self.line is not None:
+            p, q = read_points(self.line, "--line", 2)
+            with _named(f"--line {self.line}"):
+                return Line(p, q - p)
+        return Space()
+
+    def corners(self) -> np.ndarray:
+        """The three points of ``--plane``."""
+        assert self.plane is not None
+        return read_points(self.plane, "--plane", 3)
+
+
+def domain_of(box: str | None, polytope: Path | None) -> Domain:
+    """The domain of a command that knows only these two options."""
+    return Where(box, polytope).domain()
+
+
+@contextmanager
+def _named(option: str) -> Iterator[None]:
+    """Put the option in front of what is wrong with its value."""
+    try:
+        yield
+    except LinregionsError as error:
+        raise LinregionsError(f"{option}: {error}") from None
+
+
+def read_points(path: Path, option: str, count: int | None = None) -> np.ndarray:
+    """An array (count, n) of finite numbers from a ``.npy`` file."""
+    try:
+        array = np.load(path, allow_pickle=False)
+    except FileNotFoundError:
+        raise LinregionsError(f"{option} {path}: no such file") from None
+    except Exception as error:  # numpy and zip have their own kinds
+        raise LinregionsError(f"{option} {path}: not a readable .npy file ({error})") from None
+    rows = "points" if count is None else str(count)
+    if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim != 2:
+        raise LinregionsError(
+            f"{option} {path}: a .npy file of numbers of shape ({rows}, inputs) is needed"
+        )
+    if count is not None and len(array) != count:
+        raise LinregionsError(f"{option} {path}: {len(array)} points; {count} are needed")
+    if not np.isfinite(array).all():
+        raise LinregionsError(f"{option} {path} holds NaN or infinite values")
+    return array.astype(np.float64)
+
+
+def _box(text: str) -> Box:
+    if text.endswith(".vnnlib"):
+        return Box.from_vnnlib(text)
+    try:
+        if ":" in text:
+            pairs = [side.split(":") for side in text.split(",")]
+            lo, hi = zip(*((float(a), float(b)) for a, b in pairs), strict=True)
+            return Box(np.array(lo), np.array(hi))
+        low, high = text.split(",")
+        return Box(float(low), float(high))
+    except (ValueError, TypeError) as error:
+        if isinstance(error, LinregionsError):
+            raise
+        raise LinregionsError(
+            f"--box={text}: give LO,HI (such as --box=-1,1), LO1:HI1,LO2:HI2,..., or a .vnnlib file"
+        ) from None
+
+
+def _polytope(path: Path) -> Polytope:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            return Polytope(file["A"], file["b"], f"polytope of {path.name}")
+    except LinregionsError as error:
+        raise LinregionsError(f"{path}: {error}") from None
+    except (OSError, ValueError, KeyError, EOFError) as error:
+        raise LinregionsError(
+            f"--polytope {path}: an .npz file with A and b is needed ({error})"
+        ) from None
+    except Exception as error:  # a damaged zip archive raises its own kinds
+        raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
