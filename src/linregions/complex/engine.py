@@ -30,7 +30,7 @@ from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
-FIRST = 400  # pieces of one cell that are worth spreading over the cores
+FIRST = 150  # pieces of one cell that are worth spreading over the cores
 
 
 @dataclass
@@ -119,7 +119,8 @@ class Refinement:
         self.faces, self.corners = domain_faces(self.exact, problem.domain.describe())
         self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
         self.net = layers_of(self.compiled)
-        self.errors = bounds(self.compiled)
+        with np.errstate(over="ignore", invalid="ignore"):  # no bound is an infinite one
+            self.errors = np.nan_to_num(bounds(self.compiled), nan=np.inf, posinf=np.inf)
         self.domain = _domain_rows(self.compiled)
         self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
         self.stop = Event()
@@ -321,6 +322,15 @@ class _Worker:
                 told = referee.answers()
 
 
+def _each(task: Callable[[Output], None], outputs: list[Output]) -> None:
+    """Do it for every output, on all cores where there is enough to do."""
+    if len(outputs) < 2 or sum(int(o.st[K.HELD]) for o in outputs) < 20_000:
+        for o in outputs:
+            task(o)
+    else:
+        list(_executor().map(task, outputs))
+
+
 def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: int):
     """The new complex from what the hosts have written."""
     start = np.zeros(tally.shape, np.int64)
@@ -328,9 +338,12 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: 
     counts = tally.sum(axis=1, dtype=np.int64)
     at = np.concatenate([[0], np.cumsum(counts)])
     ptr = np.zeros(at[-1] + 1, np.int64)
-    for o in outputs:
+
+    def count(o: Output) -> None:
         h = o.st[K.HELD]
         K.lengths(o.name[:h], o.dim[:h], o.size[:h], start, at, ptr)
+
+    _each(count, outputs)
     np.cumsum(ptr, out=ptr)
     idx = np.empty(ptr[-1], np.int32)
     own = np.empty(counts[k - 1], np.int32)
@@ -338,13 +351,15 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: 
     parent = np.empty(counts[k], np.int32)
     bits = np.empty((counts[k], (rows + 63) // 64), np.uint64)
     low = (1 << K.RANK) - 1
-    while outputs:
-        o = outputs.pop()
+
+    def write(o: Output) -> None:
         h, v, c = o.st[K.HELD], o.st[K.POINTS], o.st[K.PIECES]
         K.links(k, o.name[:h], o.dim[:h], o.size[:h], o.own[:h], o.facets, start, at, ptr, idx, own)
         to = start[0, o.vertex[:v] >> K.RANK] + (o.vertex[:v] & low)
         x[to], r[to] = o.x[:v], o.r[:v]
         to = start[k, o.cell[:c] >> K.RANK] + (o.cell[:c] & low)
         parent[to], bits[to] = o.parent[:c], o.bits[:c]
+
+    _each(write, outputs)
     new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     return new, parent, bits
