@@ -4,8 +4,8 @@ Networks of the shared data over [-1, 1]^k, k = 2, 2, 3, 4; two threads, compila
 and adjacency included. Beside it in the same run: the count alone (the last layer's cells are not
 built), the search engine, the plain matrix products of the hidden layers at every vertex (numpy,
 two threads), and other programs: --peer CASE=COMMAND (repeatable) runs a command that prints one
-JSON object with "seconds" (and "regions"). Memory is the peak above what the process held before,
-measured in a process of its own; time against size is that of 2-[w, w, w] networks.
+JSON object with "seconds" (and "regions"). Memory: what the finished complex holds, and the peak of
+a process of its own above the imports; time against size is that of 2-[w, w, w] networks.
 """
 
 # ruff: noqa: E402 (the number of threads is read when numpy loads)
@@ -63,7 +63,7 @@ def random_net(width: int, inputs: int = 2) -> lr.Network:
 def peak(case: str) -> dict[str, Any]:
     """Memory of one case in a process of its own: peak and kept, above the imports."""
     code = f"""
-import complex_against_peers as here, common, json, gc
+import complex_against_peers as here, common, json, gc, tracemalloc
 net = here.case_net({case!r})
 lr = here.lr
 here.whole(here.random_net(6, net.inputs))
@@ -71,9 +71,14 @@ gc.collect()
 before = common.status("VmRSS")
 cells = here.whole(net)
 top = common.status("VmHWM")
+count = cells.cells
+del cells
 gc.collect()
-kept = common.status("VmRSS")
-print(json.dumps({{"cells": cells.cells, "peak": top - before, "kept": kept - before}}))
+tracemalloc.start()
+cells = here.whole(net)
+gc.collect()
+kept = tracemalloc.get_traced_memory()[0] / 2**20
+print(json.dumps({{"cells": cells.cells, "peak": top - before, "kept": kept}}))
 """
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True,

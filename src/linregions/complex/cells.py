@@ -18,6 +18,7 @@ from ..network import Network
 from ..units import Pointwise
 from . import geometry
 from .engine import Refined, Refinement
+from .lattice import Faces
 
 if TYPE_CHECKING:
     from ..regions import Region
@@ -74,15 +75,17 @@ class CellComplex:
         self.complete = refined.complete
         self.seconds = refined.seconds
         self.stats = dict(refined.stats)
-        self._engine = engine
+        self._compiled, self._exact = engine.compiled, engine.exact
         self._refined = refined.without_faces()
         faces = refined.faces
         self._at = faces.at
-        self._ptr = faces.ptr
-        self._idx = faces.idx
+        self._lists = [_list(faces, d) for d in range(1, self.dimension + 1)]
         self.facet_row = faces.own
-        self.points = faces.x * engine.compiled.unit
-        self.vertex_error = faces.r * float(np.max(engine.compiled.unit, initial=1.0))
+        self.points = faces.x
+        self.points *= engine.compiled.unit  # powers of two: exact, and no copy
+        error = faces.r * float(np.max(engine.compiled.unit, initial=1.0))
+        self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
+        self.vertex_error[error == 0.0] = 0.0
         if self.euler != 1:
             raise ArithmeticError(
                 f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
@@ -110,9 +113,10 @@ class CellComplex:
         """Facets of the faces of dimension d: ``idx[ptr[i]:ptr[i + 1]]`` are those of face i."""
         if not 1 <= d <= self.dimension:
             raise LinregionsError(f"faces({d}) of a complex of dimension {self.dimension}")
-        low, high = self._at[d], self._at[d + 1]
-        ptr = self._ptr[low : high + 1]
-        return ptr - ptr[0], self._idx[ptr[0] : ptr[-1]] - np.int32(self._at[d - 1])
+        ptr, idx = self._lists[d - 1]
+        if ptr is None:
+            ptr = np.arange(0, len(idx) + 1, 2, dtype=np.int32)
+        return ptr, idx
 
     @cached_property
     def edges(self) -> np.ndarray:
@@ -122,7 +126,7 @@ class CellComplex:
     @cached_property
     def facet_layer(self) -> np.ndarray:
         """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
-        ends = self._engine.compiled.program.layers_cut[1:]
+        ends = self._compiled.program.layers_cut[1:]
         layer = np.searchsorted(ends, self.facet_row, side="right") + 1
         return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
 
@@ -202,7 +206,7 @@ class CellComplex:
 
     def _bits(self, cells: np.ndarray) -> np.ndarray:
         """Patterns as 0 and 1, (n, rows)."""
-        return self._refined.bits_of(cells, self._engine.compiled.cuts)
+        return self._refined.bits_of(cells, self._compiled.cuts)
 
     def signs(self, cells: Any = None) -> np.ndarray:
         """(n, rows) int8 signs of all breakpoints: +1 above, -1 at or below."""
@@ -242,7 +246,7 @@ class CellComplex:
 
         (i,) = self._chosen(cell)
         signs = self.signs([i])[0]
-        return Region(self.problem, self._engine.exact, signs, self.interior_points[i])
+        return Region(self.problem, self._exact, signs, self.interior_points[i])
 
     # -- linear regions -----------------------------------------------------------------
 
@@ -254,7 +258,7 @@ class CellComplex:
 
         every = np.arange(self.cells)
         search: Any = SimpleNamespace(
-            rational=self._engine.exact, compiled=self._engine.compiled, coincidences=0
+            rational=self._exact, compiled=self._compiled, coincidences=0
         )
         leaves = Leaves(self._bits(every), np.zeros((self.cells, self.dimension)), {})
         merger = Merger(search, [leaves])
@@ -307,6 +311,17 @@ class CellComplex:
             f"CellComplex({self.cells:,} cells of dimension {self.dimension}, faces "
             f"{self.face_counts})"
         )
+
+
+def _list(faces: Faces, d: int) -> tuple[np.ndarray | None, np.ndarray]:
+    """Facets of the d-faces, numbered within their dimension; edges need no ``ptr``."""
+    low, high = faces.ptr[faces.at[d]], faces.ptr[faces.at[d + 1]]
+    idx = faces.idx[low:high]
+    idx -= np.int32(faces.at[d - 1])
+    if d == 1:
+        return None, idx
+    ptr = faces.ptr[faces.at[d] : faces.at[d + 1] + 1] - low
+    return ptr.astype(np.int32 if len(idx) < 2**31 else np.int64), idx
 
 
 def compose(network: Network, patterns: np.ndarray) -> np.ndarray:

@@ -93,7 +93,7 @@ def level_set(complex_: CellComplex) -> LevelSet:
     if k > 3:
         raise LinregionsError("level sets are drawn out in 1 to 3 dimensions, not in 4")
     fine = complex_of(replace(complex_.problem, network=with_outputs(net)))
-    head = fine.signs()[:, complex_._engine.compiled.cuts :] > 0
+    head = fine.signs()[:, complex_._compiled.cuts :] > 0
     winner = _winner(head, net.outputs)
     a, b = fine.facet_cells.T
     chosen = np.flatnonzero((b >= 0) & (winner[a] != winner[b]))
