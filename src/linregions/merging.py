@@ -8,6 +8,7 @@ Cells of one map are then joined through shared facets (`Merger.linear`).
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
@@ -95,7 +96,10 @@ class Merger:
                 owner[range(hi - lo), P.cut_unit[lo:hi] - base] = 1
                 piece = self.signs[:, lo:hi].astype(np.int64) @ owner
             pieces.append(piece)
-            slopes.append(P.pieces[P.first_piece[base:end] + piece, 0])
+            if len(layer.units.kinds) == 1 and len(layer.units.kinds[0].slopes) == 2:
+                slopes.append(np.where(piece > 0, *map(float, layer.units.kinds[0].slopes[::-1])))
+            else:
+                slopes.append(P.pieces[P.first_piece[base:end] + piece, 0])
         return pieces, slopes
 
     def _fingerprints(self, signs: np.ndarray) -> np.ndarray:
@@ -104,8 +108,16 @@ class Merger:
         v = rng.integers(1, PRIME, self.compiled.k + 1, dtype=np.int64)
         mix = rng.integers(1, PRIME, self.compiled.network.outputs, dtype=np.int64)
         point, mix = v.astype(np.uint64), mix.astype(np.uint64)
-        arguments: Any = (*tables(self.compiled), point, mix, signs)
-        return np.asarray(evaluate(*arguments))
+        known = (*tables(self.compiled), point, mix)
+
+        def some(part: np.ndarray) -> np.ndarray:
+            arguments: Any = (*known, part)
+            return np.asarray(evaluate(*arguments))
+
+        if len(signs) < 4096:
+            return some(signs)
+        with ThreadPoolExecutor() as pool:  # the kernel holds no lock
+            return np.concatenate(list(pool.map(some, np.array_split(signs, 8))))
 
     def _confirm(self, first: np.ndarray, same: np.ndarray) -> np.ndarray:
         """Labels after comparing, in rationals, the patterns whose fingerprints agree."""

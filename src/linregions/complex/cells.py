@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from ..regions import Region
     from .levels import LevelSet
 
+KEEP = 1 << 26  # bytes of maps that are kept once all have been asked for
 CHUNK = 1 << 21  # entries of forms that are held at once while maps are composed
 
 
@@ -86,6 +87,7 @@ class CellComplex:
         error = faces.r * float(np.max(engine.compiled.unit, initial=1.0))
         self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
         self.vertex_error[error == 0.0] = 0.0
+        self._maps: tuple[np.ndarray, np.ndarray] | None = None
         if self.euler != 1:
             raise ArithmeticError(
                 f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
@@ -221,6 +223,8 @@ class CellComplex:
 
     def affine_maps(self, cells: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
+        if cells is None and self._maps is not None:
+            return self._maps
         chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
         W = np.empty((len(chosen), net.outputs, k))
         b = np.empty((len(chosen), net.outputs))
@@ -229,6 +233,9 @@ class CellComplex:
         for at in range(0, len(chosen), step):
             out = compose(net, self.patterns(chosen[at : at + step]))
             W[at : at + step], b[at : at + step] = out[:, :, :k], out[:, :, k]
+        if cells is None and W.nbytes < KEEP:
+            W.flags.writeable = b.flags.writeable = False
+            self._maps = W, b
         return W, b
 
     def embed(self, y: np.ndarray) -> np.ndarray:
@@ -257,9 +264,7 @@ class CellComplex:
         from ..search.engine import Leaves
 
         every = np.arange(self.cells)
-        search: Any = SimpleNamespace(
-            rational=self._exact, compiled=self._compiled, coincidences=0
-        )
+        search: Any = SimpleNamespace(rational=self._exact, compiled=self._compiled, coincidences=0)
         leaves = Leaves(self._bits(every), np.zeros((self.cells, self.dimension)), {})
         merger = Merger(search, [leaves])
         merger.affine()
