@@ -49,7 +49,7 @@ def one(shape, largest, biases, domain, options: argparse.Namespace) -> dict:
     for seed in range(1 if options.quick else options.networks):
         net = lr.Network.from_layers(draw(shape, largest, biases, seed))
         spent, answer = common.best(
-            lambda net=net: lr.count(net, domain, seconds=options.seconds),
+            lambda net=net: lr.count(net, domain, engine="search", seconds=options.seconds),
             3 if options.seconds >= 1 else 1,
             0.2,
         )

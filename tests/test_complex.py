@@ -4,6 +4,7 @@ import threading
 
 import numpy as np
 import pytest
+from data import shared
 from helpers import gaussian, patterns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -415,3 +416,31 @@ def test_small_arrays_grow(monkeypatch):
     monkeypatch.setattr(lattice, "output", small)
     assert len(tiny.name) == 8
     assert lr.subdivide(net, lr.Box(-1, 1)).face_counts == expected.face_counts
+
+
+@pytest.mark.parametrize(
+    ("name", "regions"), [("A", 14_353), ("B", 262_431), ("C", 133_592), ("D", 146_603)]
+)
+def test_counts_that_two_other_programs_confirm(name, regions):
+    net = lr.load(shared(f"bench/{name}.npz"))
+    assert lr.count(net, lr.Box(-1, 1), engine="complex") == regions
+
+
+def test_patterns_are_those_of_the_framework_the_network_comes_from():
+    torch = pytest.importorskip("torch")
+    torch.manual_seed(3)
+    model = torch.nn.Sequential(
+        torch.nn.Linear(2, 9), torch.nn.ReLU(), torch.nn.Linear(9, 7), torch.nn.LeakyReLU(0.25),
+        torch.nn.Linear(7, 3),
+    ).double()  # fmt: skip
+    cells = lr.subdivide(model, lr.Box(-2, 2))
+    x, found = torch.tensor(cells.interior_points), []
+    for layer in model:
+        x = layer(x)
+        if isinstance(layer, torch.nn.Linear):
+            found.append(x.detach().numpy() > 0)
+    wide = cells.volumes > 1e-9
+    assert (np.concatenate(found[:-1], axis=1)[wide] == cells.patterns(wide)).all()
+    W, b = cells.affine_maps()
+    at = np.einsum("noi,ni->no", W, cells.interior_points) + b
+    np.testing.assert_allclose(at, x.detach().numpy(), atol=1e-12)

@@ -352,7 +352,7 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     shape = "-".join(map(str, (net.inputs, *net.widths, net.outputs)))
     least = "" if r.complete else "at least "
     where = r.domain.replace("R^n", f"R^{net.inputs}").replace("]^n", f"]^{net.inputs}")
-    if r.dimension < net.inputs:
+    if r.dimension < net.inputs and not where.startswith(("plane", "segment", "line")):
         where += f" (in effect {r.dimension}-dimensional)"
     rate = (r.also.get("activation", int(answer))) / max(r.seconds, 1e-9)
     lines = [
