@@ -327,7 +327,9 @@ def test_threads_change_nothing(monkeypatch):
     monkeypatch.setattr(engine, "threads", lambda: 1)
     two = lr.subdivide(net, lr.Box(-1, 1))
     assert one.face_counts == two.face_counts
-    assert (one.points == two.points).all()
+    # coordinates may differ, within their bounds: rows reach a cell by other updates
+    known = (one.vertex_error + two.vertex_error)[:, None]
+    assert (np.abs(one.points - two.points) <= known).all()
     assert (one.signs() == two.signs()).all()
     assert (one.facet_row == two.facet_row).all()
 

@@ -1,8 +1,9 @@
 """The refinement of a domain, layer by layer, on all cores.
 
 A *round* refines all cells by rows of one layer (a layer with many units over few cells is
-taken in two rounds, so that there is work for every core). Threads take ranges of cells; the
-kernels hold no lock. Cells in which a sign is open are settled one by one in rational arithmetic.
+taken in several, so that there is work for every core and no cell falls into too many pieces).
+Threads take ranges of cells; the kernels hold no lock. Cells in which a sign is open are settled
+one by one in rational arithmetic.
 """
 
 from __future__ import annotations
@@ -136,9 +137,10 @@ class Refinement:
             few = k + 1
             while sum(comb(few, i) for i in range(k + 1)) < FIRST:
                 few += 1
-            if cells < 50 and last - first > 1.5 * few:
+            while cells < 50 and last - first > 1.5 * few:
                 out.append(Round(layer, first, first + few))
                 first += few
+                few *= 4
             if last > first:
                 out.append(Round(layer, first, last))
             cells *= 1 << min(last - int(table[layer, 1]), 20)
