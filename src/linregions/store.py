@@ -6,7 +6,6 @@ A file appears under its name only when it is complete: it is written beside it 
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from . import files
 from .errors import LinregionsError
 from .search.engine import Leaves
 
@@ -22,15 +22,7 @@ FORMATS = (".npz", ".parquet")
 
 def check_target(path: str | Path) -> Path:
     """A path that can be written, with a known suffix."""
-    path = Path(path)
-    if path.suffix not in FORMATS:
-        raise LinregionsError(
-            f"{path}: unknown output type; give a name ending in .npz or .parquet"
-        )
-    if not path.parent.is_dir():
-        raise LinregionsError(f"{path}: the folder {path.parent} does not exist")
-    if path.is_dir():
-        raise LinregionsError(f"{path} is a folder; give the name of a file")
+    path = files.check_target(path, FORMATS)
     if path.suffix == ".parquet":
         _pyarrow()
     return path
@@ -42,17 +34,13 @@ def writer(path: Path) -> Iterator[Callable[[Leaves, np.ndarray], None]]:
 
     The metadata set as ``write.metadata`` before the end goes into the file.
     """
-    beside = path.with_name(f".{path.name}.{os.getpid()}.part")
-    sink = _Parquet(beside) if path.suffix == ".parquet" else _Npz(beside)
-    try:
-        yield sink  # type: ignore[misc]
-        sink.close()
-        os.replace(beside, path)
-    except OSError as error:
-        raise LinregionsError(f"{path} cannot be written: {error.strerror or error}") from None
-    finally:
-        sink.abandon()
-        beside.unlink(missing_ok=True)
+    with files.beside(path) as part:
+        sink = _Parquet(part) if path.suffix == ".parquet" else _Npz(part)
+        try:
+            yield sink  # type: ignore[misc]
+            sink.close()
+        finally:
+            sink.abandon()
 
 
 class _Npz:

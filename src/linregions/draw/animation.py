@@ -10,7 +10,7 @@ import numpy as np
 
 from ..domain import Domain
 from ..errors import LinregionsError
-from .files import beside, check_target
+from ..files import beside, check_target
 from .html import page
 from .packages import need
 from .plane import draw

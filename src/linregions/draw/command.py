@@ -13,6 +13,7 @@ from cyclopts import App, Parameter
 
 from ..domain import Domain, Space
 from ..errors import LinregionsError
+from ..files import beside, check_target
 from ..where import (
     BoxOption,
     PlaneOption,
@@ -22,7 +23,6 @@ from ..where import (
     Where,
     read_points,
 )
-from .files import beside, check_target
 from .subject import check_choice, complex_of, in_domain
 
 FIGURES = (".png", ".svg", ".pdf")

@@ -20,9 +20,9 @@ import numpy as np
 
 from ..domain import Domain
 from ..errors import LinregionsError
+from ..files import beside, check_target
 from .classes import boundary, pieces, winners
 from .colours import SIZE, label_colours, layer_colours, palette, region_colours
-from .files import beside, check_target
 from .growth import Growth
 from .plane import FEW, cell_depths, class_colours, spectral_norms
 from .subject import axis_names, complex_of, in_domain, where

@@ -9,8 +9,8 @@ import numpy as np
 
 from ..domain import Domain
 from ..errors import LinregionsError
+from ..files import beside, check_target
 from .colours import layer_colours, palette, region_colours
-from .files import beside, check_target
 from .packages import need
 from .plane import cell_depths, fans, spectral_norms
 from .subject import axis_names, check_choice, complex_of, counts

@@ -1,4 +1,4 @@
-"""Writing pictures: a file appears under its name only when it is complete."""
+"""Writing results: a file appears under its name only when it is complete."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from ..errors import LinregionsError
+from .errors import LinregionsError
 
 
 def check_target(path: str | Path, formats: tuple[str, ...]) -> Path:
