@@ -522,7 +522,8 @@ def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, err
         new = count
         for a in range(count):
             i = np.int64(act[d, a])
-            f, m, minus, plus = np.int64(F[d, i, FIRST]), 0, 0, 0
+            f, m = np.int64(F[d, i, FIRST]), np.int64(0)
+            minus, plus = np.int64(0), np.int64(0)
             for e in range(f, f + F[d, i, COUNT]):
                 side = F[d - 1, facets[d, e], MASK]
                 m |= side
@@ -668,7 +669,7 @@ def refine(
             _facets(
                 k, reach, N[MADE, k - 1], net.row_unit, net.place, rows.Z, F, facet, error, domain
             )
-        open_ = at = 0
+        open_ = at = np.int64(0)  # of one type from the first: literals would compile twice
         for c in range(cuts):
             n = np.int64(L.cut[c])
             open_, found, at = _signs(
