@@ -21,6 +21,21 @@ RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 NEAR = (*KINDS, "ulp", "concurrent", "duplicate", "scaled")
 
 
+def clear(net, x):
+    """Where floats can tell the piece of a unit: its breakpoints are 1e-9 away or more.
+
+    A unit that vanishes on a whole cell is within rounding of its breakpoint everywhere there.
+    """
+    out = []
+    for n, layer in enumerate(net.layers, start=1):
+        z = net.upto(n).evaluate(x)
+        kinds = [layer.units.kinds[w] for w in layer.units.which]
+        gaps = [np.min([np.abs(z[:, i] - float(t)) for t in a.breaks], axis=0)
+                for i, a in enumerate(kinds)]  # fmt: skip
+        out.append(np.stack(gaps, axis=1) > 1e-9 * (1 + np.abs(z)))
+    return np.concatenate(out, axis=1)
+
+
 def check(cells, net):
     """What must hold of every complex: Euler, measures, neighbours, patterns."""
     net = lr.load(net)
@@ -46,8 +61,9 @@ def check(cells, net):
     assert (signs[a, row] != signs[b, row]).all()
     # the framework's own evaluation, where a cell is wide enough for floats
     wide = cells.volumes > 1e-6 * cells.volumes.sum()
-    mine = cells.patterns(wide)
-    assert (net.patterns(cells.embed(cells.interior_points[wide])) == mine).all()
+    inside = cells.embed(cells.interior_points[wide])
+    same = net.patterns(inside) == cells.patterns(wide)
+    assert (same | ~clear(net, inside)).all()
     W, shift = cells.affine_maps()
     at = np.einsum("noi,ni->no", W, cells.interior_points) + shift
     np.testing.assert_allclose(
