@@ -292,8 +292,8 @@ class _Worker:
 
     def _collect(self) -> None:
         st = self.out.st
-        self.doubtful += self.out.doubtful[: st[K.FACES]].tolist()
-        st[K.FACES] = 0
+        self.doubtful += self.out.doubtful[: st[K.DOUBTFUL]].tolist()
+        st[K.DOUBTFUL] = 0
 
     def range(self, begin: int, end: int) -> None:
         """Refine the cells of a range."""

@@ -25,7 +25,7 @@ from ..search.lp import OPTIONS, inner
 from .forms import bound, compose
 
 DONE, DOUBT, LOCAL, FULL = range(4)  # finished; a sign is open; local arrays or output too small
-NEXT, CELLS, LEFT, HELD, LISTED, POINTS, PIECES, FACES, ASKED = range(9)  # places in st
+NEXT, LEFT, HELD, LISTED, POINTS, PIECES, DOUBTFUL, ASKED = range(8)  # places in st
 RANK = 24  # bits of a name that hold the place among the pieces of an old face
 UNKNOWN = 2
 PLUS, MINUS = 1, 2  # bits of a mask
@@ -144,7 +144,7 @@ def output(k: int, rows: int, pieces: int) -> Output:
     """An empty output for about ``pieces`` faces."""
     cells = pieces // 2 + 2
     return Output(
-        np.zeros(9, np.int64), np.empty(pieces, np.int64), np.empty(pieces, np.int8),
+        np.zeros(8, np.int64), np.empty(pieces, np.int64), np.empty(pieces, np.int8),
         np.empty(pieces, np.int32), np.empty(pieces, np.int32), np.empty(5 * pieces, np.int64),
         np.empty(cells, np.int64), np.empty((cells, k)), np.empty(cells), np.empty(cells, np.int64),
         np.empty(cells, np.int32), np.empty((cells, (rows + 63) // 64), np.uint64),
@@ -690,15 +690,14 @@ def refine(
             st[ASKED] = open_
             if end == begin + 1:
                 return DOUBT
-            if st[FACES] == len(O.doubtful):
+            if st[DOUBTFUL] == len(O.doubtful):
                 return FULL
-            O.doubtful[st[FACES]] = cell
-            st[FACES] += 1
+            O.doubtful[st[DOUBTFUL]] = cell
+            st[DOUBTFUL] += 1
             continue
         if not count_only and not _emit(k, cell, N, F, facets, act, V, bits, old, O, tally):
             return FULL
         st[LEFT] += N[ALIVE, k]
-        st[CELLS] += 1
     st[NEXT] = end
     return DONE
 

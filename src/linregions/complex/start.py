@@ -10,7 +10,7 @@ from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import UNIT
 from ..errors import LinregionsError
-from ..search.exact import Exact, Point, Row, interior_point, minimise, value
+from ..search.exact import Exact, Point, Row, inside, is_bounded, value
 from .lattice import Faces
 
 HARD = 2_000_000  # subsets of inequalities that are still tried
@@ -69,20 +69,11 @@ def _faces(k, levels, below, facets, points) -> Faces:
 
 
 def _check_bounded(rows: list[Row], k: int, name: str) -> None:
-    inside = interior_point(rows, k)
-    if inside is None:
+    if not is_bounded(rows, inside(rows, k, name)):
         raise LinregionsError(
-            f"{name} has no interior: it is empty or flat; a flat domain is a Slice of a "
-            "full-dimensional one"
+            f"{name} is unbounded, and a cell complex needs a bounded domain; give a box, "
+            'or count with engine="search"'
         )
-    for j in range(k):
-        for s in (1, -1):
-            goal = [fmpz(s if i == j else 0) for i in range(k + 1)]
-            if minimise(rows, inside, goal).direction is not None:
-                raise LinregionsError(
-                    f"{name} is unbounded, and a cell complex needs a bounded domain; give a box, "
-                    'or count with engine="search"'
-                )
 
 
 def _vertices(rows: list[Row], k: int, name: str) -> tuple[list[Point], list[set[int]]]:

@@ -13,7 +13,8 @@ import numpy as np
 
 from ..complex import line
 from ..complex.line_exact import ExactBreaks, ExactLine, difference
-from ..complex.line_program import Swept, cores, prepare, sweep
+from ..complex.engine import threads as cores
+from ..complex.line_program import Swept, prepare, sweep
 from ..counting import Status, check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from flint import fmpq, fmpz
+from flint import fmpq
 
 from .exact import (
     ZERO,
@@ -14,7 +14,7 @@ from .exact import (
     Row,
     beyond,
     interior_point,
-    minimise,
+    is_bounded,
     negative,
     reduced,
     sign,
@@ -188,14 +188,7 @@ def _parallel(a: Row, b: Row) -> bool:
 
 def bounded(exact: Exact, signs: np.ndarray, x: Point) -> bool:
     """Whether the cell is bounded (exact)."""
-    rows, _ = cell_rows(exact, signs)
-    k = exact.k
-    for j in range(k):
-        for s in (1, -1):
-            goal = [fmpz(s if i == j else 0) for i in range(k + 1)]
-            if minimise(rows, x, goal).direction is not None:
-                return False
-    return True
+    return is_bounded(cell_rows(exact, signs)[0], x)
 
 
 def locate(exact: Exact, x: Point, seed: int = 0) -> tuple[np.ndarray, Point]:

@@ -14,10 +14,9 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..domain import Restricted
-from ..errors import LinregionsError
 from ..rational import to_fmpq
 from . import kernel as K
-from .exact import Exact, Point, Row, interior_point, minimise, negative, point_of, value
+from .exact import Exact, Point, Row, inside, minimise, negative, point_of, value
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
 
@@ -135,13 +134,7 @@ class Search:
         return x + 0.3 * min(radius, 1.0) * step / np.linalg.norm(step)
 
     def _rational_witness(self, domain: list[Row]) -> Point:
-        x = interior_point(domain, self.compiled.k)
-        if x is None:
-            raise LinregionsError(
-                f"{self.problem.domain.describe()} has no interior: it is empty or flat; a flat "
-                "domain is a Slice of a full-dimensional one"
-            )
-        return x
+        return inside(domain, self.compiled.k, self.problem.domain.describe())
 
     # -- moving -----------------------------------------------------------------------
 

@@ -17,6 +17,7 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import INPUT, ONE
+from ..errors import LinregionsError
 from ..rational import IntMatrix, integers, to_fmpq
 from ..units import Pointwise
 from .program import Compiled
@@ -189,6 +190,28 @@ def interior_point(rows: list[Row], k: int) -> Point | None:
     if found.point is None or found.point[k] <= 0:
         return None
     return found.point[:k]
+
+
+def inside(rows: list[Row], k: int, name: str) -> Point:
+    """`interior_point` of a domain, which must have one."""
+    x = interior_point(rows, k)
+    if x is None:
+        raise LinregionsError(
+            f"{name} has no interior: it is empty or flat; a flat domain is a Slice of a "
+            "full-dimensional one"
+        )
+    return x
+
+
+def is_bounded(rows: list[Row], x: Point) -> bool:
+    """Whether ``{rows >= 0}`` is bounded, from an interior point."""
+    k = len(x)
+    for j in range(k):
+        for s in (1, -1):
+            goal = [fmpz(s if i == j else 0) for i in range(k + 1)]
+            if minimise(rows, x, goal).direction is not None:
+                return False
+    return True
 
 
 class Exact:
