@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..complex import line
-from ..complex.line_exact import ExactBreaks, ExactLine, difference
 from ..complex.engine import threads as cores
+from ..complex.line_exact import ExactBreaks, ExactLine, difference
 from ..complex.line_program import Swept, prepare, sweep
 from ..counting import Status, check_kind
 from ..domain import Line, Segment
