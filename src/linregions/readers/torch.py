@@ -20,7 +20,8 @@ from torch import nn
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
 from ..units import ABS, HARDTANH, RELU, RELU6, Activation, clip, leaky_relu
-from .values import Builder, Shape, Value, concatenated, constant, floats, stripped, words
+from .builder import Builder
+from .values import Shape, Value, concatenated, constant, floats, stripped, words
 
 
 def read(module: nn.Module, shape: Sequence[int] | None = None) -> Network:
