@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import reduce
 from math import prod
 
 import numpy as np
@@ -15,7 +16,8 @@ from ..errors import LinregionsError
 from ..network import Layer, Network
 from ..units import Activation, MaxUnits, Pointwise, Units
 from .addends import Addend
-from .values import Shape, Value, concatenated
+from .kinds import at_least, at_most
+from .values import Shape, Value, concatenated, constant
 
 # Notes that begin with one of these are listed by themselves by ``linregions info``.
 ROUNDED = "rounded: "
@@ -33,6 +35,11 @@ class Builder:
     def input(self, shape: Shape) -> Value:
         """The value of the network's input."""
         return Value(tuple(shape), (Addend(INPUT, prod(shape)),))
+
+    def count(self, op: str, layers_before: int) -> None:
+        """Count an operator that added no layer: it was compiled away."""
+        if len(self.layers) == layers_before:
+            self.compiled[op] += 1
 
     def note(self, text: str) -> None:
         """Keep one line for `Network.notes`, once."""
@@ -74,6 +81,20 @@ class Builder:
     def smallest(self, values: Sequence[Value]) -> Value:
         """The smallest of several values: ``min(a, b) = -max(-a, -b)``."""
         return -self.largest([-v for v in values])
+
+    def extremum(
+        self, values: Sequence[Value], levels: Sequence[np.ndarray], lowest: bool = False
+    ) -> Value:
+        """Max (or Min) of values and constants: of one value and constants a pointwise unit."""
+        if len(values) != 1 or not levels:
+            every = [*values, *(constant(level) for level in levels)]
+            return self.smallest(every) if lowest else self.largest(every)
+        level = reduce(np.minimum if lowest else np.maximum, levels)
+        shape = np.broadcast_shapes(values[0].shape, level.shape)
+        make = at_most if lowest else at_least
+        known = {t: make(t) for t in set(level.ravel().tolist())}
+        kinds = [known[t] for t in np.broadcast_to(level, shape).ravel().tolist()]
+        return self.pointwise(values[0].broadcast(shape), kinds)
 
     def winners(self, value: Value, groups: np.ndarray, shape: Shape) -> Value:
         """The maximum over each group of entries of a value.

@@ -29,10 +29,6 @@ SELECTIONS = words(
     "Reshape Flatten Transpose Squeeze Unsqueeze Slice Gather GatherElements GatherND Split "
     "Expand Tile DepthToSpace SpaceToDepth"
 )
-UNITS = words(
-    "Abs Clip GlobalMaxPool HardSigmoid LeakyRelu Max MaxPool Min PRelu ReduceMax ReduceMin Relu "
-    "Shrink ThresholdedRelu"
-)
 PASSIVE = words("Identity Cast Dropout Reshape Flatten Squeeze Unsqueeze")
 AT_THE_END = words("Softmax LogSoftmax Sigmoid ArgMax")
 CURVED = words(
@@ -243,10 +239,11 @@ class _Reader:
             return self._select(node, arguments)
         if op not in TABLE:
             raise UnsupportedNetwork(_refusal(op))
-        if op not in UNITS:
-            self.builder.compiled[op] += 1
         version = max((o.version for o in self.model.opset_import if not o.domain), default=1)
-        return [TABLE[op](Call(self.builder, node, label, arguments, version))]
+        before = len(self.builder.layers)
+        out = TABLE[op](Call(self.builder, node, label, arguments, version))
+        self.builder.count(op, before)
+        return [out]
 
     def _select(self, node: onnx.NodeProto, arguments: list[Tensor | None]) -> list[Tensor]:
         value, *rest = arguments

@@ -9,10 +9,10 @@ import numpy as np
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..units import ABS, RELU, Activation, leaky_relu
-from .kinds import at_least, at_most, between, hard_sigmoid, soft_shrink, threshold
+from .kinds import between, hard_sigmoid, soft_shrink, threshold
 from .onnx_call import FLOAT_TYPES, Call, Tensor, type_name
 from .onnx_windows import WINDOWS
-from .values import Value, concatenated, constant, inverse
+from .values import Value, chosen, concatenated, constant, inverse
 
 LARGEST = float(np.finfo(np.float32).max)
 
@@ -110,23 +110,15 @@ def _shrink(c: Call) -> Value:
 
 
 def _extremum(lowest: bool) -> Callable[[Call], Value]:
-    """Max and Min: with one value and constants a pointwise unit, else max units."""
+    """Max and Min; arguments keep their order unless constants make a pointwise unit."""
 
     def run(c: Call) -> Value:
         places = range(len(c.arguments))
         values = [c.value(i) for i in places if isinstance(c.given(i), Value)]
+        if len(values) > 1:
+            return c.builder.extremum([c.value(i) for i in places], [], lowest)
         levels = [c.numbers(i) for i in places if not isinstance(c.given(i), Value)]
-        if len(values) > 1 or not levels:
-            values = [c.value(i) for i in places]
-            return c.builder.smallest(values) if lowest else c.builder.largest(values)
-        level = levels[0]
-        for other in levels[1:]:
-            level = np.minimum(level, other) if lowest else np.maximum(level, other)
-        shape = np.broadcast_shapes(values[0].shape, level.shape)
-        make = at_most if lowest else at_least
-        known = {t: make(t) for t in set(level.ravel().tolist())}
-        kinds = [known[t] for t in np.broadcast_to(level, shape).ravel().tolist()]
-        return c.builder.pointwise(values[0].broadcast(shape), kinds)
+        return c.builder.extremum(values, levels, lowest)
 
     return run
 
@@ -135,11 +127,7 @@ def _where(c: Call) -> Value:
     mask = c.given(0)
     if isinstance(mask, Value):
         raise UnsupportedNetwork("a choice that depends on the input may jump; write it with Max")
-    yes, no = c.value(1), c.value(2)
-    shape = np.broadcast_shapes(mask.shape, yes.shape, no.shape)
-    mask = np.broadcast_to(mask, shape).astype(bool)
-    yes, no = yes.broadcast(shape), no.broadcast(shape)
-    return yes.select(np.where(mask, yes.grid(), -1)) + no.select(np.where(mask, -1, no.grid()))
+    return chosen(mask, c.value(1), c.value(2))
 
 
 def _concat(c: Call) -> Value:

@@ -188,6 +188,14 @@ def concatenated(values: Sequence[Value], axis: int) -> Value:
     return total.select(order)
 
 
+def chosen(mask: np.ndarray, yes: Value, no: Value) -> Value:
+    """Entries of ``yes`` where a constant mask holds, else of ``no``."""
+    shape = np.broadcast_shapes(mask.shape, yes.shape, no.shape)
+    mask = np.broadcast_to(mask, shape).astype(bool)
+    yes, no = yes.broadcast(shape), no.broadcast(shape)
+    return yes.select(np.where(mask, yes.grid(), -1)) + no.select(np.where(mask, -1, no.grid()))
+
+
 def inverse(divisor: np.ndarray) -> np.ndarray:
     """``1 / divisor`` as exact Fractions."""
     if not np.all(divisor):
