@@ -28,7 +28,7 @@ def _by(operator: str, arguments: Make | None = None, name: str = "self") -> Cal
 
 def _of(*names: str) -> Make:
     """Arguments that the module keeps under the operator's names."""
-    return lambda module: {n: getattr(module, n) for n in names}
+    return lambda module: {n: getattr(module, n) for n in names if hasattr(module, n)}
 
 
 def _conv(operator: str) -> Callable[..., Value]:
@@ -79,7 +79,9 @@ def _dropout(builder: Builder, value: Value, module: Any, label: str) -> Value:
 
 
 _pool = _of("kernel_size", "stride", "padding", "dilation", "ceil_mode")
-_mean = _of("kernel_size", "stride", "padding", "ceil_mode", "count_include_pad")
+_mean = _of(
+    "kernel_size", "stride", "padding", "ceil_mode", "count_include_pad", "divisor_override"
+)
 
 LEAVES: dict[Any, Callable[..., Value]] = {
     nn.Linear: _by("linear", _of("weight", "bias"), "input"),
