@@ -108,11 +108,12 @@ def _times_exactly(matrix: Matrix, values: np.ndarray, axis: int) -> Matrix | No
     if is_rational(values) or is_rational(matrix):
         return None
     if sparse.issparse(matrix):
-        coo = matrix.tocoo()
-        entries = exact_product(coo.data, values[coo.coords[axis]])
+        csr = sparse.csr_array(matrix)
+        each = np.repeat(values, np.diff(csr.indptr)) if axis == 0 else values[csr.indices]
+        entries = exact_product(csr.data, each)
         if entries is None:
             return None
-        return sparse.csr_array((entries, coo.coords), shape=matrix.shape)
+        return sparse.csr_array((entries, csr.indices, csr.indptr), shape=csr.shape)
     return exact_product(matrix, values[:, None] if axis == 0 else values[None, :])
 
 
