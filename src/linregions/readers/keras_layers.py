@@ -282,8 +282,8 @@ def _flatten(c: Context, values: list[Value]) -> Value:
     value = values[0]
     if c.first and len(value.shape) > 2:  # Keras moves channels to the end before it flattens
         value = value.select(np.moveaxis(value.grid(), 1, -1))
-    lead = int(value.shape[0])
-    return value.reshaped((lead, value.size // lead))
+    grid = value.grid()
+    return value.select(grid.reshape(len(grid), -1))
 
 
 def _reshape(c: Context, values: list[Value]) -> Value:
