@@ -125,8 +125,11 @@ def _walk(leaves: list[Leaf], shape: Shape) -> Network:
             value = LEAVES[kind](builder, value, module, label)
             builder.count(type(module).__name__, before)
         except (ValueError, IndexError, RuntimeError) as error:
-            if isinstance(error, LinregionsError) and str(error).startswith("module '"):
+            text = str(error)
+            if isinstance(error, LinregionsError) and text.startswith("module '"):
                 raise
+            if isinstance(error, UnsupportedNetwork):
+                raise UnsupportedNetwork(f"{label}: {text}") from error
             raise LinregionsError(
                 f"{label}: does not fit a value of shape {value.shape[1:]} ({error}); give "
                 "shape=, the sizes of one input without the batch dimension"
