@@ -25,6 +25,7 @@ from .draw.command import register as add_draw
 from .errors import LinregionsError
 from .network import Network
 from .readers import load
+from .readers.builder import COMPILED, ROUNDED
 from .search.engine import Search
 from .where import (
     BoxOption,
@@ -196,6 +197,10 @@ def info(model: Model, /, *, json: Json = False) -> int:
         for layer in net.layers
     ]
     problem = restrict(net, Space())
+    notes = {
+        kind: [n.removeprefix(kind) for n in net.notes if n.startswith(kind)]
+        for kind in (COMPILED, ROUNDED)
+    }
     facts = {
         "model": str(model),
         "inputs": net.inputs,
@@ -204,6 +209,8 @@ def info(model: Model, /, *, json: Json = False) -> int:
         "dimension": problem.dimension,
         "hash": net.hash,
         "layers": layers,
+        "compiled_away": notes[COMPILED],
+        "roundings": notes[ROUNDED],
         "notes": list(net.notes),
     }
     if json:
@@ -216,7 +223,7 @@ def info(model: Model, /, *, json: Json = False) -> int:
     if problem.dimension < net.inputs:
         print(f"  over R^n the network sees {problem.dimension} of its {net.inputs} dimensions")
     for note in net.notes:
-        print(f"  note: {note}")
+        print(f"  {note if note.startswith((COMPILED, ROUNDED)) else f'note: {note}'}")
     print(f"  hash {net.hash[:16]}")
     return 0
 
