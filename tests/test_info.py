@@ -50,6 +50,6 @@ def networks():
     yield from_model(model(nodes, ["N", 5], {"c": np.float32(3), "w": f32(5, 2), "v": f32(5, 2)}))
 
 
-@pytest.mark.parametrize("net", networks(), ids=["wide", "tall", "parallel", "residual"])
+@pytest.mark.parametrize("net", list(networks()), ids=["wide", "tall", "parallel", "residual"])
 def test_the_dimension_is_that_of_the_restricted_network(net):
     assert seen_dimension(net) == restrict(net).dimension
