@@ -14,11 +14,13 @@ from .network import Network
 from .units import Pointwise
 
 KINDS = {
+    "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
     "activation": "full-dimensional cells of one activation pattern",
     "linear": "connected sets of cells, joined through facets, that carry the same affine map",
+    "closed": "closed connected sets with one affine map that hold an open set",
     "affine": "distinct affine maps",
 }
-LATER = {"pattern", "closed"}
+SEARCHED = {"pattern", "closed"}  # by no other engine
 ENGINES = ("auto", "search", "complex")
 MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead
 Progress = Callable[["Status"], None]
@@ -116,11 +118,7 @@ class Count(int):
 
 
 def check_kind(kind: str) -> None:
-    """Raise for an unknown or later definition."""
-    if kind in LATER:
-        raise LinregionsError(
-            f"kind {kind!r} is not counted yet; this version counts {', '.join(KINDS)}"
-        )
+    """Raise for an unknown definition."""
     if kind not in KINDS:
         raise LinregionsError(f"unknown kind {kind!r}; give one of {', '.join(KINDS)}")
 
@@ -352,6 +350,12 @@ class _Run:
             also["affine"] = merger.affine()
             if kind == "linear" and complete:
                 return merger.linear(), True
+            if kind == "closed" and complete:
+                from .closed import closed
+
+                answer = closed(merger)
+                also["linear"] = answer.linear
+                return answer.closed, True
         except KeyboardInterrupt:
             return also.get("affine", 1), False
         return also["affine"], complete
