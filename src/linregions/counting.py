@@ -161,7 +161,7 @@ def count(
         connected sets with one affine map that hold an open set; they may be joined through a
         lower-dimensional slice of another cell. ``affine``: distinct affine maps.
         ``pattern``: the patterns of all points of the closed domain, lower-dimensional sets
-        included (Serra et al. 2018); for small networks, some thousand patterns a second.
+        included (Serra et al. 2018); for small networks, some hundred patterns a second.
     exact
         Justify every decision. False makes the search faster, with a tolerance of 1e-13 on rows
         and coordinates scaled to about 1; a complex, ``pattern`` and ``closed`` are always exact.

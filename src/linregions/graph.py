@@ -18,9 +18,11 @@ from .domain import Restricted
 from .errors import LinregionsError
 from .merging import Merger
 from .search.adjacent import APART, SHARED, UNSURE, flips, shared_facets
-from .search.cells import cell_rows, facets, neighbour
+from .search.cells import facets, neighbour
 from .search.engine import Search
-from .search.exact import Row, reduced
+from .search.exact import negative
+
+Key = tuple[Any, ...]  # a row: it has no common factor, so that equal hyperplanes are equal
 
 
 def cells_of(problem: Restricted, exact: bool = True) -> Merger:
@@ -101,8 +103,9 @@ def _by_classes(cells: Merger) -> np.ndarray:
     same list of such rows, and the same signs in all others.
     """
     buckets: dict[tuple[tuple[int, ...], bytes], list[tuple[int, int]]] = {}
+    domain = {tuple(row) for row in cells.exact.domain_rows()}
     for i in range(len(cells.signs)):
-        for row, vanish in _classes(cells, i):
+        for row, vanish in _classes(cells, i, domain):
             rest = cells.signs[i].copy()
             rest[list(vanish)] = 0
             buckets.setdefault((vanish, rest.tobytes()), []).append((i, row))
@@ -122,23 +125,24 @@ def _by_classes(cells: Merger) -> np.ndarray:
     return np.unique(np.concatenate([found, _by_crossing(cells, several)]), axis=0)
 
 
-def _classes(cells: Merger, i: int) -> list[tuple[int, tuple[int, ...]]]:
+def _classes(cells: Merger, i: int, domain: set[Key]) -> list[tuple[int, tuple[int, ...]]]:
     """Rows of a cell, one of each that coincide, and all rows that vanish where it does.
 
     Rows in which the domain ends are left out: nothing lies behind them.
     """
-    signs, total = cells.signs[i].astype(np.int8) * 2 - 1, cells.signs.shape[1]
-    rows, numbers = cell_rows(cells.exact, signs)
-    same: dict[tuple[int, ...], list[int]] = {}
-    for row, c in zip(rows, numbers, strict=True):
-        same.setdefault(tuple(int(a) for a in reduced(row)), []).append(c)
-    varying = set(numbers)
-    zero = [c for c in range(total) if c not in varying and _is_zero(cells.exact.row(c, signs))]
-    return [(cs[0], tuple(sorted(cs + zero))) for cs in same.values() if cs[-1] < total]
-
-
-def _is_zero(row: Row) -> bool:
-    return all(a == 0 for a in row)
+    signs, exact = cells.signs[i].astype(np.int8) * 2 - 1, cells.exact
+    above = (signs > 0).tolist()
+    same: dict[Key, list[int]] = {}
+    zero, c = [], 0
+    for layer in range(len(exact.cut) - 1):
+        for row in exact.rows(layer, signs):  # without a common factor: equal where they coincide
+            if any(row[:-1]):
+                key = tuple(row if above[c] else negative(row))
+                same.setdefault(key, []).append(c)
+            elif row[-1] == 0:
+                zero.append(c)
+            c += 1
+    return [(cs[0], tuple(sorted(cs + zero))) for key, cs in same.items() if key not in domain]
 
 
 def _by_crossing(cells: Merger, rows: list[tuple[int, int]]) -> np.ndarray:

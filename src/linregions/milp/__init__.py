@@ -11,7 +11,7 @@ from collections.abc import Iterator
 
 from ..domain import Restricted
 from ..errors import LinregionsError
-from .cell import thickness
+from .cell import Balls, thickness
 from .formulation import formulate
 from .highs import Solutions
 from .programme import TOLERANCE
@@ -65,9 +65,11 @@ class Referee:
             )
         if not 10 * TOLERANCE <= margin < 1:
             raise LinregionsError(
-                f"milp: margin={margin!r} must be below 1 and at least {10 * TOLERANCE:g}, ten times "
-                "the tolerance of the solver"
+                f"milp: margin={margin!r} must be below 1 and at least {10 * TOLERANCE:g}, ten "
+                "times the tolerance of the solver"
             )
+        if solver not in ("highs", "scip"):
+            raise LinregionsError(f"milp: unknown solver {solver!r}; give 'highs' or 'scip'")
         self.problem, self.kind, self.margin, self.solver = problem, kind, margin, solver
         self.flat = 0
         self._both = solver == "scip" and kind == "activation"
@@ -77,9 +79,10 @@ class Referee:
     def patterns(self) -> Iterator[tuple[int, ...]]:
         """The patterns, piece of every unit, one after the other (HiGHS)."""
         assert self._solutions is not None
+        balls = Balls(self.problem.dimension)
         for on in self._solutions:
             pieces = self.model.pieces(on)
-            if self.kind == "pattern" or thickness(self.problem, pieces) > self.margin:
+            if self.kind == "pattern" or thickness(self.problem, pieces, balls) > self.margin:
                 yield tuple(p for layer in pieces for p in layer)
             else:
                 self.flat += 1

@@ -9,11 +9,12 @@ from ..domain import Restricted
 from ..network import Layer
 from ..rational import rounded
 from ..units import MaxUnits
+from .programme import quiet
 
 VANISH = 1e-12  # a row this small against the sizes that it was added up from is zero
 
 
-def thickness(problem: Restricted, pieces: list[list[int]]) -> float:
+def thickness(problem: Restricted, pieces: list[list[int]], balls: Balls) -> float:
     """Radius of the largest ball in the cell of a pattern, in domain coordinates.
 
     Negative where the cell is empty, near 0 where it has no interior. Inequalities that hold
@@ -23,7 +24,7 @@ def thickness(problem: Restricted, pieces: list[list[int]]) -> float:
     net, k = problem.network, problem.dimension
     values = {INPUT: np.eye(k, k + 1), ONE: np.eye(1, k + 1, k)}
     sizes = {source: abs(v) for source, v in values.items()}
-    A, b = [rounded(problem.A).reshape(-1, k)], [rounded(problem.b)]
+    A, b = [rounded(problem.A)], [rounded(problem.b)]
     for number, (layer, mine) in enumerate(zip(net.layers, pieces, strict=True), start=1):
         z, size = np.zeros((layer.affine.size, k + 1)), np.zeros((layer.affine.size, k + 1))
         for source in (*layer.affine.sources, ONE):
@@ -37,7 +38,7 @@ def thickness(problem: Restricted, pieces: list[list[int]]) -> float:
                 b.append(row[k:])
             elif row[k] < -VANISH * most[k]:
                 return -np.inf
-    return inradius(np.concatenate(A), np.concatenate(b))
+    return balls.inradius(np.concatenate(A), np.concatenate(b))
 
 
 def _units(layer: Layer, z: np.ndarray, size: np.ndarray, pieces: list[int]) -> tuple:
@@ -70,22 +71,29 @@ def _units(layer: Layer, z: np.ndarray, size: np.ndarray, pieces: list[int]) -> 
     return tuple(arrays)
 
 
-def inradius(A: np.ndarray, b: np.ndarray) -> float:
-    """Radius of the largest ball in ``A x <= b``, at most 1; negative where that is empty."""
-    from scipy.optimize import linprog
+class Balls:
+    """Largest inscribed balls, by one HiGHS instance: centre and radius are its columns."""
 
-    k = A.shape[1]
-    if k == 0:
-        return 1.0 if (b >= 0).all() else -np.inf
-    norms = np.linalg.norm(A, axis=1)
-    if (b[norms == 0] < 0).any():
-        return -np.inf
-    result = linprog(
-        np.r_[np.zeros(k), -1.0],
-        A_ub=np.c_[A, norms],
-        b_ub=b,
-        bounds=[(None, None)] * k + [(-1.0, 1.0)],
-        method="highs",
-        options={"primal_feasibility_tolerance": 1e-10},
-    )
-    return float(result.x[-1]) if result.success else -np.inf
+    def __init__(self, k: int) -> None:
+        import highspy
+
+        self.k, self._highs = k, quiet()
+        for _ in range(k):
+            self._highs.addVar(-np.inf, np.inf)
+        self._highs.addVar(-1.0, 1.0)
+        self._highs.changeColCost(k, 1.0)
+        self._highs.changeObjectiveSense(highspy.ObjSense.kMaximize)
+
+    def inradius(self, A: np.ndarray, b: np.ndarray) -> float:
+        """Radius of the largest ball in ``A x <= b``, at most 1; negative where that is empty."""
+        import highspy
+
+        highs, columns = self._highs, np.arange(self.k + 1, dtype=np.int32)
+        if (old := highs.getNumRow()) > 0:
+            highs.deleteRows(old, np.arange(old, dtype=np.int32))
+        for row in np.c_[A, np.linalg.norm(A, axis=1), b]:
+            highs.addRow(-np.inf, row[-1], len(columns), columns, row[:-1].copy())
+        highs.run()
+        if highs.getModelStatus() != highspy.HighsModelStatus.kOptimal:
+            return -np.inf
+        return float(highs.getObjectiveValue())

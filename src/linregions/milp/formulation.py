@@ -28,7 +28,7 @@ from ..errors import LinregionsError
 from ..network import Layer
 from ..rational import rounded
 from ..units import MaxUnits
-from .cell import inradius
+from .cell import Balls
 from .programme import TOLERANCE, Programme
 
 SLACK = 1e-6  # relative widening of the bounds L and U: no feasible point may be cut off
@@ -298,7 +298,7 @@ def formulate(problem: Restricted, both_sides: bool = False) -> Model:
         Ask for the margin f on both sides of each breakpoint, and of the winner over all other
         arguments. Otherwise, as in the paper, where a unit is active only.
     """
-    if not inradius(rounded(problem.A), rounded(problem.b)) > TOLERANCE:
+    if not Balls(problem.dimension).inradius(rounded(problem.A), rounded(problem.b)) > TOLERANCE:
         raise LinregionsError(
             f"{problem.domain.describe()} has no interior: it is empty or flat; a flat domain "
             "is a Slice of a full-dimensional one"

@@ -43,9 +43,9 @@ class Solutions:
 
     def _descend(self, depth: int, values: np.ndarray, on: np.ndarray) -> Iterator[np.ndarray]:
         if depth == len(self._decisions):
-            values = self._solve()  # all binaries are fixed: this f is exact
-            if values is not None:
-                self.smallest = min(self.smallest, float(values[self.model.f]))
+            last = self._solve()  # all binaries are fixed: this f is exact
+            if last is not None:
+                self.smallest = min(self.smallest, float(last[self.model.f]))
                 yield on.copy()
             return
         columns, options, halves = self._decisions[depth]
@@ -53,7 +53,7 @@ class Solutions:
         for option in options:
             self._fix(columns, option, option)
             on[columns] = option
-            # a point on this side by more than the margin shows that f can exceed it here, too
+            # where the point known is on this side, no programme is needed: at a leaf there is one
             seen = halves and (here > self.margin if option[0] else here <= 0.0)
             below = values if seen and not self.model.both_sides else self._solve()
             if below is not None:

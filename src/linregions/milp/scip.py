@@ -46,7 +46,9 @@ def scip_count(
     found, status = int(scip.getNCountedSols()), scip.getStatus()
     if status in ("optimal", "infeasible"):
         return found, ""
-    reasons = {"timelimit": "seconds", "userinterrupt": "interrupt", "sollimit": "limit"}
+    if limit is not None and found >= limit:  # SCIP calls it an interrupt
+        return limit, "limit"
+    reasons = {"timelimit": "seconds", "userinterrupt": "interrupt"}
     if status not in reasons:
         raise ArithmeticError(f"SCIP ended with status {status!r}; report this network")
     return found, reasons[status]
@@ -57,7 +59,7 @@ def _package() -> Any:
         import pyscipopt
     except ImportError:
         raise LinregionsError(
-            'engine="milp-scip" needs the package pyscipopt, which is not installed; install it, or '
-            'give engine="milp", which needs nothing more'
+            'engine="milp-scip" needs the package pyscipopt, which is not installed; install it, '
+            'or give engine="milp", which needs nothing more'
         ) from None
     return pyscipopt
