@@ -22,7 +22,7 @@ from .errors import LinregionsError, UnsupportedNetwork
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .network import Layer, Network
 from .readers import load
-from .regions import Region, region, regions
+from .regions import Region, Regions, region, regions
 from .units import Activation, MaxUnits, Pointwise
 
 __version__ = "0.1.0"
@@ -45,6 +45,7 @@ __all__ = [
     "Pointwise",
     "Polytope",
     "Region",
+    "Regions",
     "Segment",
     "Slice",
     "Space",
