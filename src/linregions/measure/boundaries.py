@@ -82,12 +82,13 @@ def _breaks(units: Pointwise, here: AtLayer, q: int | None, at: int) -> tuple[np
     t = table[which, place + 1]
     mine = np.flatnonzero(np.isfinite(t).any(axis=0))
     gap = here.z[:, mine] - t[:, mine]
+    # inside the cell the gap is positive right of a breakpoint, else negative; so is its zero
+    side = np.where(here.pieces[:, mine] > place[:, mine], 1.0, -1.0)
+    gap = np.where(gap == 0, np.copysign(0.0, side), gap)
     size = np.abs(here.z[:, mine]) + np.where(np.isfinite(gap), np.abs(t[:, mine]), 0.0)
     error = here.error[:, mine] + 4 * 2.0**-53 * size
     full = np.broadcast_to(here.gradient, (len(here.z), *here.gradient.shape[1:]))
     gradient = full[:, :, mine].transpose(0, 2, 1)
-    # inside the cell the gap is positive right of a breakpoint, else negative
-    side = np.where(here.pieces[:, mine] > place[:, mine], 1.0, -1.0)
     return gap, error, here.size[:, mine], gradient, at + mine, place[:, mine], side
 
 

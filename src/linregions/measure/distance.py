@@ -183,6 +183,8 @@ class _Found:
         self.distance[here], self.error[here] = near.distance, near.error
         self.tied[here], self.foot[here] = near.tied, near.foot
         hit = np.isfinite(near.distance)
+        if not hit.any():
+            return
         self.unit[here][hit] = near.all.unit[near.index[hit]]
         self.partner[here][hit] = near.all.partner[rows, near.index][hit]
 
@@ -235,7 +237,7 @@ def _errors(
     """What roundings of gap and gradient may change in each distance, to first order."""
     out, far = np.zeros_like(d), np.isfinite(d)
     here = far & (gap > 0)
-    out[here] = d[here] * (found.error[here] / gap[here] + (wrong / size)[here])
+    out[here] = d[here] * (found.error[here] / gap[here] + wrong[here] / size[here])
     here = far & (gap == 0)
     out[here] = found.error[here] / size[here]
     return out
@@ -277,13 +279,13 @@ def _points(points: Any, n: int) -> np.ndarray:
         x = np.asarray(points, dtype=np.float64)
     except (TypeError, ValueError):
         raise LinregionsError(f"points are not numbers; give an array (points, {n})") from None
-    x = x[None] if x.ndim == 1 and x.size else x
-    if x.ndim != 2 or (len(x) and x.shape[1] != n):
+    if not x.size and n:
+        raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
+    x = x[None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] != n:
         raise LinregionsError(
             f"points of shape {np.shape(points)} for a network of {n} inputs; give (points, {n})"
         )
-    if not len(x):
-        raise LinregionsError("no points given; give at least one")
     if not np.isfinite(x).all():
         raise LinregionsError("the points hold NaN or infinite values")
     return np.ascontiguousarray(x)

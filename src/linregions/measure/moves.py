@@ -4,6 +4,7 @@ Wanted is the least ``|d|`` with ``g . d = -gap``. Without bounds it has length 
 with the dual norm. Inside a box every coordinate moves the way that helps, at most as far as its
 room: ``min(c w_i, room_i)`` with one common c for the 2- and the infinity-norm (``w = |g_i|`` and 1:
 the conditions of Karush, Kuhn and Tucker), and coordinates of large ``|g_i|`` first for the 1-norm.
+A gap of zero moves as its sign bit says.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from typing import NamedTuple
 import numpy as np
 
 NORMS = {"2": 2.0, "1": 1.0, "inf": np.inf}
+TOUCH = 1e-12
 DUAL = {2.0: 2.0, 1.0: np.inf, np.inf: 1.0}
 
 
@@ -36,13 +38,16 @@ def lengths(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> n
 
 def moves(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> np.ndarray:
     """(m, n) the shortest moves; infinite where none is long enough."""
-    way = -np.sign(gap)[:, None] * np.sign(g)
+    way = -np.copysign(1.0, gap)[:, None] * np.sign(g)
     if room is None:
         return _free(abs(gap), g, way, norm)
     a, r = abs(g), np.where(way > 0, room.up, room.down)
     r = np.where(a > 0, r, 0.0)
     far = _first(abs(gap), a, r) if norm == 1.0 else _common(abs(gap), a, r, norm)
-    return way * far
+    # a hyperplane that only touches the box divides nothing in it
+    most = np.where(a > 0, a * np.where(a > 0, r, 0.0), 0.0).sum(axis=1)
+    near = (most > abs(gap) * (1 + TOUCH)) & np.isfinite(far).all(axis=1)
+    return np.where(near[:, None], way * np.where(near[:, None], far, 0.0), np.inf)
 
 
 def _free(gap: np.ndarray, g: np.ndarray, way: np.ndarray, norm: float) -> np.ndarray:

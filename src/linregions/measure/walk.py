@@ -23,7 +23,7 @@ from ..units import MaxUnits
 from .boundaries import Boundaries, boundaries
 from .gradients import AtLayer, Gradients
 from .influence import matters
-from .moves import DUAL, Room, moves
+from .moves import DUAL, TOUCH, Room, moves
 
 CELLS = 20_000  # of one walk
 THIN = 1e-9  # a facet of smaller inradius, relative to its distance, counts as none
@@ -127,6 +127,11 @@ class _Walk:
         offset = rows.gap[0, live] * rows.side[0, live] / size[live]
         if self.full:
             normal = self.walker.expand(normal)
+        if self.box is not None:  # a hyperplane that only touches the box divides nothing in it
+            beyond = np.where(normal > 0, self.box[0], self.box[1])
+            least = np.where(normal != 0, normal * np.where(normal != 0, beyond, 0.0), 0.0)
+            inside = least.sum(axis=1) + offset < -TOUCH * abs(offset)
+            live, normal, offset = live[inside], normal[inside], offset[inside]
         cell = _Cell(pieces, rows, live, normal, offset)
         self.cells.append(cell)
         dual = np.linalg.norm(normal, DUAL[self.norm], axis=1)
