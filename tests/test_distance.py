@@ -66,9 +66,9 @@ def check_feet(net, found, box=None):
 def test_nearest_edge_in_the_plane(norm, kind):
     rng = np.random.default_rng(1)
     met = 0
-    for seed in range(6):
+    for seed in range(4):
         net = lr.load(gaussian(seed, 2, 5, 4, 3, 1))
-        x = rng.uniform(-1, 1, (12, 2))
+        x = rng.uniform(-1, 1, (8, 2))
         cells = lr.subdivide(net, lr.Box(-2, 2))
         inside = lr.distance(net, x, norm=norm, kind=kind, domain=lr.Box(-2, 2))
         expected = edge_distances(cells, x, order(norm), kind)
@@ -97,10 +97,10 @@ def polygon_distance(x, corners):
 @pytest.mark.parametrize("kind", ["activation", "linear"])
 def test_nearest_face_in_space(kind):
     rng = np.random.default_rng(2)
-    for seed in (3, 4):
-        net = lr.load(gaussian(seed, 3, 5, 4, 3, 1))
+    for seed in (3,):
+        net = lr.load(gaussian(seed, 3, 5, 4, 1))
         cells = lr.subdivide(net, lr.Box(-1, 1))
-        x = rng.uniform(-0.9, 0.9, (6, 3))
+        x = rng.uniform(-0.9, 0.9, (5, 3))
         sides = cells.facet_cells
         label = cells.linear if kind == "linear" else np.arange(cells.cells)
         inner = np.flatnonzero((sides[:, 1] >= 0) & (cells.facet_row >= 0))
@@ -112,7 +112,7 @@ def test_nearest_face_in_space(kind):
         np.testing.assert_allclose(found.distance, expected, rtol=1e-7)
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(net=networks(inputs=(2, 2), layers=(1, 3)), seed=st.integers(0, 99))
 def test_degenerate_networks_in_the_plane(net, seed):
     net = lr.load(net)

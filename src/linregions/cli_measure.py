@@ -81,10 +81,10 @@ def write_columns(target: Path, columns: dict[str, np.ndarray]) -> None:
 
 def _facts(found: Distances, target: Path | None) -> dict[str, Any]:
     """Infinite distances are null: JSON has no infinity."""
-    finite = np.isfinite(found.distance)
+    far = [float(d) if np.isfinite(d) else None for d in found.distance]
     out: dict[str, Any] = {
         "points": len(found), "kind": found.kind, "norm": str(found.norm).removesuffix(".0"),
-        "distance": [float(d) if ok else None for d, ok in zip(found.distance, finite, strict=True)],
+        "distance": far,
         "unit": found.unit.tolist(), "layer": found.layer.tolist(), "tied": found.tied.tolist(),
         "crossed": found.crossed.tolist(), "largest_error": float(found.error.max(initial=0.0)),
         "network": found.network.hash, "seconds": found.seconds,

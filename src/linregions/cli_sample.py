@@ -128,7 +128,10 @@ def _prose(name: str, found: Sampled) -> str:
     rows = [heads, *(_row(t) for t in (*found.laws, found.total))]
     wide = [max(len(r[i]) for r in rows) for i in range(len(heads))]
     for row in rows:
-        cells = [row[0].ljust(wide[0]), *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True))]
+        cells = [
+            row[0].ljust(wide[0]),
+            *(c.rjust(w) for c, w in zip(row[1:], wide[1:], strict=True)),
+        ]
         lines.append("  " + "  ".join(cells))
     lines.append("")
     total = found.total

@@ -88,13 +88,15 @@ class Gradients:
                 units = self.network.layers[number - 1].units
                 if pieces is None:
                     here.pieces = units.pieces(here.z)
-                elif callable(pieces):
+                elif not isinstance(pieces, np.ndarray):
                     here.pieces = pieces(units, here)
                 else:
                     here.pieces = pieces[:, at : at + units.size]
                 at += units.size
-                act = _winners if isinstance(units, MaxUnits) else _slopes
-                values[number] = act(units, here)
+                if isinstance(units, MaxUnits):
+                    values[number] = _winners(units, here)
+                else:
+                    values[number] = _slopes(units, here)
             yield here
 
     def _affine(self, number: int, values: dict[int, tuple[np.ndarray, ...]]) -> AtLayer:

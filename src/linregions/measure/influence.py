@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from ..affine import INPUT
@@ -38,10 +40,10 @@ def matters(network: Network, pieces: np.ndarray, rounding: float) -> np.ndarray
     if not layers:
         return np.zeros((points, 0), bool)
     pulls, sizes = np.concatenate(pull, axis=2), np.concatenate(size, axis=2)
-    return (abs(pulls) > rounding * sizes).any(axis=1)
+    return np.greater(abs(pulls), rounding * sizes).any(axis=1)
 
 
-def _behind(units, pieces: np.ndarray, pull: np.ndarray) -> np.ndarray:
+def _behind(units: Any, pieces: np.ndarray, pull: np.ndarray) -> np.ndarray:
     """Derivatives by the pre-activations from those by the units."""
     if not isinstance(units, MaxUnits):
         which = np.asarray(units.which, np.int64)

@@ -2,8 +2,9 @@
 
 Wanted is the least ``|d|`` with ``g . d = -gap``. Without bounds it has length ``|gap| / |g|*``
 with the dual norm. Inside a box every coordinate moves the way that helps, at most as far as its
-room: ``min(c w_i, room_i)`` with one common c for the 2- and the infinity-norm (``w = |g_i|`` and 1:
-the conditions of Karush, Kuhn and Tucker), and coordinates of large ``|g_i|`` first for the 1-norm.
+room: ``min(c w_i, room_i)`` with one common c for the 2- and the infinity-norm (w_i is ``|g_i|``
+or 1: the conditions of Karush, Kuhn and Tucker), and coordinates of large ``|g_i|`` first for
+the 1-norm.
 A gap of zero moves as its sign bit says.
 """
 
@@ -47,7 +48,9 @@ def moves(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> np.
     # a hyperplane that only touches the box divides nothing in it
     most = np.where(a > 0, a * np.where(a > 0, r, 0.0), 0.0).sum(axis=1)
     near = (most > abs(gap) * (1 + TOUCH)) & np.isfinite(far).all(axis=1)
-    return np.where(near[:, None], way * np.where(near[:, None], far, 0.0), np.inf)
+    return np.where(
+        np.asarray(near)[:, None], way * np.where(np.asarray(near)[:, None], far, 0.0), np.inf
+    )
 
 
 def _free(gap: np.ndarray, g: np.ndarray, way: np.ndarray, norm: float) -> np.ndarray:
@@ -80,13 +83,13 @@ def _common(gap: np.ndarray, a: np.ndarray, r: np.ndarray, norm: float) -> np.nd
     left = np.cumsum(slope[:, ::-1], axis=1)[:, ::-1]  # of those that have not
     with np.errstate(invalid="ignore"):
         reach = np.where(left > 0, before + c * left, before)
-    enough = reach >= gap[:, None]
+    enough = np.greater_equal(reach, gap[:, None])
     k = np.argmax(enough, axis=1)
     rows = np.arange(len(gap))
     rest, pull = gap - before[rows, k], left[rows, k]
     c = np.divide(rest, pull, out=np.zeros(len(gap)), where=pull > 0)
     far = np.where(live, np.minimum(c[:, None] * w, r), 0.0)
-    return np.where(enough.any(axis=1)[:, None], far, np.inf)
+    return np.where(enough.any(axis=1, keepdims=True), far, np.inf)
 
 
 def _first(gap: np.ndarray, a: np.ndarray, r: np.ndarray) -> np.ndarray:
@@ -95,11 +98,11 @@ def _first(gap: np.ndarray, a: np.ndarray, r: np.ndarray) -> np.ndarray:
     s, q = np.take_along_axis(a, order, axis=1), np.take_along_axis(r, order, axis=1)
     gain = np.where(s > 0, s * q, 0.0)
     before = np.cumsum(gain, axis=1)
-    enough = before >= gap[:, None]
+    enough = np.greater_equal(before, gap[:, None])
     before = np.where(np.isfinite(before), before, np.inf)
     with np.errstate(invalid="ignore", divide="ignore"):
         earlier = np.concatenate([np.zeros((len(gap), 1)), before[:, :-1]], axis=1)
         need = np.clip(np.where(s > 0, (gap[:, None] - earlier) / s, 0.0), 0.0, q)
     far = np.empty_like(a)
     np.put_along_axis(far, order, need, axis=1)
-    return np.where(enough.any(axis=1)[:, None], far, np.inf)
+    return np.where(enough.any(axis=1, keepdims=True), far, np.inf)

@@ -26,6 +26,7 @@ from .influence import matters
 from .moves import DUAL, TOUCH, Room, moves
 
 CELLS = 20_000  # of one walk
+CLEAR = 1e-6  # a foot farther from all other boundaries is inside its facet
 THIN = 1e-9  # a facet of smaller inradius, relative to its distance, counts as none
 SHARP = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
 SAME = 1e-9  # hyperplanes and maps closer than this, relative, count as equal
@@ -91,7 +92,7 @@ class _Walk:
                     length = max(d, float(np.linalg.norm(move, self.norm)))
                     heapq.heappush(self.queue, (length, 1, cell, row))
                 continue
-            behind = self._behind(self.cells[cell], row)
+            behind = self._behind(cell, row)
             if behind is None:
                 continue
             if self._changes(self.cells[cell], behind):
@@ -178,12 +179,17 @@ class _Walk:
         d = answer.x[:-1]
         return d - (cell.offset[row] + cell.normal[row] @ d) * cell.normal[row]
 
-    def _behind(self, cell: _Cell, row: int) -> np.ndarray | None:
+    def _behind(self, cell_number: int, row: int) -> np.ndarray | None:
         """The pieces of the cell behind a facet."""
-        middle = self._middle(cell, row)
-        if middle is None:
+        cell = self.cells[cell_number]
+        d = self.moves[cell_number, row]
+        rest = ~self._same(cell, row)
+        room = cell.normal[rest] @ d + cell.offset[rest]
+        if room.min(initial=np.inf) <= CLEAR * (1.0 + abs(cell.offset[row])):
+            d = self._middle(cell, row)  # the foot lies on the rim
+        if d is None:
             return None
-        d, way = middle, -cell.normal[row]
+        way = -cell.normal[row]
         if not self.full:
             d, way = self.walker.expand(d[None])[0], self.walker.expand(way[None])[0]
         return pieces_beyond(self.walker, self.x + d, way)
@@ -276,9 +282,7 @@ def _program(
     extra = 1 if norm == np.inf else k
     one, eye = np.ones((k, 1)), np.eye(k)
     size = one if norm == np.inf else eye
-    rows = np.concatenate(
-        [np.c_[-A, np.zeros((m, extra))], np.c_[eye, -size], np.c_[-eye, -size]]
-    )
+    rows = np.concatenate([np.c_[-A, np.zeros((m, extra))], np.c_[eye, -size], np.c_[-eye, -size]])
     answer = linprog(
         np.r_[np.zeros(k), np.ones(extra)],
         A_ub=rows,

@@ -59,7 +59,9 @@ class Tally:
 def tally(law: str, counts: np.ndarray, points: int, outside: int, skipped: int, t: int) -> Tally:
     """The tally of one column of counts."""
     scale = 1 << t
-    seen, once, twice = (scale * int(n) for n in ((counts > 0).sum(), (counts == 1).sum(), (counts == 2).sum()))
+    seen, once, twice = (
+        scale * int(n) for n in ((counts > 0).sum(), (counts == 1).sum(), (counts == 2).sum())
+    )
     return Tally(
         law, points, outside, skipped, seen, once, twice, coverage(points, once),
         chao1(seen, once, twice), t,

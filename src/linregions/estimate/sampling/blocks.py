@@ -209,5 +209,3 @@ def check_device(device: str | None) -> str | None:
         first = str(error).splitlines()[0]
         raise LinregionsError(f"device={device!r} cannot be used: {first}") from None
     return device.removeprefix("torch:")
-
-

@@ -11,10 +11,10 @@ from typing import Any
 
 import numpy as np
 
+from ...network import Network
 from . import draws
 from .floats import Floats
 from .layout import Layout
-from ...network import Network
 
 
 class Torch:

@@ -42,7 +42,9 @@ class Floats:
             live |= hit
             if source == INPUT:
                 outer |= hit
-            terms[source] = tuple(self.put(np.ascontiguousarray(m.T)) for m in (W, abs(W) + loose, loose))
+            terms[source] = tuple(
+                self.put(np.ascontiguousarray(m.T)) for m in (W, abs(W) + loose, loose)
+            )
         bias, off = affine.rounded(ONE, 1)
         known = np.zeros_like(bias) if off is None else off
         fixed = _constants(affine, np.flatnonzero(~live))

@@ -85,13 +85,13 @@ def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, valu
         known = 1.01 * (known + (ptr[u + 1] - ptr[u] + 3) * U * total)
         # All that is read is zero around the point, and so is this value.
         still = total == 0.0 and known == 0.0 and not outer[u]
-        slope, h, terms = unit[u, 2], unit[u, 2] * z + unit[u, 3], 0.0
+        slope, h = unit[u, 2], unit[u, 2] * z + unit[u, 3]
         terms = abs(unit[u, 2] * z) + abs(unit[u, 3])
         for q in range(cut[u], cut[u + 1]):
             d = z - breaks[q, 0]
-            if breaks[q, 3] >= 0.0 and abs(d) <= known + 4.0 * U * (abs(z) + abs(breaks[q, 0])):
-                if not (still and d == 0.0):
-                    return False
+            near = abs(d) <= known + 4.0 * U * (abs(z) + abs(breaks[q, 0]))
+            if breaks[q, 3] >= 0.0 and near and not (still and d == 0.0):
+                return False
             if d > 0.0:
                 words[q >> 6, p] |= np.uint64(1) << np.uint64(q & 63)
                 slope += breaks[q, 2]

@@ -78,9 +78,7 @@ class _Writer:
         units = self.network.layers[number - 1].units
         assert isinstance(units, Pointwise)
         self.first[number] = len(self.size)
-        maps = [
-            (s, *affine.rounded(s, self.network.size_of(s))) for s in affine.sources
-        ]
+        maps = [(s, *affine.rounded(s, self.network.size_of(s))) for s in affine.sources]
         if len(self.source) + sum(int(np.count_nonzero(m[1])) for m in maps) > EDGES:
             return False
         bias, off = affine.rounded(ONE, 1)
@@ -119,7 +117,10 @@ class _Writer:
         e = 1.01 * (e + (len(edges) + 3) * UNIT * total)
         z = total + e
         slopes, intercept = [float(s) for s in kind.slopes], float(kind.intercepts[0])
-        steps = [float(Fraction(b) - Fraction(a)) for a, b in zip(kind.slopes, kind.slopes[1:], strict=False)]
+        steps = [
+            float(Fraction(b) - Fraction(a))
+            for a, b in zip(kind.slopes, kind.slopes[1:], strict=False)
+        ]
         terms = abs(slopes[0]) * z + abs(intercept) * constant
         for t, step in zip(kind.breaks, steps, strict=True):
             where = float(t)

@@ -139,9 +139,7 @@ class Table:
             else:
                 self._index(2 * len(self.lo))
 
-    def _store(
-        self, found: Found, law: int, where: np.ndarray, a: int, b: int, rows: int
-    ) -> None:
+    def _store(self, found: Found, law: int, where: np.ndarray, a: int, b: int, rows: int) -> None:
         if rows > len(self.count):
             size = max(rows, 2 * len(self.count))
             self.keys = _longer(self.keys, size, 1)
