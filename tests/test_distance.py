@@ -1,5 +1,8 @@
 """Distances against lines shot in all directions and against the faces of the exact complex."""
 
+import runpy
+from pathlib import Path
+
 import numpy as np
 import pytest
 from data import shared
@@ -12,6 +15,7 @@ import linregions as lr
 from linregions.affine import INPUT, Affine
 from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
+EXAMPLES = Path(__file__).parents[1] / "examples"
 NORMS = (2, 1, "inf")
 
 
@@ -272,3 +276,10 @@ def test_command_line(tmp_path):
     np.save(points, x[:, :2])
     done = run_cli("measure", "distance", model, "--data", points)
     assert done.returncode == 2 and "give (points, 3)" in done.stderr
+
+
+def test_the_example(capsys):
+    runpy.run_path(str(EXAMPLES / "distance_in_the_plane.py"))["main"]()
+    _, *lines = capsys.readouterr().out.splitlines()
+    assert len(lines) == 2
+    assert all(float(line.rsplit(" ", 1)[1]) < 1e-9 for line in lines)

@@ -1,6 +1,9 @@
 """Sampling: never more than there is, the same on any path, honest about the rest."""
 
 import json
+import runpy
+import signal
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -18,6 +21,8 @@ from linregions.estimate.sampling.laws import source
 from linregions.estimate.sampling.layout import Layout
 from linregions.estimate.sampling.species import chao1, coverage
 from linregions.units import HARDTANH, MaxUnits, Pointwise
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def spread(seed, d1):
@@ -141,17 +146,22 @@ def test_threads_and_resumption(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["run.npz"]
 
 
-def test_an_interrupted_run_goes_on(tmp_path):
+@pytest.mark.parametrize("how", ["seconds", "interrupt"])
+def test_a_run_cut_short_goes_on(tmp_path, how):
     net, state, calls = conv(1, 2, 3), tmp_path / "run.npz", []
 
     def stop(status):
         calls.append(status)
+        if how == "interrupt":
+            signal.raise_signal(signal.SIGINT)
 
-    cut = lr.sample(net, points=30_000_000, state=state, seconds=0, progress=stop)
-    assert not cut.complete and cut.stopped == "seconds" and calls
-    assert 0 < cut.total.points < 30_000_000
-    rest = lr.sample(net, points=6_000_000, state=state)
-    assert rest.complete and rest.laws == lr.sample(net, points=6_000_000).laws
+    seconds = 0 if how == "seconds" else None
+    cut = lr.sample(net, points=60_000_000, state=state, seconds=seconds, progress=stop, threads=1)
+    assert not cut.complete and cut.stopped == how and calls
+    assert 0 < cut.total.points < 10_000_000
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    rest = lr.sample(net, points=10_000_000, state=state)
+    assert rest.complete and rest.laws == lr.sample(net, points=10_000_000).laws
 
 
 def test_bounded_memory():
@@ -319,3 +329,10 @@ def test_command_line(tmp_path):
     assert done.returncode == 0 and "coverage" in done.stdout
     done = run_cli("sample", model, "--points", "many")
     assert done.returncode == 2 and "--points=many" in done.stderr
+
+
+def test_the_example(capsys):
+    runpy.run_path(str(EXAMPLES / "sampling_closes_in.py"))["main"]()
+    lines = capsys.readouterr().out.splitlines()
+    met = [int(line.split(": ")[1].split()[0]) for line in lines[1:]]
+    assert met == sorted(met) and met[-1] <= int(lines[0].split()[0]) < 1.3 * met[-1]

@@ -40,7 +40,7 @@ def matters(network: Network, pieces: np.ndarray, rounding: float) -> np.ndarray
     if not layers:
         return np.zeros((points, 0), bool)
     pulls, sizes = np.concatenate(pull, axis=2), np.concatenate(size, axis=2)
-    return np.greater(abs(pulls), rounding * sizes).any(axis=1)
+    return np.any(abs(pulls) > rounding * sizes, axis=1)
 
 
 def _behind(units: Any, pieces: np.ndarray, pull: np.ndarray) -> np.ndarray:

@@ -94,20 +94,19 @@ class Sampler:
         assert p is not None
         state = np.empty(4, np.uint64)
         draws.start(self.seed, out.law, block, state)
-        doubtful, spots = np.zeros((HANDED_BACK, k)), np.zeros(HANDED_BACK, np.int64)
+        doubtful = np.zeros((HANDED_BACK, k))
         tally, at = np.zeros(4, np.int64), 0
         while at < last:
-            lo, hi = np.zeros(SLOTS, np.uint64), np.zeros(SLOTS, np.uint64)
-            count = np.zeros(SLOTS, np.int64)
+            table = np.zeros((SLOTS, 4), np.uint64)
             tally[0] = 0
             at = kernel.advance(
                 at, first, last, self.source.scales[out.law], k, state,
                 draws.WIDTH, draws.INSIDE, draws.STEP, *p, self.source.gates,
-                lo, hi, count, tally, doubtful, spots,
+                table, tally, doubtful,
             )  # fmt: skip
-            hit = np.flatnonzero(count)
-            keys = np.stack([lo[hit], hi[hit]])
-            out.found.append(Found(keys, count[hit], np.ascontiguousarray(keys.T)))
+            met = table[table[:, 2] > 0]
+            keys = np.ascontiguousarray(met[:, :2])
+            out.found.append(Found(keys.T, met[:, 2].astype(np.int64), keys))
         out.outside, out.skipped = int(tally[1]), int(tally[2])
         return doubtful[: tally[3]]
 

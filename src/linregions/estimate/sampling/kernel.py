@@ -19,10 +19,16 @@ U = 2.0**-53
 
 
 @njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
-def _evaluate(H, k, largest, ptr, source, weight, unit, cut, breaks, used, acc, words, room):
+def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw):
     """Pre-activations and bits of a tile; ``room`` is how far the nearest bit is from doubt."""
     words[:] = np.uint64(0)
     room[:] = np.inf
+    top[:] = 0.0
+    for i in range(k):
+        x = H[i]
+        for p in range(TILE):
+            size = abs(x[p])
+            top[p] = size if size > top[p] else top[p]
     for u in range(len(unit)):
         _row(H, ptr[u], ptr[u + 1], source, weight, unit[u, 0], acc)
         row = H[k + u]
@@ -32,8 +38,9 @@ def _evaluate(H, k, largest, ptr, source, weight, unit, cut, breaks, used, acc, 
             for p in range(TILE):
                 row[p] = slope * acc[p] + shift
         for q in range(cut[u], cut[u + 1]):
-            near = breaks[q, 3] + breaks[q, 4] * largest
-            _bit(acc, breaks[q, 0], near, words[q >> 6], np.uint64(q & 63), room)
+            alpha, beta = breaks[q, 3], breaks[q, 4]
+            place = np.uint64(q & 63)
+            _bit(acc, breaks[q, 0], alpha, beta, top, words[q >> 6], place, room, d, raw)
             if reads:
                 where, step = breaks[q, 1], breaks[q, 2]
                 for p in range(TILE):
@@ -60,11 +67,14 @@ def _row(H, a, b, source, weight, bias, acc):
 
 
 @njit(cache=True, nogil=True, error_model="numpy", inline="always")
-def _bit(acc, where, near, word, place, room):
+def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
+    """``raw`` are the bits of ``d``: a sign bit is moved faster than a comparison is."""
     for p in range(TILE):
-        word[p] |= np.uint64(acc[p] > where) << place
+        d[p] = acc[p] - where
     for p in range(TILE):
-        free = abs(acc[p] - where) - near
+        word[p] |= ((raw[p] >> np.uint64(63)) ^ np.uint64(1)) << place
+    for p in range(TILE):
+        free = abs(d[p]) - (alpha + beta * top[p])
         room[p] = free if free < room[p] else room[p]
 
 
@@ -123,7 +133,7 @@ def _inside(H, k, p, gates):
 def advance(
     at, first, last, scale, k, state, width, inside, step,
     ptr, source, weight, loose, unit, cut, breaks, used, outer, gates,
-    lo, hi, count, tally, doubtful, spots,
+    table, tally, doubtful,
 ):  # fmt: skip
     """Draw the points ``at .. last - 1`` of a block and count those from ``first`` on.
 
@@ -132,22 +142,22 @@ def advance(
     """
     H = np.empty((k + len(unit), TILE))
     flat = H[:k].reshape(k * TILE)
-    acc, room = np.empty(TILE), np.empty(TILE)
+    acc, room, top, d = np.empty(TILE), np.empty(TILE), np.empty(TILE), np.empty(TILE)
+    raw = d.view(np.uint64)
     words = np.empty((2, TILE), np.uint64)
     value, wrong = np.empty(k + len(unit)), np.empty(k + len(unit))
-    limit = len(lo) // 2 - TILE
-    while at < last and tally[0] < limit:
+    limit = len(table) // 2 - TILE
+    gated = len(gates) > 0
+    fresh = tally[0]
+    while at < last and fresh < limit:
         tile(flat, scale, state, width, inside, step)
         if at + TILE <= first:
             at += TILE
             continue
-        largest = 0.0
-        for i in range(k * TILE):
-            largest = max(largest, abs(flat[i]))
-        _evaluate(H, k, largest, ptr, source, weight, unit, cut, breaks, used, acc, words, room)
+        _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw)
         for p in range(max(first - at, 0), min(last - at, TILE)):
             sure = room[p] > 0.0
-            if len(gates):
+            if gated:
                 where = _inside(H, k, p, gates)
                 if where == 0:
                     tally[1] += 1
@@ -161,13 +171,13 @@ def advance(
                     words,
                 )  # fmt: skip
             if sure:
-                tally[0] += put(lo, hi, count, words[0, p], words[1, p], 1)
+                fresh += put(table, words[0, p], words[1, p])
             elif tally[3] < len(doubtful):
                 for i in range(k):
                     doubtful[tally[3], i] = H[i, p]
-                spots[tally[3]] = at + p
                 tally[3] += 1
             else:
                 tally[2] += 1
         at += TILE
+    tally[0] = fresh
     return min(at, last)

@@ -22,19 +22,23 @@ def _mixed(lo, hi):
     return z ^ (z >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True)
-def put(lo, hi, count, a, b, times):
-    """Count a key in a small table (empty where ``count`` is 0); 1 if it is new."""
-    mask = np.int64(len(lo) - 1)
-    at = np.int64(_mixed(a, b) & np.uint64(mask))
+@njit(cache=True, nogil=True, inline="always")
+def put(table, a, b):
+    """Count a key in a small table of rows (lo, hi, count, -), one cache line each; 1 if new."""
+    mask = np.int64(len(table) - 1)
+    at = np.int64(_mixed(a, b)) & mask
+    new = 0
     while True:
-        if count[at] == 0:
-            lo[at], hi[at], count[at] = a, b, times
-            return 1
-        if lo[at] == a and hi[at] == b:
-            count[at] += times
-            return 0
+        row = table[at]
+        if row[2] == np.uint64(0):
+            row[0], row[1], row[2] = a, b, np.uint64(1)
+            new = 1
+            break
+        if row[0] == a and row[1] == b:
+            row[2] += np.uint64(1)
+            break
         at = (at + 1) & mask
+    return new
 
 
 @njit(cache=True, nogil=True)

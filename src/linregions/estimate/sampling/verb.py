@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import signal
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +109,20 @@ def sample(
     if path is not None:
         run.save(path)
     return run.answer(stopped)
+
+
+@contextmanager
+def _interrupts() -> Iterator[list[int]]:
+    """Ctrl-C fills a list instead of breaking in, so that no block is counted by half."""
+    seen: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield seen
+        return
+    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
+    try:
+        yield seen
+    finally:
+        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
 
 
 def _check(points: Any, seed: Any, seconds: Any, memory: Any, threads: Any) -> None:
@@ -212,9 +229,12 @@ class _Run:
         self._compile()
         start = saved = time.perf_counter()
         stopped = ""
-        with ThreadPoolExecutor(threads, thread_name_prefix="linregions") as pool:
+        with (
+            ThreadPoolExecutor(threads, thread_name_prefix="linregions") as pool,
+            _interrupts() as interrupts,
+        ):
             while not stopped and (jobs := self._jobs(threads * AHEAD)):
-                stopped = self._round(pool, jobs)
+                self._round(pool, jobs, interrupts)
                 now = time.perf_counter()
                 self.elapsed = now - start
                 if progress is not None:
@@ -223,30 +243,26 @@ class _Run:
                 if path is not None and now - saved > SAVE_EVERY:
                     self.save(path)
                     saved = now
-                if not stopped and seconds is not None and self.elapsed >= seconds:
-                    stopped = "seconds" if (self.done[:, 0] < self.wanted).any() else ""
+                if (self.done[:, 0] < self.wanted).any():
+                    late = seconds is not None and self.elapsed >= seconds
+                    stopped = "interrupt" if interrupts else "seconds" if late else ""
         return stopped
 
     def _compile(self) -> None:
         self.sampler(0, 0, 0, 1)
 
-    def _round(self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]]) -> str:
-        """A number of blocks, all or (after an interrupt) those that were begun, in order."""
-        futures = [pool.submit(self.sampler, *job) for job in jobs]
-        stopped, broken = "", set()
+    def _round(
+        self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]], interrupts: list
+    ) -> None:
+        """A number of blocks, all of them or (after an interrupt) those begun, in order."""
+        futures, broken = [pool.submit(self.sampler, *job) for job in jobs], set()
         for future, job in zip(futures, jobs, strict=True):
-            while True:
-                try:
-                    if job[0] in broken or future.cancelled():
-                        broken.add(job[0])  # later blocks of a law wait for this one
-                    else:
-                        self._take(future.result(), job)
-                    break
-                except KeyboardInterrupt:
-                    stopped = "interrupt"
-                    for other in futures:
-                        other.cancel()
-        return stopped
+            if interrupts:
+                future.cancel()
+            if future.cancelled() or job[0] in broken:
+                broken.add(job[0])  # later blocks of a law wait for this one
+            else:
+                self._take(future.result(), job)
 
     def _take(self, block: Block, job: tuple[int, int, int, int]) -> None:
         law = job[0]
