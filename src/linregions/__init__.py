@@ -11,6 +11,7 @@ Load a network, say where to look, ask::
         ...
     lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
     lr.crossings(net, segments)                     # breakpoints along lines
+    lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
 from . import constructions, draw, theory
@@ -19,7 +20,9 @@ from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
+from .estimate.sampling import Sampled, sample
 from .measure.crossings import Along, Crossings, crossings, regions_along
+from .measure.distance import Distances, distance
 from .network import Layer, Network
 from .readers import load
 from .regions import Region, Regions, region, regions
@@ -35,6 +38,7 @@ __all__ = [
     "CellComplex",
     "Count",
     "Crossings",
+    "Distances",
     "Domain",
     "Layer",
     "Line",
@@ -46,6 +50,7 @@ __all__ = [
     "Polytope",
     "Region",
     "Regions",
+    "Sampled",
     "Segment",
     "Slice",
     "Space",
@@ -55,12 +60,14 @@ __all__ = [
     "constructions",
     "count",
     "crossings",
+    "distance",
     "draw",
     "load",
     "region",
     "regions",
     "regions_along",
     "restrict",
+    "sample",
     "subdivide",
     "theory",
 ]

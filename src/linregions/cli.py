@@ -19,6 +19,8 @@ from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
+from .cli_measure import add_measure
+from .cli_sample import add_sample
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Domain, restrict
 from .draw.command import register as add_draw
@@ -424,6 +426,8 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_draw(app, _load)
+add_sample(app, _load, _progress)
+add_measure(app, _load, _progress)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -1,0 +1,1 @@
+"""What can be said where counting ends: sampling and estimates."""
