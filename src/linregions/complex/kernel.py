@@ -1,0 +1,96 @@
+"""The kernel: old cells one by one, each refined by the tests of a layer and written down."""
+
+from __future__ import annotations
+
+import numpy as np
+from numba import njit
+
+from ..search.lp import OPTIONS
+from .envelope import envelope
+from .forms import compose
+from .lattice import (
+    ALIVE, ASKED, DONE, DOUBT, DOUBTFUL, FULL, LEFT, LOCAL, MADE, MINUS, NEXT, PLUS, candidates,
+    emit, facet_rows, insert, load, signs,
+)  # fmt: skip
+from .program import WIDE
+
+
+@njit(cache=True, **OPTIONS)
+def refine(
+    layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
+    tally, slots,
+):  # fmt: skip
+    """Refine the old cells from ``begin`` to ``end`` by the tests ``first`` to ``last`` of a layer.
+
+    ``slots``: which bits of a pattern the bits of the cells are.
+
+    Returns DONE; LOCAL or FULL when arrays are too small (``st[NEXT]`` is the cell to go on
+    with); DOUBT, for a single cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a
+    range of cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
+    """
+    k, m, st = X.k, last - first, O.st
+    N, F, facets, act, V, bits, old, facet = (
+        L.N, L.F, L.facets, L.act, L.V, L.bits, L.old, L.facet,
+    )  # fmt: skip
+    R, slack, size, blur = rows.R, rows.slack, rows.size, rows.error
+    wide = net.table[layer, WIDE]
+    for cell in range(begin, end):
+        st[NEXT] = cell
+        compose(k, layer, first, last, reach, net, rows, X.bits[cell], slots, error)
+        if not load(
+            k, cell, X.at, X.ptr, X.idx, X.host, X.own, X.x, X.r, N, F, facets, act, V, old, L.where
+        ):
+            return LOCAL
+        open_ = at = np.int64(0)  # of one type from the first: literals would compile twice
+        if wide > 0:
+            facet_rows(
+                k, reach, N[MADE, k - 1], net.wall_a, net.wall_b, net.wall_test, net.place,
+                rows.Z, F, facet, error, domain,
+            )  # fmt: skip
+            for w in range(bits.shape[1]):
+                bits[0, w] = 0
+            open_ = envelope(
+                k, layer, first, last, reach, net, N, F, facets, act, V, bits, old, facet, L.M,
+                rows.Z, rows.zero, rows.live, error, L.best, L.link, L.pairs, L.pair_of, L.slack,
+                L.size, L.error, L.inc, L.arg, L.doubt, told,
+            )  # fmt: skip
+            if open_ < 0:
+                return LOCAL
+        cuts = np.int64(0)
+        if wide == 0:
+            cuts = candidates(k, m, N[MADE, 0], V, R, size, blur, L.low, L.high, bits, L.cut)
+        if cuts > 0:
+            facet_rows(
+                k, reach, N[MADE, k - 1], net.wall_a, net.wall_b, net.wall_test, net.place,
+                rows.Z, F, facet, error, domain,
+            )  # fmt: skip
+        for c in range(cuts):
+            n = np.int64(L.cut[c])
+            open_, found, at = signs(
+                k, n, at, N[MADE, 0], V, F, R, size, blur, L.doubt, told.row, told.vertex, told.sign
+            )
+            if open_ > 0:
+                break
+            if found == PLUS | MINUS:
+                if not insert(
+                    k, n, net.wall_of[first + n], np.int64(-1), N, F, facets, act, V, bits, facet,
+                    L.M, R, slack, size, blur, L.best, L.arg[3], told,
+                ):  # fmt: skip
+                    return LOCAL
+            elif found == PLUS:
+                for a in range(N[ALIVE, k]):
+                    bits[act[k, a], n >> 6] |= np.uint64(1) << np.uint64(n & 63)
+        if open_ > 0:
+            st[ASKED] = open_
+            if end == begin + 1:
+                return DOUBT
+            if st[DOUBTFUL] == len(O.doubtful):
+                return FULL
+            O.doubtful[st[DOUBTFUL]] = cell
+            st[DOUBTFUL] += 1
+            continue
+        if not count_only and not emit(k, cell, N, F, facets, act, V, bits, old, O, tally):
+            return FULL
+        st[LEFT] += N[ALIVE, k]
+    st[NEXT] = end
+    return DONE
