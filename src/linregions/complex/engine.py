@@ -164,7 +164,7 @@ class Refinement:
         """Walls that one unit of a layer may put into a cell, about."""
         units = self.plan.units[layer]
         many = max(units.pieces_per_unit(), default=1) if isinstance(units, MaxUnits) else 2
-        return many - 1
+        return max(1, many - 1)
 
     def run(
         self, count_only: bool = False, progress: Callable[[int, float], None] | None = None

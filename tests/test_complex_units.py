@@ -1,0 +1,80 @@
+"""Max units, pointwise units of any kind, several sources, sparse weights: the complex exactly.
+
+The oracle is `units_oracle`; networks and boxes are degenerate on purpose.
+"""
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import boxes, canonical
+from units_oracle import cells as oracle_cells
+from units_oracle import linear, neighbours
+
+import linregions as lr
+from linregions.affine import Affine
+from linregions.complex import program
+from linregions.network import Layer, Network
+from linregions.units import RELU, MaxUnits, Pointwise
+
+RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
+
+
+@st.composite
+def boxed(draw, **bounds):
+    net = draw(canonical(**bounds))
+    return net, *draw(boxes(net.inputs))
+
+
+def agree(net, lo, hi):
+    """The complex is what the oracle says: patterns, neighbours, maps, faces."""
+    found = oracle_cells(net, lo, hi)
+    cells = lr.subdivide(net, lr.Box(lo, hi))
+    assert cells.euler == 1 and cells.exact
+    names = [tuple(p) for p in cells.patterns().tolist()]
+    assert set(names) == set(found) and len(names) == len(found)
+    sides = cells.facet_cells
+    inner = sides[:, 1] >= 0
+    pairs = {frozenset((names[a], names[b])) for a, b in sides[inner]}
+    assert pairs == neighbours(found, net.inputs)
+    assert cells.volumes.sum() == pytest.approx(np.prod(np.asarray(hi) - lo), rel=1e-9)
+    signs = cells.signs()
+    row = cells.facet_row[inner]
+    assert (signs[sides[inner, 0], row] != signs[sides[inner, 1], row]).all()
+    units = cells.facet_unit[inner] - 1
+    patterns = cells.patterns()
+    assert (patterns[sides[inner, 0], units] != patterns[sides[inner, 1], units]).all()
+    assert cells.count("affine") == len({maps for _, maps in found.values()})
+    assert cells.count("linear") == linear(found, pairs)
+    W, b = cells.affine_maps()
+    for i, name in enumerate(names):
+        exact = np.array([[float(v) for v in form] for form in found[name][1]])
+        np.testing.assert_allclose(np.column_stack([W[i], b[i]]), exact, rtol=1e-8, atol=1e-8)
+    return cells
+
+
+@settings(max_examples=120, **RELAXED)
+@given(boxed(inputs=(2, 2), layers=(1, 3)))
+def test_planes(problem):
+    agree(*problem)
+
+
+@settings(max_examples=40, **RELAXED)
+@given(boxed(inputs=(1, 1), layers=(1, 3)))
+def test_segments(problem):
+    agree(*problem)
+
+
+@settings(max_examples=25, **RELAXED)
+@given(boxed(inputs=(3, 3), layers=(1, 2), rows_each=(2, 4)))
+def test_solids(problem):
+    agree(*problem)
+
+
+@settings(max_examples=60, **RELAXED)
+@given(boxed(inputs=(1, 2), layers=(1, 3)))
+def test_sparse_layers(problem):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(program, "SMALL", 0)
+        patch.setattr(program, "THIN", 2.0)
+        agree(*problem)
