@@ -281,6 +281,8 @@ def _values(k, j, n, flips, net: Any, rows: Any):
                 break
             i = base + rows.flips[n] - at
             n += 1
+            if moved == SOME and rows.mark[i]:
+                continue  # done: what has changed must not be forgotten
         p = _piece(
             i, base, start, stop, shift, plain, net.first_piece, net.first_row, net.row_unit,
             rows.sign,
