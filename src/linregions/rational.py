@@ -80,7 +80,7 @@ def exact_form(matrix: Matrix) -> IntMatrix | SparseIntMatrix:
     """`integers`, but a CSR matrix stays sparse."""
     if not sparse.issparse(matrix):
         return integers(matrix)
-    csr = sparse.csr_array(matrix)
+    csr: Any = sparse.csr_array(matrix)
     pairs = [x.as_integer_ratio() for x in csr.data.tolist()]
     den = max((d for _, d in pairs), default=1)
     data = [fmpz(n * (den // d)) for n, d in pairs]
