@@ -1,15 +1,14 @@
 """Max units, pointwise units of any kind, several sources, sparse weights: the complex exactly.
 
-The oracle is `units_oracle`; networks and boxes are degenerate on purpose.
+The oracle is `oracle_units`; networks and boxes are degenerate on purpose.
 """
 
 import numpy as np
+import oracle_units as oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from strategies import boxes, canonical
-from units_oracle import cells as oracle_cells
-from units_oracle import linear, neighbours
 
 import linregions as lr
 from linregions.affine import Affine
@@ -28,15 +27,16 @@ def boxed(draw, **bounds):
 
 def agree(net, lo, hi):
     """The complex is what the oracle says: patterns, neighbours, maps, faces."""
-    found = oracle_cells(net, lo, hi)
+    domain = ("box", lo, hi)
     cells = lr.subdivide(net, lr.Box(lo, hi))
     assert cells.euler == 1 and cells.exact
     names = [tuple(p) for p in cells.patterns().tolist()]
+    found = oracle.facet_neighbours(net, domain)
     assert set(names) == set(found) and len(names) == len(found)
     sides = cells.facet_cells
     inner = sides[:, 1] >= 0
     pairs = {frozenset((names[a], names[b])) for a, b in sides[inner]}
-    assert pairs == neighbours(found, net.inputs)
+    assert pairs == {frozenset((p, q)) for p in found for q in found[p]}
     assert cells.volumes.sum() == pytest.approx(np.prod(np.asarray(hi) - lo), rel=1e-9)
     signs = cells.signs()
     row = cells.facet_row[inner]
@@ -44,12 +44,12 @@ def agree(net, lo, hi):
     units = cells.facet_unit[inner] - 1
     patterns = cells.patterns()
     assert (patterns[sides[inner, 0], units] != patterns[sides[inner, 1], units]).all()
-    assert cells.count("affine") == len({maps for _, maps in found.values()})
-    assert cells.count("linear") == linear(found, pairs)
+    assert cells.count("affine") == oracle.affine_maps(net, domain)
+    assert cells.count("linear") == oracle.linear_regions(net, domain)
     W, b = cells.affine_maps()
-    for i, name in enumerate(names):
-        exact = np.array([[float(v) for v in form] for form in found[name][1]])
-        np.testing.assert_allclose(np.column_stack([W[i], b[i]]), exact, rtol=1e-8, atol=1e-8)
+    at = np.einsum("noi,ni->no", W, cells.interior_points) + b
+    values = [[float(v) for v in net.exactly(x)[0]] for x in cells.interior_points]
+    np.testing.assert_allclose(at, values, rtol=1e-7, atol=1e-7)
     return cells
 
 

@@ -52,9 +52,9 @@ class CellComplex:
         Numbers of faces of dimension 0, ..., k.
     facet_row
         (F,) which row made each face of dimension k - 1: a breakpoint, numbered through the network
-        (for ReLU: the unit), or -1 - i for inequality i of the domain. A max unit has one row for
-        each argument; between two of them it is that of the earlier one. Where several units
-        bend on a face, it is the first.
+        (for ReLU: the unit), or -1 - i for inequality i of the domain. A max unit has a row for each
+        pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is a
+        row of the first.
     exact, in_doubt
         Whether all decisions are proved; how many cells are not decided (0 when exact).
     seconds, stats
@@ -84,8 +84,7 @@ class CellComplex:
         faces = refined.faces
         self._at = faces.at
         self._lists = [_list(faces, d) for d in range(1, self.dimension + 1)]
-        self.facet_row = engine.plan.row_of(faces.own)
-        self._wall = faces.own
+        self.facet_row = faces.own
         self.points = faces.x
         self.points *= engine.plan.unit  # powers of two: exact, and no copy
         error = faces.r * float(np.max(engine.plan.unit, initial=1.0))
@@ -134,15 +133,15 @@ class CellComplex:
     def facet_layer(self) -> np.ndarray:
         """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
         ends = self._plan.table[1:, WALL]
-        layer = np.searchsorted(ends, self._wall, side="right") + 1
-        return np.where(self._wall < 0, 0, layer).astype(np.int32)
+        layer = np.searchsorted(ends, self.facet_row, side="right") + 1
+        return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
 
     @cached_property
     def facet_unit(self) -> np.ndarray:
         """(F,) unit that made each facet, numbered from 1 through the network; 0 for the domain."""
         layers = self._plan.layers
-        inside = self._wall >= 0
-        wall = self._wall[inside]
+        inside = self.facet_row >= 0
+        wall = self.facet_row[inside]
         value = np.empty(len(wall), np.int64)
         test = layers.wall_test[wall]
         pairs = layers.wall_b[wall] >= 0
@@ -151,7 +150,7 @@ class CellComplex:
         value[pairs] = (before + test - self._plan.table[n, TEST])[pairs]
         pre = layers.wall_a[wall] - self._plan.table[n, 0]
         value[~pairs] = (before + pre)[~pairs]
-        out = np.zeros(len(self._wall), np.int64)
+        out = np.zeros(len(self.facet_row), np.int64)
         out[inside] = value + 1
         return out
 
@@ -236,8 +235,8 @@ class CellComplex:
     def signs(self, cells: Any = None) -> np.ndarray:
         """(n, rows) int8 signs of all rows.
 
-        Of a breakpoint: +1 above, -1 at or below. Of an argument of a max unit: +1 where it wins,
-        -1 where it does not.
+        Of a breakpoint: +1 above, -1 at or below. Of arguments i < j of a max unit: +1 where j
+        wins, else -1.
         """
         return self._plan.signs(self._bits(self._chosen(cells)))
 

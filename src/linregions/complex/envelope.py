@@ -31,7 +31,7 @@ from ..search.lp import inner
 from .forms import bound, nothing
 from .lattice import (
     ALIVE, COUNT, FIRST, HOME, MADE, MASK, MINUS, MINUS_, OLD, OWN, PLUS, PLUS_, RANKED, SIGN,
-    TIES, UNKNOWN, USED, WHICH, WHO, code, insert,
+    TIES, UNKNOWN, USED, WHICH, WHO, code, insert, pair_wall,
 )  # fmt: skip
 from .program import SPARSE, WIDE
 
@@ -83,7 +83,7 @@ def envelope(
                 if found == MINUS:
                     continue
                 if not insert(
-                    k, np.int64(0), net.wall_of[g], j, N, F, facets, act, V, bits, facet, M,
+                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits, facet, M,
                     pairs, slack, size, blur, best, arg[COLUMN], told,
                 ):  # fmt: skip
                     return np.int64(MORE)
@@ -92,7 +92,7 @@ def envelope(
                     return np.int64(MORE)
                 _order(k, N, act, best)
                 _name_walls(
-                    k, net.wall_of[g], net.wall_of[g + 1], N, F, facets, act, best
+                    k, net.wall_of[g], net.wall_of[g + 1], end - begin, N, F, facets, act, best
                 )
         at = (g - first) * wide
         for a in range(N[ALIVE, k]):
@@ -413,7 +413,7 @@ def _before(d, i, j, best):
 
 
 @inner()
-def _name_walls(k, first, end, N, F, facets, act, best):
+def _name_walls(k, first, end, many, N, F, facets, act, best):
     """Walls of the unit are those between the winners on both sides."""
     for a in range(N[ALIVE, k - 1]):
         h = np.int64(act[k - 1, a])
@@ -428,5 +428,5 @@ def _name_walls(k, first, end, N, F, facets, act, best):
                 other = best[k - 1, h, WHO]
                 if other >= 0:
                     low, high = min(mine, other), max(mine, other)
-                    F[k - 1, h, OWN] = first + high * (high - 1) // 2 + low
+                    F[k - 1, h, OWN] = pair_wall(first, low, high, many)
                 best[k - 1, h, WHO] = mine

@@ -73,7 +73,7 @@ def refine(
                 break
             if found == PLUS | MINUS:
                 if not insert(
-                    k, n, net.wall_of[first + n], np.int64(-1), N, F, facets, act, V, bits, facet,
+                    k, n, net.wall_of[first + n], np.int64(-1), np.int64(2), N, F, facets, act, V, bits, facet,
                     L.M, R, slack, size, blur, L.best, L.arg[3], told,
                 ):  # fmt: skip
                     return LOCAL

@@ -551,6 +551,12 @@ def _face(d, i, z, n, minus, plus, N, F, facets):
 
 
 @inner()
+def pair_wall(first, i, j, many):
+    """The wall between arguments i < j of a max unit, whose walls begin at ``first``."""
+    return first + i * many - i * (i + 1) // 2 + j - i - 1
+
+
+@inner()
 def code(j):
     """A bit for each of the first 63 arguments of a max unit, a random number for later ones."""
     if j < 63:
@@ -581,12 +587,12 @@ def _handed_down(d, i, half, z, j, best):
 
 @inner()
 def insert(
-    k, n, wall, j, N, F, facets, act, V, bits, facet, M, R, slack, size, error, best, column,
+    k, n, wall, j, many, N, F, facets, act, V, bits, facet, M, R, slack, size, error, best, column,
     told: Any,
 ):  # fmt: skip
     """Cut everything by row n, whose signs at the vertices are known; False when out of room.
 
-    For argument j of a max unit (else -1) the row is a difference with the best argument so far,
+    For argument j of ``many`` of a max unit (else -1) the row is a difference with the best argument so far,
     another one in each face: ``column[i]`` is that with argument i.
     """
     room, long = F.shape[1], facets.shape[1]
@@ -629,7 +635,7 @@ def insert(
             if j >= 0:
                 _handed_down(d, i, half, z, j, best)
             if d == k:
-                F[d - 1, z, OWN] = wall if j < 0 else wall + j * (j - 1) // 2 + other
+                F[d - 1, z, OWN] = wall if j < 0 else pair_wall(wall, other, j, many)
                 for w in range(bits.shape[1]):
                     bits[half, w] = bits[half + 1, w] = bits[i, w]
             F[d, i, MINUS_], F[d, i, PLUS_], F[d, i, ZERO_] = half, half + 1, z

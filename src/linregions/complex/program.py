@@ -4,7 +4,8 @@ Everything is numbered through the network: *pre-activations*, *values* (the k c
 the outputs of the layers), *tests* (what a round refines by: a breakpoint of a pointwise unit, or
 a whole max unit), *bits* of a pattern (one a breakpoint; for max units as many as the position of
 the winner takes) and *walls*, the hyperplanes that a test may put between cells: a breakpoint
-has one, a max unit one for each pair of its arguments.
+has one, a max unit one for each pair of its arguments (i, j), i < j, ordered by i, then j. Walls
+are the rows that users see.
 """
 
 from __future__ import annotations
@@ -132,7 +133,6 @@ class Plan:
         self.units: list[Units | None] = [*(layer.units for layer in net.layers), None]
         self.layers = _Builder(self).layers()
         self.table = self.layers.table
-        self.first_row = _public_rows(self.layers, self.units)
 
     def _weights(self, affine: Affine) -> Weights:
         net, sources = self.network, affine.sources
@@ -155,26 +155,6 @@ class Plan:
         """Bits of a whole pattern."""
         return int(self.table[-1, BIT])
 
-    @property
-    def rows(self) -> int:
-        """Rows as users see them: breakpoints of units, and arguments of max units."""
-        return int(self.first_row[-1])
-
-    def row_of(self, wall: np.ndarray) -> np.ndarray:
-        """The row of each wall (the earlier argument's for max units); domain rows stay."""
-        L, out = self.layers, np.array(wall, np.int32)
-        mine = out >= 0
-        w = out[mine]
-        test = L.wall_test[w]
-        shift = np.zeros(len(w), np.int64)
-        pairs = L.wall_b[w] >= 0
-        pair = w[pairs] - L.wall_of[test[pairs]]
-        later = ((1 + np.sqrt(1 + 8 * pair)) / 2).astype(np.int64)
-        later -= later * (later - 1) // 2 > pair
-        shift[pairs] = pair - later * (later - 1) // 2
-        out[mine] = self.first_row[test] + shift
-        return out
-
     def pieces(self, bits: np.ndarray) -> np.ndarray:
         """Piece of every unit from the bits of patterns, (n, bits) to (n, units)."""
         parts, many = [], 1
@@ -195,13 +175,18 @@ class Plan:
         return np.concatenate([none, *(p.astype(kind, copy=False) for p in parts)], axis=1)
 
     def signs(self, bits: np.ndarray) -> np.ndarray:
-        """(n, rows) int8: +1 above a breakpoint or for the winning argument, else -1."""
+        """(n, walls) int8: +1 above a breakpoint, or where the later of two arguments wins.
+
+        The rows of a max unit are those of `MaxUnits.row_weights`; all others are -1.
+        """
         out = [np.zeros((len(bits), 0), np.int8)]
         pieces, at = self.pieces(bits), 0
         for n, units in enumerate(self.units):
             if isinstance(units, MaxUnits):
-                for u, many in enumerate(units.pieces_per_unit()):
-                    out.append((pieces[:, [at + u]] == np.arange(many)).astype(np.int8) * 2 - 1)
+                later = [np.triu_indices(m, 1)[1] for m in units.pieces_per_unit()]
+                owner = np.repeat(np.arange(units.size), [len(j) for j in later])
+                won = pieces[:, at + owner] == np.concatenate([np.zeros(0, int), *later])
+                out.append(won.astype(np.int8) * 2 - 1)
             elif units is not None:
                 mine = bits[:, self.table[n, BIT] : self.table[n + 1, BIT]]
                 out.append(mine.astype(np.int8) * 2 - 1)
@@ -222,17 +207,6 @@ def _sums(bits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     np.cumsum(bits, axis=1, out=total[:, 1:])
     ends = np.cumsum(counts)
     return total[:, ends] - total[:, ends - counts]
-
-
-def _public_rows(layers: Layers, units: list[Units | None]) -> np.ndarray:
-    """First row of each test, and the number of rows."""
-    sizes = []
-    for u in units:
-        if isinstance(u, Pointwise):
-            sizes += [1] * sum(p - 1 for p in u.pieces_per_unit())
-        elif u is not None:
-            sizes += u.pieces_per_unit()
-    return np.cumsum([0, *sizes]).astype(np.int64)
 
 
 def _kind(kind: Any) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
@@ -318,7 +292,7 @@ class _Builder:
             _, first = np.unique(same[args], return_index=True)
             twin = np.ones(len(args), np.bool_)
             twin[first] = False
-            later, earlier = np.tril_indices(len(args), -1)
+            earlier, later = np.triu_indices(len(args), 1)
             add("gptr", [len(args)])
             add("args", at["pre"] + args)
             add("twin", twin)
