@@ -30,7 +30,7 @@ from .forms import Rows, rows_of
 from .kernel import refine
 from .lattice import Faces, Output
 from .patterns import Patterns, unpack
-from .program import BIT, TEST, WIDE, Plan
+from .program import BIT, PRE, TEST, WIDE, Plan
 from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
@@ -285,7 +285,9 @@ class _Worker:
     def _room(self) -> None:
         this, X = self.this, self.X
         tests = this.last - this.first
-        self.local = K.workspace(X.k, int(X.at[-1]), tests, this.bits, self.size, self.most)
+        forms = int(np.diff(self.owner.net.table[:, PRE])[this.layer]) if self.most else 0
+        faces = int(X.at[-1])
+        self.local = K.workspace(X.k, faces, tests, this.bits, self.size, self.most, forms)
 
     def _next(self) -> None:
         self.out = K.output(self.X.k, self.this.bits, self.pieces)

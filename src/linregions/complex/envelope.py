@@ -33,7 +33,7 @@ from .lattice import (
     ALIVE, COUNT, FIRST, HOME, MADE, MASK, MINUS, MINUS_, OLD, OWN, PLUS, PLUS_, RANKED, SIGN,
     TIES, UNKNOWN, USED, WHICH, WHO, code, insert, pair_wall,
 )  # fmt: skip
-from .program import SPARSE, WIDE
+from .program import PRE, SPARSE, WIDE
 
 # rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant without
 # rounding; the column of its difference with the challenger
@@ -46,17 +46,25 @@ MORE = -1  # local arrays are too small
 def envelope(
     k, layer, first, last, reach, net: Any, N, F, facets, act, V, bits, old, facet, M, Z, zero,
     live, error, best, link, pairs, pair_of, slack, size, blur, inc, arg, doubt,
-    told: Any,
+    mid, far, box, told: Any,
 ):  # fmt: skip
     """Cut the old cell by the max units ``first`` to ``last``; how many signs are open, or MORE."""
     corners, walls, asked, used = N[MADE, 0], N[MADE, k - 1], np.int64(0), np.int64(0)
     _incidence(k, N, F, facets, inc)
     wide, sparse = net.table[layer, WIDE], net.table[layer, SPARSE] == 1
+    base, worst = net.table[layer, PRE], _box(k, corners, V, box)
+    _ranges(
+        k, base, net.table[layer + 1, PRE], reach, worst, sparse, net.rptr, net.bias,
+        net.bias_error, net.pick, zero, live, Z, error, box, mid, far,
+    )  # fmt: skip
     for g in range(first, last):
         begin, end = net.gptr[g], net.gptr[g + 1]
         count = _survivors(
-            k, begin, end, corners, reach, net.args, net.twin, V, Z, error, M[0], arg
-        )
+            k, begin, end, corners, reach, worst, net.args, net.twin, V, Z, error, box, mid, far,
+            base, arg,
+        )  # fmt: skip
+        if count > 1 and _all_nil(begin, count, mid, far, net.args, base, arg):
+            count = np.int64(1)  # the first of arguments that are all zero
         if count > 1:
             for s in range(count):
                 _known(
@@ -120,35 +128,82 @@ def _incidence(k, N, F, facets, inc):
 
 
 @inner()
-def _survivors(k, begin, end, corners, reach, args, twin, V, Z, error, T, arg):
-    """List the arguments that may be the largest somewhere; how many.
-
-    Each is compared with the one that is largest at the centre of the cell: over the box around
-    the cell, then at its corners.
-    """
-    centre, half, worst = T[0], T[1], 0.0
+def _box(k, corners, V, T):
+    """Centre and half widths of the box around the cell into T; the largest error of a corner."""
+    worst = 0.0
     for c in range(k):
         low, high = 1e300, -1e300
         for v in range(corners):
             low, high = min(low, V[v, c]), max(high, V[v, c])
-        centre[c], half[c] = 0.5 * (low + high), 0.5 * (high - low) * 1.0000001
+        T[0, c], T[1, c] = 0.5 * (low + high), 0.5 * (high - low) * 1.0000001
     for v in range(corners):
         worst = max(worst, V[v, k])
-    top, most = begin, -1e300
-    for s in range(begin, end):
-        i = args[s]
-        at = Z[k, i]
-        for c in range(k):
-            at += Z[c, i] * centre[c]
-        if at > most:
-            top, most = s, at
+    for c in range(k):
+        T[1, c] += worst + 1e-15 * abs(T[0, c])
+    return worst
+
+
+@inner()
+def _ranges(
+    k, first, end, reach, worst, sparse, rptr, bias, bias_error, pick, zero, live, Z, error, T,
+    mid, far,
+):  # fmt: skip
+    """Every pre-activation at the centre of the cell, and how far it may stray from that on it.
+
+    Both are 0 where it is zero without rounding, and only there.
+    """
+    m = end - first
+    total, row = Z[k, first:end], Z[k, first:end]
+    for n in range(m):
+        mid[n] = total[n]
+        far[n] = 1.02 * error[1, first + n] + (k + 4) * 2.5e-16 * abs(total[n]) + 1e-300
+    for c in range(k):
+        row, x, half = Z[c, first:end], T[0, c], T[1, c]
+        for n in range(m):
+            mid[n] += row[n] * x
+            far[n] += abs(row[n]) * (half + (k + 4) * 2.5e-16 * reach)
+    for n in range(m):
+        far[n] += 1.05 * k * error[0, first + n] * (reach + worst)
+    for n in range(m):
+        if mid[n] <= far[n] and mid[n] >= -far[n]:
+            i = first + n
+            if nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+                mid[n] = far[n] = 0.0
+
+
+@inner()
+def _all_nil(begin, count, mid, far, args, base, arg):
+    """Whether all arguments listed are zero without rounding."""
+    for s in range(count):
+        n = args[begin + arg[CHALLENGER, s]] - base
+        if far[n] != 0.0:
+            return False
+    return True
+
+
+@inner()
+def _survivors(
+    k, begin, end, corners, reach, worst, args, twin, V, Z, error, T, mid, far, base, arg
+):  # fmt: skip
+    """List the arguments that may be the largest somewhere; how many.
+
+    Each is compared with the one that is largest at the centre of the cell: both by their ranges,
+    then their difference over the box around the cell, then at its corners.
+    """
+    top = begin
+    for s in range(begin + 1, end):
+        if mid[args[s] - base] > mid[args[top] - base]:
+            top = s
     while twin[top]:  # the same row comes earlier in the list
         top = _first_twin(k, begin, top, args, twin, Z)
     found, b = 0, args[top]
+    low = mid[b - base] - far[b - base]
     for s in range(begin, end):
         a = args[s]
-        if twin[s] or (s != top and _below(k, a, b, corners, reach, worst, centre, half, V, Z,
-                                           error)):  # fmt: skip
+        if twin[s] or mid[a - base] + far[a - base] < low or (
+            s != top and far[a - base] + far[b - base] > 0.0
+            and _below(k, a, b, corners, reach, worst, T[0], T[1], V, Z, error)
+        ):  # fmt: skip
             continue
         arg[CHALLENGER, found] = s - begin
         found += 1

@@ -1,12 +1,18 @@
 """Bounds of the rounding in the forms of a network, for all patterns together.
 
-With h the values that a layer reads, ``|h|_2 <= B`` and ``|err h|_2 <= e`` (coefficient by
-coefficient, on every cell),
+Let a layer read values h, coefficient by coefficient bounded by ``|h_j| <= b_j`` on every cell and
+known to ``e_j``, with ``|h|_2 <= B`` and ``|err h|_2 <= E`` in all. A row obeys
 
-    |err row_i| <= |W_i|_2 (e + gamma B),        |err z|_2 <= |W|_2 e + gamma |W|_F B,
+    |row_i| <= min(sum_j |w_ij| b_j, |W_i|_2 B),
+    |err row_i| <= min(sum_j |w_ij| e_j, |W_i|_2 E) + gamma |row_i|,
 
-by Cauchy and Schwarz, where gamma covers the sum and all updates since it was last computed in
-full. The values of max units are some of the pre-activations, each at most as often as groups
+where gamma covers the sum and all updates since it was last computed in full (each adds a rounding
+of the row, of the value's change and of their product), and all rows together
+
+    |z|_2 <= |W|_2 B,        |err z|_2 <= |W|_2 E + gamma |row|_2.
+
+The first of the two bounds is sharp for few layers of few weights a row, the second for many
+layers. The values of max units are some of the pre-activations, each at most as often as groups
 share it.
 """
 
@@ -27,12 +33,15 @@ WORK = 2e8  # products of non-zero entries that a sparser bound may take
 
 
 class Sizes(NamedTuple):
-    """Norms of a coefficient column and of the constants of a source, and of their errors."""
+    """Bounds for one source: of its entries and their errors, each with the 2-norm of all.
 
-    linear: float
-    constant: float
-    linear_error: float
-    constant_error: float
+    Every array holds two columns: the coefficients (the largest of the k), and the constants.
+    """
+
+    most: np.ndarray
+    error: np.ndarray
+    norm: np.ndarray
+    error_norm: np.ndarray
 
 
 def norm(matrix: Any) -> float:
@@ -81,98 +90,109 @@ def _lengths(matrix: Any) -> np.ndarray:
     return np.linalg.norm(matrix, axis=1)
 
 
-def _peaks(matrix: Any) -> np.ndarray:
-    """Largest entries of the rows, all of them non-negative."""
-    if not matrix.shape[1]:
-        return np.zeros(matrix.shape[0])
-    most = matrix.max(axis=1)
-    return most.toarray().ravel() if sparse.issparse(most) else np.asarray(most)
-
-
-def _frobenius(matrix: Any) -> float:
-    return float(np.sqrt((matrix.data**2).sum()) if sparse.issparse(matrix) else
-                 np.linalg.norm(matrix))  # fmt: skip
-
-
 def bounds(plan: Plan) -> np.ndarray:
     """(2, pre-activations): bounds of the error of every form's coefficients, and constant.
 
     They hold on every cell. Zero where all numbers are integers times a power of two that floats
     hold without rounding, whatever the pattern.
     """
-    known: dict[int, Sizes] = {}
+    k = plan.k
+    known = {0: Sizes(np.tile([1.0, 0.0], (k, 1)), np.zeros((k, 2)), np.array([1.0, 0.0]),
+                      np.zeros(2))}  # fmt: skip
     grid = _Grid(plan)
     out = [np.zeros((2, 0))]
     sources = [m.affine.sources for m in plan.network.layers] + [plan.network.output.sources]
     for n, (weights, units) in enumerate(zip(plan.weights, plan.units, strict=True)):
-        row, sizes = _layer(weights, sources[n], known)
+        sizes = _layer(weights, sources[n], known)
         if grid.holds(n, weights, sources[n]):
-            row, sizes = np.zeros_like(row), Sizes(sizes.linear, sizes.constant, 0.0, 0.0)
-        out.append(1.02 * row)
+            sizes = sizes._replace(error=0.0 * sizes.most, error_norm=np.zeros(2))
+        out.append(1.02 * sizes.error.T)
         if units is not None:
             known[n + 1] = _through(units, sizes)
     return np.concatenate(out, axis=1)
 
 
-def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]):
-    """Errors of the rows of a layer, and the sizes of its forms."""
-    bias = np.abs(weights.bias)
-    row_w = np.zeros(len(bias))
-    row_c = np.zeros(len(bias)) if weights.bias_error is None else weights.bias_error.copy()
-    linear = lin_err = 0.0
-    const, const_err = float(np.linalg.norm(bias)), float(np.linalg.norm(row_c))
-    sums = _sums(weights)
+def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]) -> Sizes:
+    """Sizes of the pre-activations of a layer."""
+    count = len(weights.bias)
+    most, error = np.zeros((count, 2)), np.zeros((count, 2))
+    norms, lost = np.zeros(2), np.zeros(2)
+    gamma = 1.01 * _roundings(weights, sources) * UNIT
     for source, (_, W, err) in zip(sources, weights.blocks, strict=True):
-        slack = np.zeros(len(bias)) if err is None else _lengths(err)
-        if source == 0:
-            linear += float(np.max(_lengths(W.T), initial=0.0))
-            row_w += 0.0 if err is None else _peaks(err)
-            if len(sources) > 1:
-                row_w += sums * UNIT * _peaks(abs(W))
-            lin_err += float(np.linalg.norm(row_w))
-            continue
-        B, C, e, f = known[source]
-        gamma = 1.01 * sums * UNIT
-        each, spectral, total = _lengths(W), norm(W), _frobenius(W)
-        row_w += each * (e + gamma * B) + slack * (B + e)
-        row_c = row_c + each * (f + gamma * C) + slack * (C + f) + gamma * bias
-        lost = float(np.linalg.norm(slack))
-        lin_err += spectral * e + gamma * total * B + lost * (B + e)
-        const_err += spectral * f + gamma * (total * C + np.linalg.norm(bias)) + lost * (C + f)
-        linear += spectral * B
-        const += spectral * C
-    return np.stack([row_w, row_c]), Sizes(linear, const, lin_err, const_err)
+        of = known[source]
+        size, each = abs(W), _lengths(W)[:, None]
+        most += np.minimum(size @ of.most, each * of.norm)
+        error += np.minimum(size @ of.error, each * of.error_norm)
+        spectral = norm(W) if source else _widest(W)
+        norms += spectral * of.norm
+        lost += spectral * of.error_norm
+        if err is not None:
+            slack = _lengths(err)[:, None]
+            more = np.minimum(abs(err) @ (of.most + of.error), slack * (of.norm + of.error_norm))
+            error += more
+            lost += np.linalg.norm(slack) * (of.norm + of.error_norm)
+    most[:, 1] += np.abs(weights.bias)
+    norms[1] += np.linalg.norm(weights.bias)
+    if weights.bias_error is not None:
+        error[:, 1] += weights.bias_error
+        lost[1] += np.linalg.norm(weights.bias_error)
+    error += gamma * most
+    lost += gamma * np.linalg.norm(most, axis=0)
+    return Sizes(
+        1.001 * most,
+        1.001 * error,
+        1.001 * np.minimum(norms, np.linalg.norm(most, axis=0)),
+        1.001 * np.minimum(lost, np.linalg.norm(error, axis=0)),
+    )
 
 
-def _sums(weights: Weights) -> float:
-    """Roundings, in units, of a sum over a row and of all updates since it was taken."""
+def _widest(matrix: Any) -> float:
+    """Of the weights of the coordinates: the norm of the largest column.
+
+    A coefficient of a row is one of the weights, as each coordinate's form is a unit vector.
+    """
+    return float(np.max(_lengths(matrix.T), initial=0.0))
+
+
+def _roundings(weights: Weights, sources: tuple[int, ...]) -> float:
+    """Roundings, in units of the largest size of a row, of its sum and of the updates after it.
+
+    An update rounds the change of the value (at most twice its size), the product and the sum:
+    5 units of the row's size, which is sqrt(2) times as large where old and new values mix. Rows that read the coordinates alone are the weights.
+    """
+    if sources == (0,):
+        return 0.0
     if weights.thin:
         longest = int(np.diff(weights.csr().indptr).max(initial=0))
         return 2.0 * longest + 8 * (TOUCHES + longest) + 8
-    widest = max((m.shape[1] for _, m, _ in weights.blocks), default=0)
-    return 2.0 * widest + 8 * UPDATES + 8
+    return 2.0 * (weights.hi - weights.lo) + 8 * UPDATES + 8
 
 
 def _through(units: Units, sizes: Sizes) -> Sizes:
     """Sizes of the values of units from those of their pre-activations."""
-    linear, const, lin_err, const_err = sizes
+    most, error, norms, lost = sizes
     if isinstance(units, MaxUnits):
         often = np.zeros(units.fan_in, np.int64)
         for group in units.groups:
             often[np.unique(group)] += 1
         more = 1.01 * float(np.sqrt(often.max(initial=0)))
-        return Sizes(more * linear, more * const, more * lin_err, more * const_err)
-    slopes = [float(s) for a in units.kinds for s in a.slopes]
-    steep = max((abs(s) for s in slopes), default=0.0)
-    shift = max((abs(float(c)) for a in units.kinds for c in a.intercepts), default=0.0)
+        flat = np.array([a for g in units.groups for a in g], np.int64)
+        first = np.cumsum([0, *map(len, units.groups)])[:-1]
+        return Sizes(
+            np.maximum.reduceat(most[flat], first), np.maximum.reduceat(error[flat], first),
+            more * norms, more * lost,
+        )  # fmt: skip
+    which = np.array(units.which, np.int64)
+    steep = np.array([max(abs(float(s)) for s in a.slopes) for a in units.kinds])[which][:, None]
+    shift = np.array([max(abs(float(c)) for c in a.intercepts) for a in units.kinds])[which]
+    up = np.stack([0.0 * shift, shift], axis=1)
+    size = 1.001 * (steep * most + up)
     round_ = 0.0 if _whole(units) else 4 * UNIT
-    moved = shift * np.sqrt(units.size)
-    return Sizes(
-        1.01 * steep * linear,
-        1.01 * (steep * const + moved),
-        1.01 * steep * (lin_err + round_ * linear),
-        1.01 * (steep * (const_err + round_ * const) + 4 * UNIT * moved),
-    )
+    loss = 1.001 * steep * error + round_ * size
+    top = float(steep.max(initial=0.0))
+    moved = np.array([0.0, float(np.linalg.norm(shift))])
+    all_, off = top * norms + moved, top * lost
+    return Sizes(size, loss, 1.01 * all_, 1.01 * (off + round_ * (all_ + off)))
 
 
 def _whole(units: Units) -> bool:

@@ -24,7 +24,7 @@ from ..search.lp import LONG, OPTIONS, inner
 from .program import AT, BIT, HI, LO, PRE, SPARSE, TEST, VALUE, WIDE, Layers
 
 UPDATES = 128  # values that may be updated before a dense layer is computed afresh
-TOUCHES = 512  # updates of one row of a sparse layer
+TOUCHES = 128  # updates of one row of a sparse layer
 STILL, ALL, SOME = range(3)  # forms of a layer that have moved
 
 

@@ -52,7 +52,7 @@ def refine(
             open_ = envelope(
                 k, layer, first, last, reach, net, N, F, facets, act, V, bits, old, facet, L.M,
                 rows.Z, rows.zero, rows.live, error, L.best, L.link, L.pairs, L.pair_of, L.slack,
-                L.size, L.error, L.inc, L.arg, L.doubt, told,
+                L.size, L.error, L.inc, L.arg, L.doubt, L.low, L.high, L.box, told,
             )  # fmt: skip
             if open_ < 0:
                 return LOCAL

@@ -90,6 +90,7 @@ class Local(NamedTuple):
     error: np.ndarray
     inc: np.ndarray
     arg: np.ndarray
+    box: np.ndarray
 
 
 # columns of F: the old face around it, its facets, its mask, what it was cut into, its place
@@ -136,10 +137,13 @@ class Output(NamedTuple):
     doubtful: np.ndarray
 
 
-def workspace(k: int, faces: int, tests: int, bits: int, size: int, most: int = 0) -> Local:
+def workspace(
+    k: int, faces: int, tests: int, bits: int, size: int, most: int = 0, forms: int = 0
+) -> Local:
     """Arrays for one old cell with at most ``size`` pieces of each dimension.
 
-    ``most``: arguments of the largest max unit, 0 where there are none.
+    ``most``: arguments of the largest max unit, 0 where there are none; ``forms``: those of the
+    layer then.
     """
     rows, large = tests, size if most else 0
     size += 5  # not a power of two, so that the dimensions do not compete for cache lines
@@ -155,8 +159,8 @@ def workspace(k: int, faces: int, tests: int, bits: int, size: int, most: int = 
         np.zeros(faces, np.int32),
         np.zeros((5, k, k + 1)),
         np.empty(max(rows, 1), np.int32),
-        np.empty(rows),
-        np.empty(rows),
+        np.empty(max(rows, forms)),
+        np.empty(max(rows, forms)),
         np.empty((size, 4), np.int32),
         np.empty((k + 1, size if most else 1, 5), np.int64),
         np.empty((2, k + 1, size if most else 1), np.int32),
@@ -167,6 +171,7 @@ def workspace(k: int, faces: int, tests: int, bits: int, size: int, most: int = 
         np.empty(16 * large),
         np.empty(size if most else 1, np.int64),
         np.empty((4, most), np.int64),
+        np.empty((2, k)),
     )
 
 
