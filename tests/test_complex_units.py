@@ -11,10 +11,7 @@ from hypothesis import strategies as st
 from strategies import boxes, canonical
 
 import linregions as lr
-from linregions.affine import Affine
 from linregions.complex import program
-from linregions.network import Layer, Network
-from linregions.units import RELU, MaxUnits, Pointwise
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 

@@ -16,6 +16,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import comb
 from threading import Event
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ from . import lattice as K
 from .errors import bounds
 from .exact import Forms
 from .forms import Rows, rows_of
-from .kernel import refine
+from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .patterns import Patterns, unpack
 from .program import BIT, PRE, TEST, WIDE, Plan
@@ -274,6 +275,7 @@ class _Worker:
         self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base)
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
+        self.contest: K.Contest | None = None
         self._room()
         # large arrays come in large pages: first touch costs a fraction
         self.pieces = min(max(4096, 32 * len(X.bits)), 524288)
@@ -285,9 +287,11 @@ class _Worker:
     def _room(self) -> None:
         this, X = self.this, self.X
         tests = this.last - this.first
-        forms = int(np.diff(self.owner.net.table[:, PRE])[this.layer]) if self.most else 0
         faces = int(X.at[-1])
-        self.local = K.workspace(X.k, faces, tests, this.bits, self.size, self.most, forms)
+        self.local = K.workspace(X.k, faces, tests, this.bits, self.size, self.most)
+        if self.most:
+            forms = int(np.diff(self.owner.net.table[:, PRE])[this.layer])
+            self.contest = K.contest(X.k, self.size, self.most, forms)
 
     def _next(self) -> None:
         self.out = K.output(self.X.k, self.this.bits, self.pieces)
@@ -299,11 +303,12 @@ class _Worker:
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
         owner, this = self.owner, self.this
-        status = refine(
+        given: tuple[Any, ...] = (
             this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
             owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
             self.tally, self.known.slots,
         )  # fmt: skip
+        status = refine_largest(*given, self.contest) if self.most else refine(*given)
         if status == K.LOCAL:
             self.size *= 2
             self._room()
@@ -345,7 +350,7 @@ class _Worker:
             if status == K.DOUBT:
                 asked = int(out.st[K.ASKED])
                 owner.stats["rational"] += asked
-                referee.settle(self.local, asked)
+                referee.settle(self.local, self.contest, asked)
                 told = referee.answers()
 
 

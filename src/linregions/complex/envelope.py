@@ -30,14 +30,34 @@ import numpy as np
 from ..search.lp import inner
 from .forms import bound, nothing
 from .lattice import (
-    ALIVE, COUNT, FIRST, HOME, MADE, MASK, MINUS, MINUS_, OLD, OWN, PLUS, PLUS_, RANKED, SIGN,
-    TIES, UNKNOWN, USED, WHICH, WHO, code, insert, pair_wall,
+    ALIVE,
+    COUNT,
+    FIRST,
+    HOME,
+    MADE,
+    MASK,
+    MINUS,
+    MINUS_,
+    OLD,
+    OWN,
+    PLUS,
+    PLUS_,
+    RANKED,
+    SIGN,
+    TIES,
+    UNKNOWN,
+    USED,
+    WHICH,
+    WHO,
+    code,
+    insert,
+    pair_wall,
 )  # fmt: skip
 from .program import PRE, SPARSE, WIDE
 
 # rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant without
-# rounding; the column of its difference with the challenger
-CHALLENGER, INCIDENT, BARE, COLUMN = range(4)
+# rounding
+CHALLENGER, INCIDENT, BARE = range(3)
 EVERYWHERE = -1
 MORE = -1  # local arrays are too small
 
@@ -46,7 +66,7 @@ MORE = -1  # local arrays are too small
 def envelope(
     k, layer, first, last, reach, net: Any, N, F, facets, act, V, bits, old, facet, M, Z, zero,
     live, error, best, link, pairs, pair_of, slack, size, blur, inc, arg, doubt,
-    mid, far, box, told: Any,
+    column, mid, far, box, told: Any,
 ):  # fmt: skip
     """Cut the old cell by the max units ``first`` to ``last``; how many signs are open, or MORE."""
     corners, walls, asked, used = N[MADE, 0], N[MADE, k - 1], np.int64(0), np.int64(0)
@@ -78,13 +98,13 @@ def envelope(
                 asked += 1
                 used = _compare(
                     k, j, count, begin, reach, used, net.args, net.bias_error, N, act, Z, error,
-                    best, pairs, pair_of, slack, size, blur, arg,
+                    best, pairs, pair_of, slack, size, blur, arg, column,
                 )  # fmt: skip
                 if used < 0:
                     return np.int64(MORE)
                 open_, found = _signs(
                     k, j, asked, begin, net.args, N, F, act, V, inc, best, pairs, size, blur, arg,
-                    doubt, told.row, told.vertex, told.sign,
+                    column, doubt, told.row, told.vertex, told.sign,
                 )  # fmt: skip
                 if open_ > 0:
                     return open_
@@ -92,7 +112,7 @@ def envelope(
                     continue
                 if not insert(
                     k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits, facet, M,
-                    pairs, slack, size, blur, best, arg[COLUMN], told,
+                    pairs, slack, size, blur, best, column, told,
                 ):  # fmt: skip
                     return np.int64(MORE)
             if N[MADE, k] > before:
@@ -274,21 +294,21 @@ def _enter(k, N, act, j, best):
 @inner()
 def _compare(
     k, j, count, begin, reach, used, args, bias_error, N, act, Z, error, best, pairs, pair_of,
-    slack, size, blur, arg,
+    slack, size, blur, arg, column,
 ):  # fmt: skip
     """Differences of argument j with all that are the best one somewhere; MORE without room."""
     for s in range(count):
-        arg[COLUMN, arg[CHALLENGER, s]] = -1
+        column[arg[CHALLENGER, s]] = -1
     b = args[begin + j]
     for d in range(k + 1):
         for n in range(N[ALIVE, d]):
             other = best[d, act[d, n], WHO]
-            if arg[COLUMN, other] >= 0:
+            if column[other] >= 0:
                 continue
             if used == pairs.shape[1]:
                 return np.int64(MORE)
             a = args[begin + other]
-            arg[COLUMN, other] = used
+            column[other] = used
             pair_of[0, used], pair_of[1, used] = b, a
             total, both = 0.0, 0.0
             for c in range(k + 1):
@@ -317,8 +337,8 @@ def _nil(j, on, arg):
 
 @inner()
 def _signs(
-    k, j, asked, begin, args, N, F, act, V, inc, best, pairs, size, blur, arg, doubt, told_row,
-    told_vertex, told_sign,
+    k, j, asked, begin, args, N, F, act, V, inc, best, pairs, size, blur, arg, column, doubt,
+    told_row, told_vertex, told_sign,
 ):  # fmt: skip
     """Signs, at all vertices, of argument j minus the best so far; how many are open; which occur.
 
@@ -328,7 +348,7 @@ def _signs(
     for n in range(N[ALIVE, 0]):
         v = np.int64(act[0, n])
         other = best[0, v, WHO]
-        u, on, s = arg[COLUMN, other], inc[F[0, v, OLD]], np.int64(UNKNOWN)
+        u, on, s = column[other], inc[F[0, v, OLD]], np.int64(UNKNOWN)
         value, off = pairs[k, u], size[u] * V[v, k] + blur[u]
         for c in range(k):
             value += pairs[c, u] * V[v, c]

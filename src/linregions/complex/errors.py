@@ -165,7 +165,8 @@ def _roundings(weights: Weights, sources: tuple[int, ...]) -> float:
     if weights.thin:
         longest = int(np.diff(weights.csr().indptr).max(initial=0))
         return 2.0 * longest + 8 * (TOUCHES + longest) + 8
-    return 2.0 * (weights.hi - weights.lo) + 8 * UPDATES + 8
+    wide = weights.hi - weights.lo
+    return 2.0 * wide + 8 * max(UPDATES, wide // 2) + 8
 
 
 def _through(units: Units, sizes: Sizes) -> Sizes:
@@ -230,4 +231,3 @@ class _Grid:
         if units is not None and _whole(units):
             self.level[n + 1], self.most[n + 1] = level, float(top.max(initial=0.0))
         return True
-

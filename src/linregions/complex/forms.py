@@ -23,7 +23,7 @@ from ..affine import UNIT
 from ..search.lp import LONG, OPTIONS, inner
 from .program import AT, BIT, HI, LO, PRE, SPARSE, TEST, VALUE, WIDE, Layers
 
-UPDATES = 128  # values that may be updated before a dense layer is computed afresh
+UPDATES = 128  # values that may be updated before a small dense layer is computed afresh
 TOUCHES = 128  # updates of one row of a sparse layer
 STILL, ALL, SOME = range(3)  # forms of a layer that have moved
 
@@ -137,7 +137,7 @@ def _refresh(k, layer, net: Any, rows: Any):
     """Bring the forms of a layer up to date; marks which moved."""
     first, end = net.table[layer, PRE], net.table[layer + 1, PRE]
     lo, hi, at = net.table[layer, LO], net.table[layer, HI], net.table[layer, AT]
-    pick, dirty, changed, which = rows.pick, rows.dirty, 0, 0
+    pick, dirty, changed, which = rows.pick, rows.dirty, np.int64(0), 0
     for v in range(lo, hi):
         pick[changed] = v
         changed += int(dirty[v])
@@ -166,7 +166,8 @@ def _refresh(k, layer, net: Any, rows: Any):
                     )  # fmt: skip
     else:
         start = rows.updates[layer] < 0
-        if start or 3 * changed > hi - lo or changed + rows.updates[layer] > UPDATES:
+        room = max(UPDATES, (hi - lo) // 2)
+        if start or 3 * changed > hi - lo or changed + rows.updates[layer] > room:
             changed = _active(k, lo, hi, rows.H[0], pick)
             _reset(k, first, end, rows.Z, net.bias)
             rows.updates[layer] = 0

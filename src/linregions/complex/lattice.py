@@ -63,8 +63,8 @@ class Local(NamedTuple):
     dimension, whether the cell is its host, and how many pieces of each dimension it has.
     ``facet`` are the rows behind the cell's own facets, with the errors of coefficients and value;
     ``doubt`` lists open signs: row, vertex and, for max units, the two pre-activations compared.
-    the rest serves max units (see `envelope`): differences ``pairs`` of their arguments with the
-    errors of coefficients, 1-norms and errors of values; ``inc`` the facets that old faces lie on.
+    ``best`` says which argument of a max unit wins on a face, ``column`` where its difference
+    with the challenger is.
     """
 
     N: np.ndarray
@@ -82,6 +82,18 @@ class Local(NamedTuple):
     high: np.ndarray
     doubt: np.ndarray
     best: np.ndarray
+    column: np.ndarray
+
+
+class Contest(NamedTuple):
+    """What max units need besides `Local`; see `envelope`.
+
+    ``link`` joins faces; ``pairs`` are differences of arguments, by column, ``pair_of`` the two
+    pre-activations, with the errors of coefficients, 1-norms and errors of values; ``inc`` the
+    facets that old faces lie on; ``arg`` what is known of the arguments of the unit at hand;
+    ``mid`` and ``far`` ranges of all pre-activations on the cell, ``box`` the box around it.
+    """
+
     link: np.ndarray
     pairs: np.ndarray
     pair_of: np.ndarray
@@ -90,6 +102,8 @@ class Local(NamedTuple):
     error: np.ndarray
     inc: np.ndarray
     arg: np.ndarray
+    mid: np.ndarray
+    far: np.ndarray
     box: np.ndarray
 
 
@@ -137,15 +151,11 @@ class Output(NamedTuple):
     doubtful: np.ndarray
 
 
-def workspace(
-    k: int, faces: int, tests: int, bits: int, size: int, most: int = 0, forms: int = 0
-) -> Local:
+def workspace(k: int, faces: int, tests: int, bits: int, size: int, most: int = 0) -> Local:
     """Arrays for one old cell with at most ``size`` pieces of each dimension.
 
-    ``most``: arguments of the largest max unit, 0 where there are none; ``forms``: those of the
-    layer then.
+    ``most``: arguments of the largest max unit, 0 where there are none.
     """
-    rows, large = tests, size if most else 0
     size += 5  # not a power of two, so that the dimensions do not compete for cache lines
     return Local(
         np.zeros((3, k + 1), np.int64),
@@ -158,21 +168,24 @@ def workspace(
         np.empty((size, k + 3)),
         np.zeros(faces, np.int32),
         np.zeros((5, k, k + 1)),
-        np.empty(max(rows, 1), np.int32),
-        np.empty(max(rows, forms)),
-        np.empty(max(rows, forms)),
+        np.empty(max(tests, 1), np.int32),
+        np.empty(tests),
+        np.empty(tests),
         np.empty((size, 4), np.int32),
         np.empty((k + 1, size if most else 1, 5), np.int64),
-        np.empty((2, k + 1, size if most else 1), np.int32),
-        np.empty((k + 1, 16 * large)),
-        np.empty((2, 16 * large), np.int64),
-        np.empty(16 * large),
-        np.empty(16 * large),
-        np.empty(16 * large),
-        np.empty(size if most else 1, np.int64),
-        np.empty((4, most), np.int64),
-        np.empty((2, k)),
+        np.empty(most, np.int64),
     )
+
+
+def contest(k: int, size: int, most: int, forms: int) -> Contest:
+    """The same for max units of a layer of so many ``forms``."""
+    size += 5
+    return Contest(
+        np.empty((2, k + 1, size), np.int32), np.empty((k + 1, 16 * size)),
+        np.empty((2, 16 * size), np.int64), np.empty(16 * size), np.empty(16 * size),
+        np.empty(16 * size), np.empty(size, np.int64), np.empty((3, most), np.int64),
+        np.empty(forms), np.empty(forms), np.empty((2, k)),
+    )  # fmt: skip
 
 
 def output(k: int, bits: int, pieces: int) -> Output:

@@ -10,8 +10,8 @@ from flint import fmpq
 from ..affine import UNIT
 from ..search.exact import Point, Row, sign, value
 from .exact import Forms, difference
-from .lattice import FACE, FIRST, OLD, Answers, Faces, Local, P, Q
-from .program import PRE, WIDE
+from .lattice import FACE, FIRST, OLD, Answers, Contest, Faces, Local, P, Q
+from .program import PRE
 from .start import meet
 
 
@@ -65,7 +65,6 @@ class Referee:
         self.X, self.forms, self.layer, self.first = X, forms, layer, first
         self.corners = Corners(forms, X, cell, bits)
         self.pre = int(forms.plan.table[layer, PRE])
-        self.largest = bool(forms.plan.table[layer, WIDE])
         self.rows: dict[tuple[int, int], Row] = {}
         self.points: dict[int, Point] = {}
         self.told: dict[tuple[int, int], int] = {}
@@ -82,7 +81,7 @@ class Referee:
             self.rows[a, b] = found
         return self.rows[a, b]
 
-    def _point(self, v: int, L: Local) -> Point:
+    def _point(self, v: int, L: Local, C: Contest | None) -> Point:
         """The exact place of a local vertex."""
         if v in self.points:
             return self.points[v]
@@ -90,22 +89,22 @@ class Referee:
         if p < 0:
             found = self.corners.at(int(L.old[L.F[0, v, OLD], FACE]))
         else:
-            a, b = self._point(p, L), self._point(q, L)
-            row = self._row(*L.pair_of[:, n].tolist()) if self.largest else self._row(n, -1)
+            a, b = self._point(p, L, C), self._point(q, L, C)
+            row = self._row(n, -1) if C is None else self._row(*C.pair_of[:, n].tolist())
             va, vb = value(row, a), value(row, b)
             t = va / (va - vb)
             found = [x + t * (y - x) for x, y in zip(a, b, strict=True)]
         self.points[v] = found
         return found
 
-    def settle(self, L: Local, asked: int) -> None:
+    def settle(self, L: Local, C: Contest | None, asked: int) -> None:
         """Answer what is open, and put the vertices asked about where they are."""
         for n, v, a, b in L.doubt[:asked].tolist():
-            place = self._point(v, L)
-            row = self._row(a, b) if self.largest else self._row(n, -1)
+            place = self._point(v, L, C)
+            row = self._row(n, -1) if C is None else self._row(a, b)
             self.told[n, v] = sign(value(row, place))
             x, r = rounded(place)
-            if L.F[0, v, P] < 0 and self.largest:
+            if L.F[0, v, P] < 0 and C is not None:
                 continue  # in the next attempt the same arguments must be compared
             if L.F[0, v, P] < 0:
                 g = int(L.old[L.F[0, v, OLD], FACE])
