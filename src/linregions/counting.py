@@ -11,7 +11,6 @@ from typing import Any
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
-from .units import Pointwise
 
 KINDS = {
     "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
@@ -222,12 +221,8 @@ def count(
 
 
 def suits_complex(problem: Restricted) -> bool:
-    """Whether ``auto`` counts with the complex: bounded, 1 to 4 dimensions, pointwise units."""
-    return (
-        bool(problem.bounded)
-        and 1 <= problem.dimension <= 4
-        and all(isinstance(layer.units, Pointwise) for layer in problem.network.layers)
-    )
+    """Whether ``auto`` counts with the complex: a bounded domain of 1 to 4 dimensions."""
+    return bool(problem.bounded) and 1 <= problem.dimension <= 4
 
 
 def _count_complex(
