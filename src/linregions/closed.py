@@ -19,7 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .graph import neighbours
 from .merging import Merger
-from .search.cells import cell_rows, facets
+from .search.cells import cell_rows, facets, neighbour
 from .search.exact import Point, Row, minimise, negative, reduced, value
 
 
@@ -140,7 +140,11 @@ class _Closed:
         if (i, j) not in self._facets:
             one, two = (self.cells.signs[c].astype(np.int8) * 2 - 1 for c in (i, j))
             differ = {int(c) for c in np.flatnonzero(one != two)}  # all of them vanish there
-            (facet,) = facets(self.cells.exact, one, self.cells._point(i), differ)
+            found = facets(self.cells.exact, one, self.cells._point(i), differ)
+            if len(found) > 1:  # rows of max units differ that do not vanish there
+                exact, x = self.cells.exact, self.cells._point(i)
+                found = [f for f in found if (neighbour(exact, one, x, f) == two).all()]
+            (facet,) = found
             self._facets[i, j] = facet.row, facet.point
         return self._facets[i, j]
 

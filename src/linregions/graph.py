@@ -21,6 +21,7 @@ from .search.adjacent import APART, SHARED, UNSURE, flips, shared_facets
 from .search.cells import facets, neighbour
 from .search.engine import Search
 from .search.exact import negative
+from .units import MaxUnits
 
 Key = tuple[Any, ...]  # a row: it has no common factor, so that equal hyperplanes are equal
 
@@ -50,7 +51,10 @@ def neighbours(cells: Merger) -> np.ndarray:
     """
     if not len(cells.signs):
         return np.zeros((0, 2), np.int64)
-    pairs = _by_flips(cells) if cells.search.coincidences == 0 else _by_classes(cells)
+    if any(isinstance(layer.units, MaxUnits) for layer in cells.compiled.network.layers):
+        pairs = _by_walls(cells)
+    else:
+        pairs = _by_flips(cells) if cells.search.coincidences == 0 else _by_classes(cells)
     return pairs[np.lexsort(pairs.T[::-1])]
 
 
@@ -145,13 +149,24 @@ def _classes(cells: Merger, i: int, domain: set[Key]) -> list[tuple[int, tuple[i
     return [(cs[0], tuple(sorted(cs + zero))) for key, cs in same.items() if key not in domain]
 
 
+def _by_walls(cells: Merger) -> np.ndarray:
+    """Neighbours across every facet of every cell, in rational arithmetic.
+
+    Where max units are, two neighbours may differ in all comparisons of two arguments.
+    """
+    every = [(i, -1) for i in range(len(cells.signs))]
+    return np.unique(_by_crossing(cells, every), axis=0)
+
+
 def _by_crossing(cells: Merger, rows: list[tuple[int, int]]) -> np.ndarray:
-    """Neighbours across some rows of some cells, each facet crossed in rational arithmetic."""
+    """Neighbours across some rows of some cells (-1: all rows), crossed in rationals."""
     pairs: list[tuple[int, int]] = []
     index = {s.tobytes(): i for i, s in enumerate(cells.signs)} if rows else {}
     for i, row in rows:
         signs, x = cells.signs[i].astype(np.int8) * 2 - 1, cells._point(i)
-        for facet in facets(cells.exact, signs, x, {row}):
+        for facet in facets(cells.exact, signs, x, None if row < 0 else {row}):
+            if facet.domain:
+                continue
             other = (neighbour(cells.exact, signs, x, facet) > 0).astype(np.uint8)
             j = index[other.tobytes()]
             pairs.append((min(i, j), max(i, j)))
