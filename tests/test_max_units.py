@@ -1,6 +1,8 @@
 """Max units, many pieces, several sources, sparse weights: the search against the oracle."""
 
+import numpy as np
 import oracle_units
+import pytest
 from helpers import domain_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
