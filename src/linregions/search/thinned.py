@@ -1,0 +1,229 @@
+"""Unbiased passes over the tree of cells: `thin` with its rational side and its importances.
+
+A `Thinned` search repeats passes. Each gives an unbiased estimate of the number of leaves,
+and all of them teach the next ones how many leaves a branch of each stratum (its layer, and how
+many units of that layer are still to be placed) holds on average. Branches are taken with
+probability ``min(1, weight x that number / threshold)``: the threshold is the number of leaves
+that one branch stands for, so that about ``leaves / threshold`` paths are followed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+import numpy as np
+
+from ..domain import Restricted
+from . import kernel as K
+from . import thin as T
+from .engine import Search
+from .exact import Exact, Point, Row, negative, sign, value
+from .program import Compiled
+from .strata import Model
+
+RATIONAL = 100.0  # steps of the kernel that one in rational arithmetic is charged for
+
+
+class Pass(NamedTuple):
+    """What one pass found: weighted leaves, leaves seen, and its work."""
+
+    estimate: float
+    seen: int  # leaves met
+    steps: float  # work done, in steps of the kernel
+    all_steps: float  # unbiased estimate of the steps of the whole tree
+    lps: float
+    all_lps: float
+    raised: int  # how often the threshold was doubled on the way
+    complete: bool  # nothing was left out: the estimate is the count
+
+
+class SampledExact(Exact):
+    """Rational walks that leave branches out at random, each with its own draw."""
+
+    def __init__(self, compiled: Compiled, owner: Thinned) -> None:
+        super().__init__(compiled)
+        self.owner = owner
+        self.found = 0.0
+
+    def leaves(
+        self, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
+    ) -> Iterator[tuple[np.ndarray, Point, bool]]:
+        """The leaves that are taken; their weights add up in ``found``."""
+        weight = self.owner.weight
+        for w, found, y in self._sampled(weight, layer, rows, x, signs, list(cand)):
+            self.found += w
+            yield found, y, False
+
+    def _sampled(
+        self, w: float, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
+    ) -> Iterator[tuple[float, np.ndarray, Point]]:
+        w *= self.owner.draw(layer, len(cand), w)
+        if w == 0.0:
+            return
+        signs, survivors = signs.copy(), []
+        for c in cand:
+            g = self.row(c, signs)
+            s, x, other, _ = self.place(rows, x, g)
+            signs[c] = s
+            if other is not None:
+                survivors.append((c, g, other))
+        last = layer + 1 == len(self.cut) - 1
+        if survivors:
+            u, g, other = survivors[0]
+            rest = [c for c, *_ in survivors[1:]]
+            s = sign(value(g, x))
+            for t, start in ((s, x), (-s, other)):
+                signs[u] = t
+                cell = [*rows, g if t > 0 else negative(g)]
+                yield from self._sampled(w, layer, cell, start, signs, rest)
+        elif last:
+            yield w, signs, x
+        else:
+            after = list(range(self.cut[layer + 1], self.cut[layer + 2]))
+            yield from self._sampled(w, layer + 1, rows, x, signs, after)
+
+
+class Thinned:
+    """Passes over the tree of one restricted network.
+
+    Parameters
+    ----------
+    problem
+        What `restrict` gave.
+    rng
+        Where all draws come from.
+    exact
+        Justify every decision, as in `Search`.
+    """
+
+    def __init__(self, problem: Restricted, rng: np.random.Generator, exact: bool = True) -> None:
+        self.rng = rng
+        self.search = Search(problem, exact)
+        self.compiled = self.search.compiled
+        self.search.rational = self.rational = SampledExact(self.compiled, self)
+        self.state = T.thinning(self.compiled.program)
+        self.most = 0  # the most leaves that one pass met: a certain lower bound
+        self._raised = 0
+        self._root: list[np.ndarray] = []
+        if self.search.cursor is not None:
+            C = self.search.cursor
+            self._root = [a[0].copy() for a in (C.F, C.cand, C.con, C.pts)]
+        self._ranks = min(self.compiled.k, T.BUCKETS) + 1
+        self._model = Model(self.state.first, self._ranks)
+        self._top = int(self.state.first[min(1, len(self.state.first) - 1)]) - 1
+        self.learn()
+
+    # -- importances ------------------------------------------------------------------
+
+    @property
+    def forecast(self) -> float:
+        """Leaves of the whole tree, by the passes so far."""
+        return float(self.state.share[self._top]) if len(self.state.first) > 1 else 1.0
+
+    def learn(self) -> None:
+        """How many leaves a branch of each stratum holds on average, by the passes so far."""
+        self._model.solve(self.state.share)
+
+    # -- passes -----------------------------------------------------------------------
+
+    def go(self, threshold: float, limit: float) -> Pass:
+        """One pass; its threshold doubles whenever ``limit`` more steps have been made."""
+        state, C = self.state, self.search.cursor
+        v = state.v
+        v[:] = 0.0
+        v[T.THRESHOLD], v[T.LIMIT] = threshold, limit
+        self._raised, self._limit = 0, limit
+        seen = 0 if C is None else -int(C.st[K.S_LEAVES])
+        state.top[0] = 0
+        state.node[0] = max(self._top, 0), 0, self.compiled.k
+        state.weight[0] = 1.0
+        state.met[:] = 0.0
+        state.met[0, self._top] = 1.0
+        state.draw[:] = self.rng.random(len(state.draw))
+        if C is None:
+            seen += self._whole()
+        else:
+            for a, saved in zip((C.F, C.cand, C.con, C.pts), self._root, strict=True):
+                a[0] = saved
+            C.st[[K.DEPTH, K.ANSWER]] = 0
+            seen += self._walk(C) + int(C.st[K.S_LEAVES])
+        self._model.add(state.met, state.edges[: int(v[T.EDGES])])
+        self.most = max(self.most, seen)
+        return Pass(
+            float(v[T.TOTAL]), seen, float(v[T.STEPS]), float(v[T.ALL_STEPS]), float(v[T.LPS]),
+            float(v[T.ALL_LPS]), self._raised, bool(v[T.LEFT] == 0.0),
+        )  # fmt: skip
+
+    def _walk(self, C) -> int:
+        """Run the kernel to the end of a pass; returns the leaves met in rational arithmetic."""
+        seen, state, search = 0, self.state, self.search
+        while True:
+            status = T.thin(self.compiled.program, C, *state, 1 << 16)
+            if status == K.DONE:
+                return seen
+            if status == T.OVER:
+                self._raise()
+            elif status == K.UNDECIDED:
+                self._charge(self.weight)
+                search._decide()
+                if search._side is not None:
+                    seen += self._beside(search._side)
+                    search._side = None
+
+    def _beside(self, side: Iterator[tuple[np.ndarray, Point, bool]]) -> int:
+        self.rational.found = 0.0
+        met = sum(1 for _ in side)
+        self.state.v[T.TOTAL] += self.rational.found
+        key = self.state.node[self.state.top[0], T.KEY]
+        self.state.met[1, key] += self.rational.found / self.weight
+        return met
+
+    def _whole(self) -> int:
+        """A pass over a tree that only rational arithmetic can walk."""
+        if self.compiled.cuts == 0 or self.compiled.k == 0:
+            self.state.v[T.TOTAL] = 1.0
+            return 1
+        domain = self.rational.domain_rows()
+        x = self.search._rational_witness(domain)
+        cut = self.rational.cut
+        signs = np.ones(self.compiled.cuts, np.int8)
+        return self._beside(
+            self.rational.leaves(0, domain, x, signs, list(range(cut[0], cut[1])))
+        )
+
+    @property
+    def weight(self) -> float:
+        """Weight of the branch that the walk is in."""
+        return float(self.state.weight[self.state.top[0]])
+
+    def draw(self, layer: int, units: int, weight: float) -> float:
+        """Whether a branch of the rational walk is taken: 0, or 1 over the probability."""
+        v = self.state.v
+        self._charge(weight)
+        if v[T.STEPS] >= v[T.LIMIT]:
+            self._raise()
+        if not v[T.THRESHOLD] > 0.0:
+            return 1.0
+        first = self.state.first[layer] + units * self._ranks
+        share = self.state.share[first : first + self._ranks].max()
+        p = min(1.0, weight * share / v[T.THRESHOLD] / np.sqrt(RATIONAL))
+        if p >= 1.0:
+            return 1.0
+        if self.rng.random() < p:
+            return 1.0 / p
+        v[T.LEFT] += 1.0
+        return 0.0
+
+    def _charge(self, weight: float) -> None:
+        """Account for a step in rational arithmetic."""
+        self.state.v[T.STEPS] += RATIONAL
+        self.state.v[T.ALL_STEPS] += RATIONAL * weight
+
+    def _raise(self) -> None:
+        """Twice the threshold for the rest of the pass, with fresh draws: no bias."""
+        v = self.state.v
+        self._raised += 1
+        v[T.THRESHOLD] *= 2.0
+        v[T.LIMIT] += self._limit
+        self.state.draw[:] = self.rng.random(len(self.state.draw))
