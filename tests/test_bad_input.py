@@ -5,7 +5,6 @@ import pytest
 from helpers import gaussian, write_npz
 
 import linregions as lr
-from linregions.affine import Affine
 from linregions.cli import main
 
 GOOD = gaussian(1, 2, 4, 3, 1)
@@ -183,24 +182,6 @@ def test_a_model_with_several_inputs(tmp_path, refused):
     onnx.save(model, tmp_path / "two.onnx")
     line = refused(tmp_path / "two.onnx")
     assert "two.onnx" in line and "input" in line
-
-
-def test_max_units_are_refused_by_the_search(tmp_path, capsys):
-    layer = lr.Layer(Affine.dense(np.ones((4, 2)), None, 0), lr.MaxUnits(((0, 1), (2, 3)), 4))
-    net = lr.Network(2, (layer,), Affine.dense(np.ones((1, 2)), None, 1))
-    for run in (lr.count, lambda n: next(lr.regions(n)), lambda n: lr.region(n, [0, 0])):
-        with pytest.raises(lr.UnsupportedNetwork, match="layer 1 has max units"):
-            run(net)
-    net.save(tmp_path / "max.npz")
-    for command in ("count", "list"):
-        with pytest.raises(SystemExit) as end:
-            main([command, str(tmp_path / "max.npz")])
-        out = capsys.readouterr()
-        assert (end.value.code, out.out) == (2, "") and out.err.count("\n") == 1
-        assert "max units" in out.err
-    with pytest.raises(SystemExit) as end:
-        main(["info", str(tmp_path / "max.npz")])
-    assert end.value.code == 0 and "max of 2" in capsys.readouterr().out
 
 
 # -- odd networks that have an answer ----------------------------------------------------------

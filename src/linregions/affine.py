@@ -17,7 +17,16 @@ import numpy as np
 from scipy import sparse
 
 from .errors import LinregionsError
-from .rational import IntMatrix, Matrix, dense, integers, is_rational, rounded
+from .rational import (
+    IntMatrix,
+    Matrix,
+    SparseIntMatrix,
+    dense,
+    exact_form,
+    integers,
+    is_rational,
+    rounded,
+)
 
 ONE = -1  # the constant source: a bias is a term of it
 INPUT = 0  # layer i (1-based) has source number i
@@ -39,6 +48,16 @@ class Term:
     def columns(self) -> int:
         return self.factors[0].shape[1]
 
+    @cached_property
+    def _integers(self) -> tuple[IntMatrix | SparseIntMatrix, ...]:
+        return tuple(exact_form(factor) for factor in self.factors)
+
+    def applied(self, values: IntMatrix) -> IntMatrix:
+        """The term's map on a matrix of exact columns, factor by factor."""
+        for factor in self._integers:
+            values = factor @ values
+        return values
+
     def after(self, matrix: Matrix) -> Term:
         """The term with one more map applied on the left."""
         return Term(self.source, (*self.factors, matrix))
@@ -48,19 +67,35 @@ class Term:
         return Term(source, (matrix, *self.factors))
 
 
-def _product(factors: tuple[Matrix, ...]) -> tuple[np.ndarray, np.ndarray | None]:
-    """Rounded product and elementwise error bound (None when it is exact)."""
+def _product(factors: tuple[Matrix, ...]) -> tuple[Matrix, Matrix | None]:
+    """Rounded product and elementwise error bound (None when it is exact).
+
+    Both are CSR while all factors are: a convolution never becomes a dense matrix here.
+    """
     if len(factors) == 1 and not is_rational(factors[0]):
-        return dense(factors[0]), None
+        return factors[0], None
     value, bound, steps = None, None, 0
     for factor in factors:
         f = rounded(factor) if is_rational(factor) else factor
         size = abs(f)
-        value = rounded(factor) if value is None else f @ value
-        bound = dense(size) if bound is None else size @ bound
-        steps += f.shape[1] + 2
+        value = f if value is None else f @ value
+        bound = size if bound is None else size @ bound
+        steps += _longest(f) + 2
     assert value is not None and bound is not None
-    return np.asarray(value), np.asarray(bound) * (1.01 * steps * UNIT)
+    return value, bound * (1.01 * steps * UNIT)
+
+
+def _longest(matrix: Matrix) -> int:
+    """Most terms in the sum of one row of a product."""
+    if not sparse.issparse(matrix):
+        return matrix.shape[1]
+    return int(np.diff(sparse.csr_array(matrix).indptr).max(initial=0))
+
+
+def _sum(a: Matrix, b: Matrix) -> Matrix:
+    """Sum of two matrices, CSR only where both are."""
+    both = sparse.issparse(a) and sparse.issparse(b)
+    return a + b if both else dense(a) + dense(b)
 
 
 @dataclass(frozen=True, eq=False)
@@ -130,23 +165,39 @@ class Affine:
         return Affine(self.size, tuple(new for t in self.terms for new in change(t)))
 
     @cached_property
-    def _rounded(self) -> dict[int, tuple[np.ndarray, np.ndarray | None]]:
-        out: dict[int, tuple[np.ndarray, np.ndarray | None]] = {}
+    def _rounded(self) -> dict[int, tuple[Matrix, Matrix | None]]:
+        out: dict[int, tuple[Matrix, Matrix | None]] = {}
         for term in self.terms:
             value, error = _product(term.factors)
             if term.source in out:  # a sum of terms rounds once more
                 old, old_error = out[term.source]
-                both = value + old
-                extra = np.abs(both) * UNIT
+                both = _sum(value, old)
+                extra = abs(both) * UNIT
                 for e in (error, old_error):
-                    extra = extra if e is None else extra + e
+                    extra = extra if e is None else _sum(extra, e)
                 value, error = both, extra
             out[term.source] = value, error
         return out
 
     def rounded(self, source: int, columns: int) -> tuple[np.ndarray, np.ndarray | None]:
-        """Float64 matrix for one source and its elementwise error bound (None: exact)."""
-        return self._rounded.get(source, (np.zeros((self.size, columns)), None))
+        """Dense float64 matrix for one source and its elementwise error bound (None: exact)."""
+        if source not in self._rounded:
+            return np.zeros((self.size, columns)), None
+        value, error = self._rounded[source]
+        return dense(value), None if error is None else dense(error)
+
+    def is_sparse(self, source: int) -> bool:
+        """Whether the rounded matrix for a source is kept as CSR (or is zero)."""
+        return source not in self._rounded or sparse.issparse(self._rounded[source][0])
+
+    def csr(
+        self, source: int, columns: int
+    ) -> tuple[sparse.csr_array, sparse.csr_array | np.ndarray | None]:
+        """`rounded` with the matrix as CSR; the bound is CSR or dense."""
+        if source not in self._rounded:
+            return sparse.csr_array((self.size, columns)), None
+        value, error = self._rounded[source]
+        return sparse.csr_array(value), error
 
     def exact(self, source: int, columns: int) -> IntMatrix:
         """Exact matrix for one source."""
@@ -160,29 +211,43 @@ class Affine:
             total = part if total is None else total + part
         return integers(np.zeros((self.size, columns))) if total is None else total
 
+    def applied(self, values: dict[int, IntMatrix], columns: int) -> IntMatrix:
+        """Exact forms from the exact forms of the sources, each with ``columns`` columns.
+
+        The constant's form is a row too: ``values[ONE]`` has one row. Sparse factors are
+        applied as they are, so that a convolution costs what its kernel does.
+        """
+        total: IntMatrix | None = None
+        for term in self.terms:
+            part = term.applied(values[term.source])
+            total = part if total is None else total + part
+        return integers(np.zeros((self.size, columns))) if total is None else total
+
     def __call__(self, values: dict[int, np.ndarray]) -> np.ndarray:
         """Float evaluation; ``values[source]`` has shape (points, size of that source)."""
         points = next(iter(values.values())).shape[0]
         out = np.zeros((points, self.size))
         for source, (matrix, _) in self._rounded.items():
-            out += matrix[:, 0] if source == ONE else values[source] @ matrix.T
+            if source == ONE:
+                out += dense(matrix)[:, 0]
+            else:  # CSR from the left: scipy is slow the other way round
+                csr = sparse.issparse(matrix)
+                out += (matrix @ values[source].T).T if csr else values[source] @ matrix.T
         return out
 
     def at(self, values: dict[int, np.ndarray]) -> np.ndarray:
         """Exact evaluation on one point: object arrays of Fraction in and out."""
-        out = np.array([Fraction(0)] * self.size, dtype=object)
-        for term in self.terms:
-            h = np.array([Fraction(1)], dtype=object) if term.source == ONE else values[term.source]
-            for factor in term.factors:
-                h = _exact_matvec(factor, h)
-            out = out + h
-        return out
+        columns = {ONE: _column([Fraction(1)])}
+        for source in self.sources:
+            columns[source] = _column(values[source])
+        return self.applied(columns, 1).to_fractions()[:, 0]
 
 
-def _exact_matvec(matrix: Matrix, vector: np.ndarray) -> np.ndarray:
+def _column(vector: Iterable[Fraction]) -> IntMatrix:
+    vector = list(vector)
     column = np.empty((len(vector), 1), dtype=object)
     column[:, 0] = vector
-    return (integers(matrix) @ integers(column)).to_fractions()[:, 0]
+    return integers(column)
 
 
 def check_finite(matrix: Matrix, what: str) -> None:

@@ -13,13 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from .affine import ONE
-from .rational import IntMatrix, integers
+from .rational import IntMatrix
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
 from .search.exact import point_of
 from .search.modular import PRIME, evaluate, tables
-from .units import Pointwise
+from .units import MaxUnits
 
 
 class Merger:
@@ -69,26 +68,46 @@ class Merger:
             for source in affine.sources:
                 if source < 1:
                     continue
-                used = affine.rounded(source, net.size_of(source))[0] != 0.0
+                used = abs(affine.csr(source, net.size_of(source))[0]).sign().astype(np.float32)
                 if live is None:
-                    need[source - 1] |= used.any(axis=0)
+                    need[source - 1] |= used.sum(axis=0) > 0
                 else:
-                    need[source - 1] |= (live.astype(np.float32) @ used.astype(np.float32)) > 0
+                    need[source - 1] |= (used.T @ live.T.astype(np.float32)).T > 0
 
         mark(net.output, None)
         for i in range(len(net.layers) - 1, -1, -1):
-            mark(net.layers[i].affine, need[i] & (slopes[i] != 0.0))
+            mark(net.layers[i].affine, self._live(i, need[i], pieces[i], slopes[i]))
         out = [np.where(n, p, 255).astype(np.uint8) for n, p in zip(need, pieces, strict=True)]
         return np.concatenate([np.zeros((cells, 1), np.uint8), *out], axis=1)
+
+    def _live(self, i: int, need: np.ndarray, piece: np.ndarray, slope: np.ndarray) -> np.ndarray:
+        """Which pre-activations of a layer matter where its units in ``need`` do."""
+        units = self.compiled.network.layers[i].units
+        if not isinstance(units, MaxUnits):
+            return need & (slope != 0.0)
+        live = np.zeros((len(need), units.fan_in), bool)
+        for u, group in enumerate(units.groups):
+            won = np.array(group)[piece[:, u]]
+            cells = np.flatnonzero(need[:, u])
+            live[cells, won[cells]] = True
+        return live
 
     def _pieces(self) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Piece and slope of every unit in every cell, per layer."""
         P = self.compiled.program
         pieces, slopes = [], []
         for n, layer in enumerate(self.compiled.network.layers):
-            assert isinstance(layer.units, Pointwise)
             lo, hi = P.layers_cut[n], P.layers_cut[n + 1]
             base, end = P.layers[n, 0], P.layers[n + 1, 0]
+            if isinstance(layer.units, MaxUnits):
+                weights = layer.units.row_weights()
+                owner = np.zeros((hi - lo, len(weights)), np.int64)
+                owner[range(hi - lo), np.repeat(range(len(weights)), list(map(len, weights)))] = [
+                    x for w in weights for x in w
+                ]
+                pieces.append(self.signs[:, lo:hi].astype(np.int64) @ owner)
+                slopes.append(np.ones(pieces[-1].shape))
+                continue
             if hi - lo == end - base and (np.diff(P.cut_unit[lo:hi]) == 1).all():
                 piece = self.signs[:, lo:hi]
             else:
@@ -143,14 +162,7 @@ class Merger:
     def _map(self, cell: int) -> tuple[Any, int]:
         """The exact affine map of a cell in kernel coordinates, in a normal form."""
         signs = self.signs[cell].astype(np.int8) * 2 - 1
-        net, k = self.compiled.network, self.compiled.k
-        total = net.output.exact(ONE, 1) @ integers(np.eye(1, k + 1, k))
-        for source in net.output.sources:
-            matrix = net.output.exact(source, net.size_of(source))
-            if source == 0:
-                matrix = matrix @ integers(np.diag(self.compiled.unit))
-            total = total + matrix @ self.exact.values(source, signs)
-        return _normal(total)
+        return _normal(self.exact.applied(self.compiled.network.output, signs))
 
     # -- linear regions ---------------------------------------------------------------
 

@@ -54,6 +54,39 @@ class IntMatrix:
         return out
 
 
+@dataclass(frozen=True, eq=False)
+class SparseIntMatrix:
+    """An exact CSR matrix ``data / den`` of shape (rows, columns), for products from the left."""
+
+    data: list[fmpz]
+    indices: list[int]
+    indptr: list[int]
+    den: int
+    shape: tuple[int, int]
+
+    def __matmul__(self, other: IntMatrix) -> IntMatrix:
+        rows = other.num.tolist()
+        columns = other.shape[1]
+        out = []
+        for start, end in zip(self.indptr, self.indptr[1:], strict=False):
+            total = [fmpz(0)] * columns
+            for a, j in zip(self.data[start:end], self.indices[start:end], strict=True):
+                total = [t + a * v for t, v in zip(total, rows[j], strict=True)]
+            out += total
+        return IntMatrix(fmpz_mat(self.shape[0], columns, out), self.den * other.den)
+
+
+def exact_form(matrix: Matrix) -> IntMatrix | SparseIntMatrix:
+    """`integers`, but a CSR matrix stays sparse."""
+    if not sparse.issparse(matrix):
+        return integers(matrix)
+    csr: Any = sparse.csr_array(matrix)
+    pairs = [x.as_integer_ratio() for x in csr.data.tolist()]
+    den = max((d for _, d in pairs), default=1)
+    data = [fmpz(n * (den // d)) for n, d in pairs]
+    return SparseIntMatrix(data, csr.indices.tolist(), csr.indptr.tolist(), den, csr.shape)
+
+
 def is_rational(matrix: Matrix) -> bool:
     """True for an object array of Fractions."""
     return isinstance(matrix, np.ndarray) and matrix.dtype == object

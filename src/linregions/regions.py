@@ -14,7 +14,7 @@ from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
-from .units import Pointwise
+from .units import MaxUnits
 
 
 class AffineMap(NamedTuple):
@@ -217,14 +217,13 @@ def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) ->
 
 def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
     """Piece of every unit from the signs of the breakpoints: (..., rows) to (..., units)."""
-    counts = []
-    for layer in network.layers:
-        assert isinstance(layer.units, Pointwise)
-        counts += [p - 1 for p in layer.units.pieces_per_unit()]
+    weights = [w for layer in network.layers for w in layer.units.row_weights()]
     above = np.asarray(signs) > 0
-    if all(c == 1 for c in counts):
+    if all(w == [1] for w in weights):
         return above.astype(np.uint8)
+    counts = [len(w) for w in weights]
     ends = np.cumsum(counts)
+    above = above * np.array([x for w in weights for x in w], dtype=np.int64)
     total = np.concatenate([np.zeros((*above.shape[:-1], 1), int), above.cumsum(-1)], axis=-1)
     return (total[..., ends] - total[..., ends - np.array(counts)]).astype(np.uint8)
 
@@ -238,15 +237,17 @@ def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
     def compose(affine: Any) -> np.ndarray:
         out = np.zeros((affine.size, n + 1))
         for source in (*affine.sources, ONE):
-            out += affine.rounded(source, network.size_of(source))[0] @ values[source]
+            out += affine.csr(source, network.size_of(source))[0] @ values[source]
         return out
 
     for i, layer in enumerate(network.layers, start=1):
         z = compose(layer.affine)
         units = layer.units
-        assert isinstance(units, Pointwise)
         mine = pattern[at : at + layer.size]
         at += layer.size
+        if isinstance(units, MaxUnits):
+            values[i] = z[[g[w] for g, w in zip(units.groups, mine, strict=True)]]
+            continue
         slope = np.array(
             [float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
         )

@@ -142,6 +142,11 @@ class Pointwise:
         """Number of pieces of each unit."""
         return [len(self.kinds[w].slopes) for w in self.which]
 
+    def row_weights(self) -> list[list[int]]:
+        """Per unit, one weight per row (breakpoint): the piece is the sum over rows above 0."""
+        weights = [[1] * len(k.breaks) for k in self.kinds]
+        return [weights[w] for w in self.which]
+
     def pieces(self, z: np.ndarray) -> np.ndarray:
         """Piece of each unit, shape (points, units)."""
         out = np.zeros(z.shape, dtype=np.int32)
@@ -203,6 +208,18 @@ class MaxUnits:
     def pieces_per_unit(self) -> list[int]:
         """Number of arguments of each unit."""
         return [len(g) for g in self.groups]
+
+    def row_weights(self) -> list[list[int]]:
+        """Per unit, one weight per row: the piece is the sum over rows above 0.
+
+        The rows of a unit of m arguments are the differences ``z_j - z_i`` for i < j, ordered
+        by i, then j (a tie is not above 0, so it goes to the lower index). Rows between two
+        losers count as not above 0, so those of argument 0 alone tell the winner.
+        """
+        return [
+            [j if i == 0 else 0 for i in range(len(g)) for j in range(i + 1, len(g))]
+            for g in self.groups
+        ]
 
     def pieces(self, z: np.ndarray) -> np.ndarray:
         """Position of the winner in each group, shape (points, units)."""

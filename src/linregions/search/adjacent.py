@@ -62,7 +62,8 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
             for layer in range(P.n_layers):
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                    P.cut_unit, P.cuts, C.sign, C.ok, C.live, C.H, C.Z, G,
+                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, C.sign, C.ok,
+                    C.live, C.H, C.Z, G,
                 )  # fmt: skip
             _gather(k, m, C.sign, G, A, S, points[p])
         verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])

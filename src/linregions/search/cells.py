@@ -42,8 +42,9 @@ def cell_rows(exact: Exact, signs: np.ndarray) -> tuple[list[Row], list[int]]:
     Rows that are constant on the cell are left out: they cannot bound it.
     """
     total = exact.cut[-1]
-    numbers = [*range(total), *range(total, total + len(exact.compiled.rows_b))]
-    full = np.concatenate([signs, np.ones(len(numbers) - total, np.int8)])
+    beyond_network = range(total, total + len(exact.compiled.rows_b))
+    numbers = [*exact.bounding(signs), *beyond_network]
+    full = np.concatenate([signs, np.ones(len(beyond_network), np.int8)])
     rows = exact.cell(numbers, full)
     kept = [i for i, r in enumerate(rows) if any(a != 0 for a in r[:-1])]
     return [rows[i] for i in kept], [numbers[i] for i in kept]
@@ -142,13 +143,18 @@ def across(exact: Exact, signs: np.ndarray, facet: Facet) -> np.ndarray:
     x = facet.point
     for layer in range(len(exact.cut) - 1):
         rows = exact.rows(layer, out)
+        unsure = set()
         for c, row in zip(range(exact.cut[layer], exact.cut[layer + 1]), rows, strict=True):
             s = sign(value(row, x))
             if s == 0:
                 s = sign(sum((a * d for a, d in zip(row, outward, strict=False)), ZERO))
                 if s != 0 and not _parallel(row, facet.row):
-                    raise ArithmeticError("the point of the facet is not generic")
+                    unsure.add(c)
             out[c] = s if s != 0 else -1
+        if exact.fans(layer):
+            exact.crowned(layer, out)
+        if unsure and unsure & set(exact.bounding(out)):
+            raise ArithmeticError("the point of the facet is not generic")
     return out
 
 
@@ -214,8 +220,9 @@ def locate(exact: Exact, x: Point, seed: int = 0) -> tuple[np.ndarray, Point]:
             if s == 0:
                 s = sign(sum((a * b for a, b in zip(row, d, strict=False)), ZERO))
             signs[c] = s if s != 0 else -1
-            if any(a != 0 for a in row[:-1]):
-                rows.append(row if signs[c] > 0 else negative(row))
+        if exact.fans(layer):
+            exact.crowned(layer, signs)
+    rows = cell_rows(exact, signs)[0]
     step = fmpq(1)
     for r in rows:
         rate = sum((a * b for a, b in zip(r, d, strict=False)), ZERO)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..domain import Restricted
 from ..rational import to_fmpq
+from ..units import MaxUnits
 from . import kernel as K
 from .exact import Exact, Point, Row, inside, minimise, negative, point_of, value
 from .lp import AERR, BASIS, BERR, MULT
@@ -103,7 +104,7 @@ class Search:
         """The whole tree in rational arithmetic."""
         signs = np.ones(self.compiled.cuts, np.int8)
         cut = self.rational.cut
-        first = list(range(cut[0], cut[1])) if len(cut) > 1 else []
+        first = self.rational.candidates(0) if len(cut) > 1 else []
         self._side = self.rational.leaves(0, domain, x, signs, first)
 
     def _float_witness(self) -> np.ndarray | None:
@@ -216,8 +217,19 @@ class Search:
     def coincidences(self) -> int:
         """Decisions where a row contains a facet of the cell or vanishes on all of it.
 
-        Zero means that neighbouring cells always differ in exactly one row.
+        Zero means that neighbouring cells always differ in exactly one row; neighbours in
+        which another of three or more arguments wins never do.
         """
+        if any(len(g) > 2 for g in self._groups()):
+            return 1 + self._met()
+        return self._met()
+
+    def _groups(self) -> Iterator[tuple[int, ...]]:
+        for layer in self.compiled.network.layers:
+            if isinstance(layer.units, MaxUnits):
+                yield from layer.units.groups
+
+    def _met(self) -> int:
         return self.coincident + (int(self.cursor.st[K.S_COINCIDENT]) if self.cursor else 0)
 
     # -- deciding ---------------------------------------------------------------------
@@ -241,6 +253,9 @@ class Search:
         if all(sides.values()):
             C.st[K.ANSWER] = K.CUTS
             return
+        if self.rational.fans(int(C.F[d, K.LAYER])):
+            self._walk_fan(d, rows, x)
+            return
         first = int(C.F[d, K.NSURV])
         at = int(C.F[d, K.POS])
         others = C.cand[d, :first].tolist() + C.cand[d, at + 1 : C.F[d, K.NCAND]].tolist()
@@ -255,6 +270,21 @@ class Search:
         half = [*rows, g if seen < 0 else negative(g)]
         self._side = self.rational.leaves(layer, half, start, hidden, others)
         self._keep_side(d, c, seen, others)
+
+    def _walk_fan(self, d: int, rows: list[Row], x: Point) -> None:
+        """Walk the rest of frame d, in a layer of max units, in rational arithmetic."""
+        C = self.cursor
+        assert C is not None
+        layer, signs = int(C.F[d, K.LAYER]), C.sign[: self.compiled.cuts]
+        done, at, count = (int(C.F[d, i]) for i in (K.NSURV, K.POS, K.NCAND))
+        if C.F[d, K.PHASE] == K.CLIP:
+            rest = C.cand[d, :count].tolist()
+            first, w, rival = (int(C.F[d, i]) for i in (K.SPLIT, K.CHAMP, K.RIVAL))
+            self._side = self.rational.clipped(layer, rows, x, signs, first, w, rival, rest)
+        else:
+            rest = C.cand[d, :done].tolist() + C.cand[d, at:count].tolist()
+            self._side = self.rational.leaves(layer, rows, x, signs, rest)
+        C.st[K.ANSWER] = K.DROP
 
     def _hint(self, d: int) -> list[int]:
         """Positions of the constraints that the kernel's last LP found tight."""
@@ -285,7 +315,7 @@ class Search:
                 and self._side_of(c, trial) == t
                 and self._certain(d, trial)
             ):
-                _insert(C, d, trial)
+                _insert(C, d, trial, t)
                 return True
         return False
 
@@ -340,14 +370,17 @@ class Search:
             self.cursor = Cursor(**{n: a.copy() for n, a in state["cursor"].items()})
 
 
-def _insert(C: Cursor, d: int, x: np.ndarray) -> None:
-    """Put a point among the inside points of frame d (forgetting the last where it is full)."""
+def _insert(C: Cursor, d: int, x: np.ndarray, side: int) -> None:
+    """Put a point among the inside points of frame d.
+
+    Where they are full it takes a place at the end, one for each side of the row in question.
+    """
     cap = C.pts.shape[1]
     n = int(C.F[d, K.NIN])
     C.F[d, K.NPT] = n  # outside points are dropped
-    at = min(n, cap - 1)
+    at = n if n < cap else cap - 1 - (side > 0)
     C.pts[d, at] = x
-    C.F[d, [K.NIN, K.NPT]] = at + 1
+    C.F[d, [K.NIN, K.NPT]] = max(at + 1, n)
 
 
 def _centre(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, float] | None:

@@ -16,10 +16,10 @@ from typing import Any
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..affine import INPUT, ONE
+from ..affine import ONE, Affine
 from ..errors import LinregionsError
 from ..rational import IntMatrix, integers, to_fmpq
-from ..units import Pointwise
+from ..units import MaxUnits
 from .program import Compiled
 
 Row = list[fmpz]  # k coefficients and a constant
@@ -221,7 +221,6 @@ class Exact:
         self.compiled = compiled
         self.k = compiled.k
         self.cut = compiled.program.layers_cut
-        self._maps: list[dict[int, IntMatrix]] | None = None
         self._cache: dict[int, tuple[bytes, list[Row], IntMatrix]] = {}
         self.solves = 0
 
@@ -232,19 +231,17 @@ class Exact:
 
     # -- exact rows -------------------------------------------------------------------
 
-    def _exact_maps(self) -> list[dict[int, IntMatrix]]:
-        """Per layer, the exact matrix of every source, in kernel coordinates."""
-        if self._maps is None:
-            net = self.compiled.network
-            unit = integers(np.diag(self.compiled.unit))
-            self._maps = []
-            for layer in net.layers:
-                maps = {}
-                for source in (*layer.affine.sources, ONE):
-                    m = layer.affine.exact(source, net.size_of(source))
-                    maps[source] = m @ unit if source == INPUT else m
-                self._maps.append(maps)
-        return self._maps
+    @cached_property
+    def _scaled(self) -> IntMatrix:
+        """The input's forms in kernel coordinates."""
+        return integers(np.diag(self.compiled.unit)) @ integers(np.eye(self.k, self.k + 1))
+
+    def applied(self, affine: Affine, signs: np.ndarray) -> IntMatrix:
+        """Exact forms (size, k + 1) of an affine map where earlier units have these signs."""
+        values = {ONE: integers(np.eye(1, self.k + 1, self.k))}
+        for source in affine.sources:
+            values[source] = self.values(source, signs)
+        return affine.applied(values, self.k + 1)
 
     def domain_rows(self) -> list[Row]:
         """``b - A x >= 0`` in kernel coordinates."""
@@ -265,14 +262,17 @@ class Exact:
         """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""
         k = self.k
         if layer == 0:
-            return integers(np.eye(k, k + 1))
+            return self._scaled
         forms = self._forms(layer - 1, signs)
         rows, dens = [], []
         cut, last = self.cut[layer - 1], self.cut[layer]
         where = self.compiled.program.cut_unit
         base = int(self.compiled.program.layers[layer - 1, 0])
         units = self.compiled.network.layers[layer - 1].units
-        assert isinstance(units, Pointwise)
+        if isinstance(units, MaxUnits):
+            won = [g[w] for g, w in zip(units.groups, self.winners(layer - 1, signs), strict=True)]
+            flat = [forms.num[i, c] for i in won for c in range(k + 1)]
+            return IntMatrix(fmpz_mat(len(won), k + 1, flat), forms.den)
         for i, which in enumerate(units.which):
             piece = 0
             while cut < last and where[cut] == base + i:
@@ -295,12 +295,7 @@ class Exact:
         hit = self._cache.get(layer)
         if hit is not None and hit[0] == key:
             return hit[2]
-        maps = self._exact_maps()[layer]
-        constant = maps[ONE]
-        total = constant @ integers(np.eye(1, self.k + 1, self.k))
-        for source, matrix in maps.items():
-            if source != ONE:
-                total = total + matrix @ self.values(source, signs)
+        total = self.applied(self.compiled.network.layers[layer].affine, signs)
         self._cache[layer] = (key, self._rows(layer, total), total)
         return total
 
@@ -309,7 +304,13 @@ class Exact:
         where = self.compiled.program.cut_unit
         base = int(self.compiled.program.layers[layer, 0])
         units = self.compiled.network.layers[layer].units
-        assert isinstance(units, Pointwise)
+        if isinstance(units, MaxUnits):
+            return [
+                reduced([forms.num[j, c] - forms.num[i, c] for c in range(k + 1)])
+                for g in units.groups
+                for n, i in enumerate(g)
+                for j in g[n + 1 :]
+            ]
         breaks = [Fraction(t) for w in units.which for t in units.kinds[w].breaks]
         for c, t in zip(range(self.cut[layer], self.cut[layer + 1]), breaks, strict=True):
             i = int(where[c]) - base
@@ -388,6 +389,9 @@ class Exact:
         """
         signs = signs.copy()
         coincident = False
+        if cand and self.fans(layer):
+            yield from self._fan(layer, rows, x, signs, cand)
+            return
         survivors: list[tuple[int, Row, int, Point]] = []
         for c in cand:
             g = self.row(c, signs)
@@ -407,11 +411,117 @@ class Exact:
                     yield found, y, tie or coincident
             return
         if layer + 1 < len(self.cut) - 1:
-            after = list(range(self.cut[layer + 1], self.cut[layer + 2]))
+            after = self.candidates(layer + 1)
             for found, y, tie in self.leaves(layer + 1, rows, x, signs, after):
                 yield found, y, tie or coincident
             return
         yield signs, x, coincident
+
+    # -- max units --------------------------------------------------------------------
+
+    def fans(self, layer: int) -> bool:
+        """Whether a layer is one of max units."""
+        return isinstance(self.compiled.network.layers[layer].units, MaxUnits)
+
+    def candidates(self, layer: int) -> list[int]:
+        """What there is to place in a layer: its rows, or the first row of each max unit."""
+        first, last = int(self.cut[layer]), int(self.cut[layer + 1])
+        if not self.fans(layer):
+            return list(range(first, last))
+        groups = self.compiled.program.groups
+        return sorted({int(groups[g, 0]) for g in self.compiled.program.owner[first:last]})
+
+    def arguments(self, first: int) -> int:
+        """Number of arguments of the max unit with this first row."""
+        groups, g = self.compiled.program.groups, self.compiled.program.owner[first]
+        return int(groups[g + 1, 1] - groups[g, 1])
+
+    def winners(self, layer: int, signs: np.ndarray) -> list[int]:
+        """Winning argument of every max unit of a layer."""
+        weights = self.compiled.network.layers[layer].units.row_weights()
+        out, at = [], int(self.cut[layer])
+        for mine in weights:
+            out.append(
+                sum(w for w, s in zip(mine, signs[at : at + len(mine)], strict=True) if s > 0)
+            )
+            at += len(mine)
+        return out
+
+    def bounding(self, signs: np.ndarray) -> list[int]:
+        """Rows that bound a cell: all, but of max units those that compare the winner."""
+        if not len(self.compiled.program.args):
+            return list(range(self.cut[-1]))
+        out: list[int] = []
+        for layer in range(len(self.cut) - 1):
+            if not self.fans(layer):
+                out += range(self.cut[layer], self.cut[layer + 1])
+                continue
+            at = int(self.cut[layer])
+            sizes = self.compiled.network.layers[layer].units.pieces_per_unit()
+            for m, w in zip(sizes, self.winners(layer, signs), strict=True):
+                out += sorted(pair(at, m, w, j) for j in range(m) if j != w)
+                at += m * (m - 1) // 2
+        return out
+
+    def crowned(self, layer: int, signs: np.ndarray) -> None:
+        """Settle the signs of a layer of max units, given those of all its comparisons."""
+        at = int(self.cut[layer])
+        for m in self.compiled.network.layers[layer].units.pieces_per_unit():
+            w = 0
+            for j in range(1, m):
+                w = j if signs[pair(at, m, w, j)] > 0 else w
+            crown(signs, at, m, w)
+            at += m * (m - 1) // 2
+
+    def _fan(
+        self, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
+    ) -> Iterator[tuple[np.ndarray, Point, bool]]:
+        """`leaves` where the first candidate is a max unit: one child per argument."""
+        for w in range(self.arguments(cand[0])):
+            yield from self.clipped(layer, rows, x, signs, cand[0], w, 0, cand[1:])
+
+    def clipped(
+        self,
+        layer: int,
+        rows: list[Row],
+        x: Point,
+        signs: np.ndarray,
+        first: int,
+        w: int,
+        rival: int,
+        rest: list[int],
+    ) -> Iterator[tuple[np.ndarray, Point, bool]]:
+        """Cells where argument w of a max unit wins, from comparison ``rival`` on."""
+        m, coincident = self.arguments(first), False
+        for j in range(rival, m):
+            if j == w:
+                continue
+            g = self.row(pair(first, m, w, j), signs)
+            s, x, other, tie = self.place(rows, x, g)
+            coincident |= tie
+            t = 1 if w > j else -1
+            if other is None and s != t:
+                return
+            if other is not None:
+                x = x if s == t else other
+                rows = [*rows, g if t > 0 else negative(g)]
+        signs = signs.copy()
+        crown(signs, first, m, w)
+        for found, y, tie in self.leaves(layer, rows, x, signs, rest):
+            yield found, y, tie or coincident
+
+
+def pair(first: int, m: int, i: int, j: int) -> int:
+    """The row that compares arguments i and j of a max unit with m of them."""
+    i, j = min(i, j), max(i, j)
+    return first + i * m - i * (i + 1) // 2 + j - i - 1
+
+
+def crown(signs: np.ndarray, first: int, m: int, w: int) -> None:
+    """Record that argument w of a max unit wins (as in the kernel)."""
+    signs[first : first + m * (m - 1) // 2] = -1
+    for i in range(w):
+        signs[pair(first, m, i, w)] = 1
 
 
 def reduced(row: Row) -> Row:

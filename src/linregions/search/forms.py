@@ -14,7 +14,9 @@ import math
 from .lp import AERR, BERR, EC, EW, EXP, LONG, SPAN, ULP, inner
 
 # columns of the layer table
-PRE, CUT, VAL, LO, HI, W_AT, LATTICE, CHAIN = range(8)
+PRE, CUT, VAL, LO, HI, W_AT, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(11)
+# columns of the table of max units
+FIRST, ARGS, VALUE = range(3)
 # columns of the unit table (floats) and of the breakpoint table
 W_ERR, BIAS, B_ERR = range(3)
 AT, AT_ERR = range(2)
@@ -34,6 +36,10 @@ def compose(
     pieces,
     cut_unit,
     cuts,
+    rows,
+    cols,
+    groups,
+    args,
     sign,
     ok,
     live,
@@ -42,7 +48,9 @@ def compose(
     G,
 ):
     """Forms of the pre-activations of a layer, then one normalised row per breakpoint."""
-    if layer > 0:
+    if layer > 0 and layers[layer - 1, KIND] > 0:
+        _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
+    elif layer > 0:
         _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
     lo, hi = layers[layer, LO], layers[layer, HI]
     g = gamma[layer]
@@ -52,23 +60,37 @@ def compose(
     n, q_w, q_c = hi - lo, H[k + Q_W, lo:hi], H[k + Q_C, lo:hi]
     h_max, h_const = H[k + H_MAX, lo:hi], H[k, lo:hi]
     start, lattice = layers[layer, PRE], layers[layer, LATTICE]
+    few = layers[layer, SPARSE] > 0
     limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and ok[layer] else 0.0
     for i in range(start, layers[layer + 1, PRE]):
-        at = layers[layer, W_AT] + (i - start) * n
-        weights = Wt[at : at + n]
-        for c in range(k + 1):
-            values = H[c, lo:hi]
-            total = 0.0
-            for j in range(n):
-                total += weights[j] * values[j]
-            Z[i, c] = total
+        weights = Wt[rows[i] : rows[i + 1]]
         ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
-        for j in range(n):
-            a = abs(weights[j])
-            ew += a * q_w[j]
-            ec += a * q_c[j]
-            mw += a * h_max[j]
-            mc += a * abs(h_const[j])
+        if few:
+            where = cols[rows[i] : rows[i + 1]]
+            for c in range(k + 1):
+                total = 0.0
+                for j in range(len(where)):
+                    total += weights[j] * H[c, where[j]]
+                Z[i, c] = total
+            for j in range(len(where)):
+                a, v = abs(weights[j]), where[j] - lo
+                ew += a * q_w[v]
+                ec += a * q_c[v]
+                mw += a * h_max[v]
+                mc += a * abs(h_const[v])
+        else:
+            for c in range(k + 1):
+                values = H[c, lo:hi]
+                total = 0.0
+                for j in range(n):
+                    total += weights[j] * values[j]
+                Z[i, c] = total
+            for j in range(n):
+                a = abs(weights[j])
+                ew += a * q_w[j]
+                ec += a * q_c[j]
+                mw += a * h_max[j]
+                mc += a * abs(h_const[j])
         if units[i, W_ERR] > 0.0:
             for j in range(lo, hi):
                 ew += units[i, W_ERR] * (H[k + H_MAX, j] + H[k + H_EW, j])
@@ -124,6 +146,37 @@ def _outputs(k, layer, layers, first_piece, pieces, cut_unit, sign, ok, live, H,
         H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = 1.01 * ew, 1.01 * ec, top
     ok[layer + 1] = exact
     live[layer] = alive
+
+
+@inner()
+def winner(first, m, sign):
+    """Position of the winning argument of a placed max unit with m arguments.
+
+    Rows of two losers are not above 0, so the rows of argument 0 tell.
+    """
+    for j in range(1, m):
+        if sign[first + j - 1] > 0:
+            return j
+    return 0
+
+
+@inner()
+def _winners(k, layer, layers, groups, args, sign, ok, live, H, Z):
+    """Values of a layer of max units: the form of each winner."""
+    exact = ok[layer] and layers[layer, LATTICE] >= 0
+    for u in range(layers[layer, GROUP], layers[layer + 1, GROUP]):
+        start, v = groups[u, ARGS], groups[u, VALUE]
+        i = args[start + winner(groups[u, FIRST], groups[u + 1, ARGS] - start, sign)]
+        top = 0.0
+        for c in range(k + 1):
+            H[c, v] = Z[i, c]
+            if c < k:
+                top = max(top, abs(Z[i, c]))
+        ew, ec = Z[i, k + EW], Z[i, k + EC]
+        exact = exact and ew == 0.0 and ec == 0.0
+        H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = ew, ec, top
+    ok[layer + 1] = exact
+    live[layer] = layers[layer + 1, GROUP] - layers[layer, GROUP]
 
 
 @inner()

@@ -6,6 +6,10 @@ placed. A frame goes through phases: NEW (it enters a layer, whose rows are comp
 split by one of the units that cut it; the frame becomes its own second child (SECOND) once
 the first is done. Depth first, so that memory is that of one path.
 
+A max unit of m arguments splits a cell into up to m: the frame (FAN) makes one child for each
+argument in turn, a copy of the cell that is cut down, row by row, to where that argument wins
+(CLIP), unless nothing is left of it. Rows between two losers are never looked at.
+
 The kernel knows arrays only. It returns DONE, SPENT (budget), FULL (the output wants
 emptying) or UNDECIDED: a decision that floats cannot justify, which the caller settles in
 rational arithmetic and writes into ``st[ANSWER]`` before resuming.
@@ -22,7 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from .forms import compose
+from .forms import ARGS, KIND, compose
 from .lp import (
     ACTIVE,
     AERR,
@@ -57,9 +61,9 @@ from .lp import (
 )
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
-NEW, TEST, SECOND = range(3)
+NEW, TEST, SECOND, FAN, CLIP = range(5)
 # columns of F
-LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT = range(11)
+LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL = range(13)
 # places in st
 DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED, MULTIPLIERS = range(8)
 # answers to UNDECIDED, and what `place` finds
@@ -420,12 +424,19 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box):
 
 
 @inner()
-def open_layer(d, F, cand, first, last):
-    """Frame d enters its layer: all rows from ``first`` to ``last`` are candidates."""
+def open_layer(d, F, cand, owner, first, last):
+    """Frame d enters its layer: all rows from ``first`` to ``last`` are candidates.
+
+    A max unit stands there once, with its first row.
+    """
+    count = 0
     for c in range(first, last):
-        cand[d, c - first] = c
-    F[d, NCAND] = last - first
+        if owner[c] < 0 or c == first or owner[c] != owner[c - 1]:
+            cand[d, count] = c
+            count += 1
+    F[d, NCAND] = count
     F[d, PHASE], F[d, PARENT] = TEST, -1
+    F[d, CHAMP], F[d, RIVAL] = -1, 0
     F[d, ENTRY], F[d, POS], F[d, NSURV] = 0, 0, 0
     F[d, NPT] = F[d, NIN]
 
@@ -477,14 +488,19 @@ def split(k, d, n, norm, F, cand, con, pts, sign, G):
 def second(k, d, norm, F, cand, con, pts, sign, G):
     """Frame d, whose first child is done, becomes its own second child."""
     u = F[d, SPLIT]
-    t = -int(sign[u])
-    sign[u] = t
     left = 0
     for i in range(F[d, NSURV]):
         if cand[d, i] != u:
             cand[d, left] = cand[d, i]
             left += 1
     F[d, NCAND] = left
+    narrow(k, d, u, -int(sign[u]), norm, F, con, pts, sign, G)
+
+
+@inner()
+def narrow(k, d, u, t, norm, F, con, pts, sign, G):
+    """Cut frame d down to side t of row u; False when no known point lies there."""
+    sign[u] = t
     count, total = 0, F[d, NIN]
     for wanted in (t, -t):
         for p in range(count, total):
@@ -496,6 +512,54 @@ def second(k, d, norm, F, cand, con, pts, sign, G):
             F[d, NIN] = count
     F[d, NPT] = count
     _constrain(d, u, F, con)
+    return F[d, NIN] > 0
+
+
+@inner()
+def pair(first, m, i, j):
+    """The row that compares arguments i < j of a max unit with m of them."""
+    return first + i * m - i * (i + 1) // 2 + j - i - 1
+
+
+@inner()
+def crown(first, m, w, sign):
+    """Record that argument w wins; rows between two losers count as not above 0."""
+    for c in range(first, first + m * (m - 1) // 2):
+        sign[c] = -1
+    for i in range(w):
+        sign[pair(first, m, i, w)] = 1
+
+
+@inner()
+def champion(k, d, first, m, pts, G):
+    """The argument that wins at the witness, to float precision."""
+    w = 0
+    for j in range(1, m):
+        if row_at(k, G, pair(first, m, w, j), pts[d, 0]) > 0.0:
+            w = j
+    return w
+
+
+@inner()
+def fan(d, m, F, cand, con, pts, k):
+    """Push the next child of frame d as frame d + 1: the same cell, to be cut down."""
+    e = d + 1
+    u, left = F[d, SPLIT], 0
+    for i in range(F[d, NSURV]):
+        if cand[d, i] != u:
+            cand[e, left] = cand[d, i]
+            left += 1
+    for i in range(F[d, NCON]):
+        con[e, i] = con[d, i]
+    for p in range(F[d, NIN]):
+        for j in range(k):
+            pts[e, p, j] = pts[d, p, j]
+    F[e, LAYER], F[e, PHASE], F[e, ENTRY] = F[d, LAYER], CLIP, F[d, ENTRY]
+    F[e, NCAND], F[e, NCON], F[e, PARENT] = left, F[d, NCON], -1
+    F[e, NIN], F[e, NPT], F[e, SPLIT] = F[d, NIN], F[d, NIN], u
+    F[e, POS], F[e, NSURV] = 0, 0
+    F[e, CHAMP], F[e, RIVAL] = F[d, CHAMP], 0
+    F[d, CHAMP] += 1
 
 
 @inner()
@@ -531,10 +595,84 @@ def emit(k, d, st, pts, sign, out_signs, out_points):
     st[NOUT] = n + 1
 
 
+@inner()
+def contest(
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+):  # fmt: skip
+    """Does one argument of a max unit win on the whole cell? PLUS (and crowned), CUTS or NONE.
+
+    "Wins" is a total order (ties go to the lower index), so that whoever beats the champion
+    beats all that the champion has beaten. ``answer`` is the caller's, for the row asked last.
+    """
+    if F[d, CHAMP] < 0:
+        F[d, CHAMP] = champion(k, d, first, m, pts, G)
+    while F[d, RIVAL] < m:
+        w, j = F[d, CHAMP], F[d, RIVAL]
+        if w == j:
+            F[d, RIVAL] += 1
+            continue
+        verdict = answer
+        answer = NONE
+        if verdict == NONE:
+            c = pair(first, m, min(w, j), max(w, j))
+            verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
+            if verdict == NONE:
+                st[UNIT] = c
+                return NONE
+        if verdict == CUTS:
+            F[d, CHAMP], F[d, RIVAL] = -1, 0
+            return CUTS
+        if (verdict == PLUS) == (j > w):
+            F[d, CHAMP] = j
+        F[d, RIVAL] += 1
+    crown(first, m, F[d, CHAMP], sign)
+    F[d, CHAMP], F[d, RIVAL] = -1, 0
+    return PLUS
+
+
+@inner()
+def clip(
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+):  # fmt: skip
+    """Cut frame d down to where argument CHAMP wins: PLUS (done), MINUS (empty) or NONE."""
+    w = F[d, CHAMP]
+    stale = True
+    while F[d, RIVAL] < m:
+        j = F[d, RIVAL]
+        if w == j:
+            F[d, RIVAL] += 1
+            continue
+        if stale:
+            gather(k, d, F, con, pts, sign, G, A, S, I)
+            stale = False
+        c = pair(first, m, min(w, j), max(w, j))
+        wanted = PLUS if w > j else MINUS
+        verdict = answer
+        answer = NONE
+        if verdict == NONE:
+            verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
+        if verdict == NONE:
+            st[UNIT] = c
+            return NONE
+        if verdict == CUTS:
+            t = 1 if wanted == PLUS else -1
+            narrow(k, d, c, t, norm, F, con, pts, sign, G)
+            F[d, PHASE] = CLIP
+            stale = True
+        elif verdict != wanted:
+            return MINUS
+        F[d, RIVAL] += 1
+    st[S_NODES] += 1
+    crown(first, m, w, sign)
+    F[d, CHAMP], F[d, RIVAL] = -1, 0
+    F[d, PHASE] = TEST
+    return PLUS
+
+
 @njit(cache=True, **OPTIONS)
 def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
-    k, last = P.k, P.n_layers - 1
+    k, last, owner, groups = P.k, P.n_layers - 1, P.owner, P.groups
     st, F, cand, con, pts, sign, G = C.st, C.F, C.cand, C.con, C.pts, C.sign, C.G
     A, T, S, I, MR, live, box = C.A, C.T, C.S, C.I, C.MR, C.live, C.box
     norm = -1.0  # see `side`
@@ -550,46 +688,89 @@ def advance(P, C, budget):
             return SPENT
         budget -= 1
         gathered = False
+        layer, answer = F[d, LAYER], st[ANSWER]
+        fans = P.layers[layer, KIND] > 0
+        if F[d, PHASE] >= FAN:
+            u = F[d, SPLIT]
+            g = owner[u]
+            m = groups[g + 1, ARGS] - groups[g, ARGS]
+            if F[d, PHASE] == FAN:
+                if F[d, CHAMP] == m:
+                    d -= 1
+                else:
+                    fan(d, m, F, cand, con, pts, k)
+                    d += 1
+                continue
+            st[ANSWER] = NONE
+            verdict = clip(
+                k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+            )  # fmt: skip
+            if verdict == NONE:
+                st[S_ASKED] += 1
+                return UNDECIDED
+            if verdict == MINUS:
+                d -= 1
+            continue
         if F[d, PHASE] == SECOND:
             second(k, d, norm, F, cand, con, pts, sign, G)
         elif F[d, PHASE] == NEW:
             compose(
                 k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                P.cut_unit, P.cuts, sign, C.ok, live, C.H, C.Z, G,
+                P.cut_unit, P.cuts, P.rows, P.cols, groups, P.args, sign, C.ok, live,
+                C.H, C.Z, G,
             )  # fmt: skip
-            layer = F[d, LAYER]
-            open_layer(d, F, cand, P.layers_cut[layer], P.layers_cut[layer + 1])
+            open_layer(d, F, cand, owner, P.layers_cut[layer], P.layers_cut[layer + 1])
             if layer > 0:
                 gather(k, d, F, con, pts, sign, G, A, S, I)
                 boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
                 tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box)
                 gathered = True
         if F[d, POS] < F[d, NCAND]:
-            if st[ANSWER] != NONE:  # the caller decided the one we stopped at
-                settle(d, np.int64(cand[d, F[d, POS]]), st[ANSWER], F, cand, sign)
-                st[ANSWER] = NONE
+            st[ANSWER] = NONE
+            if answer != NONE and not fans:  # the caller decided the one we stopped at
+                settle(d, np.int64(cand[d, F[d, POS]]), answer, F, cand, sign)
             if not gathered:
                 gather(k, d, F, con, pts, sign, G, A, S, I)
             while F[d, POS] < F[d, NCAND]:
                 c = np.int64(cand[d, F[d, POS]])
-                verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
-                if verdict == NONE:
+                if fans:
+                    m = groups[owner[c] + 1, ARGS] - groups[owner[c], ARGS]
+                    verdict = contest(
+                        k, d, c, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR,
+                        live, box,
+                    )  # fmt: skip
+                    answer = NONE
+                else:
                     st[UNIT] = c
+                    verdict = place(
+                        k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+                    )
+                if verdict == NONE:
                     st[S_ASKED] += 1
                     return UNDECIDED
-                settle(d, c, verdict, F, cand, sign)
+                if not fans:
+                    settle(d, c, verdict, F, cand, sign)
+                    continue
+                if verdict == CUTS:
+                    cand[d, F[d, NSURV]] = c
+                    F[d, NSURV] += 1
+                F[d, POS] += 1
             st[S_NODES] += 1
         if F[d, NSURV] == 0 and F[d, LAYER] < last:
             F[d, LAYER] += 1
             F[d, PHASE] = NEW
             continue
-        if F[d, NSURV] == 0 or (F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last):
+        pair_of = F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last and not fans
+        if F[d, NSURV] == 0 or pair_of:
             if st[EMIT] > 0:
                 if st[NOUT] == C.out_signs.shape[0]:
                     return FULL
                 emit(k, d, st, pts, sign, C.out_signs, C.out_points)
             st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
             d -= 1
+            continue
+        if fans:
+            F[d, PHASE], F[d, SPLIT], F[d, CHAMP] = FAN, cand[d, 0], 0
             continue
         n = choose(k, d, norm, F, cand, pts, G)
         if n < 0:  # evidence was forgotten: look for that of one unit again, then split by it

@@ -16,8 +16,21 @@ from numba import njit
 
 from ..affine import INPUT, ONE, Affine
 from ..rational import IntMatrix, integers
-from ..units import Activation
-from .forms import B_ERR, BIAS, HI, LO, PRE, W_AT, W_ERR
+from ..units import Activation, Pointwise
+from .forms import (
+    ARGS,
+    B_ERR,
+    BIAS,
+    FIRST,
+    GROUP,
+    HI,
+    KIND,
+    LO,
+    PRE,
+    SPARSE,
+    VALUE,
+    W_ERR,
+)
 from .program import Compiled
 
 PRIME = (1 << 61) - 1
@@ -65,19 +78,24 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
 
     for n, layer in enumerate(net.layers):
         pre, lo, hi = P.layers[n, PRE], P.layers[n, LO], P.layers[n, HI]
-        end = P.layers[n + 1, PRE]
+        end = pre + layer.affine.size  # differences, which max units add, are not evaluated
         if P.units[pre:end, W_ERR].any():  # the float product was rounded
             block = np.zeros((end - pre, hi - lo), np.uint64)
             for source in layer.affine.sources:
                 at = start[source] - lo
                 block[:, at : at + sizes[source]] = exact(layer.affine, source)
-            weights[P.layers[n, W_AT] : P.layers[n + 1, W_AT]] = block.ravel()
+            first, last = P.rows[pre], P.rows[end]
+            if P.layers[n, SPARSE]:
+                where = np.repeat(np.arange(end - pre), np.diff(P.rows[pre : end + 1]))
+                weights[first:last] = block[where, P.cols[first:last] - lo]
+            else:
+                weights[first:last] = block.ravel()
         if P.units[pre:end, B_ERR].any():
             biases[pre:end] = exact(layer.affine, ONE)[:, 0]
-        units: Any = layer.units
-        kinds = [_kind(k) for k in units.kinds]
-        for which in units.which:
-            pieces += kinds[which]
+        if isinstance(layer.units, Pointwise):
+            kinds = [_kind(k) for k in layer.units.kinds]
+            for which in layer.units.which:
+                pieces += kinds[which]
     out = np.zeros((net.outputs, start[-1]), np.uint64)
     for source in net.output.sources:
         value, error = net.output.rounded(source, sizes[source])
@@ -89,6 +107,10 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
         P.layers,
         P.cut_unit,
         P.first_piece,
+        P.rows,
+        P.cols,
+        P.groups,
+        P.args,
         weights,
         biases,
         np.array(pieces, dtype=np.uint64).reshape(-1, 2),
@@ -119,7 +141,21 @@ def reduce(x):
 
 
 @njit(cache=True, nogil=True)
-def evaluate(layers, cut_unit, first_piece, W, bias, pieces, out, out_bias, v, mix, signs):
+def _form(i, lo, few, rows, cols, W, bias, values, one):
+    """Pre-activation i at the point."""
+    total = times(bias[i], one)
+    for at in range(rows[i], rows[i + 1]):
+        j = cols[at] if few else lo + at - rows[i]
+        if values[j] != 0:
+            total = reduce(total + times(W[at], values[j]))
+    return total
+
+
+@njit(cache=True, nogil=True)
+def evaluate(
+    layers, cut_unit, first_piece, rows, cols, groups, args, W, bias, pieces, out, out_bias, v,
+    mix, signs,
+):  # fmt: skip
     """One residue per pattern: the output at the point v (last entry: the constant), mixed."""
     k = len(v) - 1
     values = np.zeros(out.shape[1], np.uint64)
@@ -128,7 +164,18 @@ def evaluate(layers, cut_unit, first_piece, W, bias, pieces, out, out_bias, v, m
         values[j] = v[j]
     for cell in range(len(signs)):
         for layer in range(len(layers) - 1):
-            pre, cut, val, lo, hi, at = layers[layer, 0:6]
+            pre, cut, val, lo = layers[layer, 0:4]
+            few = layers[layer, SPARSE] > 0
+            if layers[layer, KIND] > 0:
+                for u in range(layers[layer, GROUP], layers[layer + 1, GROUP]):
+                    first, won = groups[u, ARGS], 0
+                    for j in range(1, groups[u + 1, ARGS] - first):
+                        if signs[cell, groups[u, FIRST] + j - 1] > 0:
+                            won = j
+                    i = args[first + won]
+                    total = _form(i, lo, few, rows, cols, W, bias, values, v[k])
+                    values[groups[u, VALUE]] = total
+                continue
             for i in range(pre, layers[layer + 1, 0]):
                 piece = 0
                 while cut < layers[layer + 1, 1] and cut_unit[cut] == i:
@@ -138,13 +185,8 @@ def evaluate(layers, cut_unit, first_piece, W, bias, pieces, out, out_bias, v, m
                 shift = pieces[first_piece[i] + piece, 1]
                 total = np.uint64(0)
                 if slope != 0:
-                    total = times(bias[i], v[k])
-                    for j in range(lo, hi):
-                        if values[j] != 0:
-                            total = reduce(total + times(W[at + j - lo], values[j]))
-                    total = times(slope, total)
+                    total = times(slope, _form(i, lo, few, rows, cols, W, bias, values, v[k]))
                 values[val + i - pre] = reduce(total + times(shift, v[k]))
-                at += hi - lo
         mixed = np.uint64(0)
         for o in range(len(mix)):
             total = times(out_bias[o], v[k])

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
+from scipy import sparse
 
-from ..affine import INPUT, ONE, UNIT
+from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
-from ..errors import UnsupportedNetwork
-from ..rational import is_rational, rounded
-from ..units import Activation, Pointwise
+from ..rational import dense, is_rational, rounded
+from ..units import Activation, MaxUnits, Pointwise
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT
 from .lp import SPAN
@@ -21,9 +21,13 @@ from .lp import SPAN
 class Program(NamedTuple):
     """What never changes in a search.
 
-    ``layers`` has one row per layer (and one more for the ends of ranges): first
-    pre-activation, first breakpoint row, first output value, range of values read, place of
-    its weights in ``W``, lattice exponent. Values are numbered with the k coordinates first.
+    ``layers`` has one row per layer (and one more for the ends of ranges), with the columns
+    that `forms` names. Values are numbered with the k coordinates first. Weights of pre-activation
+    i are ``W[rows[i]:rows[i + 1]]``, over the range of values that the layer reads or, in a
+    sparse layer, at the values ``cols`` of the same places.
+
+    A layer of max units has its arguments as pre-activations and, after them, the differences
+    ``z_j - z_i`` (i < j) of each unit, one row ("cut") each; ``owner`` is the unit of a row.
     """
 
     k: int
@@ -37,6 +41,11 @@ class Program(NamedTuple):
     pieces: np.ndarray  # (pieces, 2): slope, shift
     cut_unit: np.ndarray
     cuts: np.ndarray  # (breakpoints, 2): place, its error
+    rows: np.ndarray
+    cols: np.ndarray
+    groups: np.ndarray  # (max units, 3): first row, first place in args, value
+    args: np.ndarray  # pre-activations that the max units compare
+    owner: np.ndarray  # the max unit of each row, or -1
 
 
 class Cursor(NamedTuple):
@@ -63,6 +72,173 @@ class Cursor(NamedTuple):
     out_points: np.ndarray
 
 
+class _Block(NamedTuple):
+    """Weights of one layer (dense or CSR) over the values lo to hi, biases, and their errors."""
+
+    matrix: Any
+    lo: int
+    hi: int
+    error: np.ndarray
+    bias: np.ndarray
+    bias_error: np.ndarray
+
+    @property
+    def sparse(self) -> bool:
+        return sparse.issparse(self.matrix)
+
+    @property
+    def values(self) -> np.ndarray:
+        """The weights, row by row."""
+        return self.matrix.data if self.sparse else self.matrix.ravel()
+
+    @property
+    def longest(self) -> int:
+        """Most weights in a row."""
+        if self.sparse:
+            return int(np.diff(self.matrix.indptr).max(initial=0))
+        return self.hi - self.lo
+
+
+def _same(a: Any, b: Any) -> np.ndarray:
+    """Which rows of two matrices are equal."""
+    unequal = a != b
+    return np.asarray(dense(unequal.sum(axis=1))).ravel() == 0
+
+
+def _largest(a: Any) -> np.ndarray:
+    """Largest absolute value of each row."""
+    if a.shape[1] == 0:
+        return np.zeros(a.shape[0])
+    return np.asarray(dense(abs(a).max(axis=1))).ravel()
+
+
+def _with_differences(block: _Block, units: MaxUnits) -> _Block:
+    """The rows ``z_j - z_i`` of every max unit, behind those of its arguments."""
+    pairs = [(i, j) for g in units.groups for n, i in enumerate(g) for j in g[n + 1 :]]
+    low, high = (np.array([p[s] for p in pairs], dtype=np.int64) for s in (0, 1))
+    W, b = block.matrix, block.bias
+    rows, shift = W[high] - W[low], b[high] - b[low]
+    error = block.error[high] + block.error[low]
+    # a float difference is off by at most half a unit in its last place; it is exact where
+    # adding back gives both numbers again
+    exact = _same(rows + W[low], W[high]) & _same(W[high] - rows, W[low])
+    error = error + np.where(exact, 0.0, UNIT * _largest(rows))
+    sure = (shift + b[low] == b[high]) & (b[high] - shift == b[low])
+    off = block.bias_error[high] + block.bias_error[low] + np.where(sure, 0.0, UNIT * abs(shift))
+    stack = sparse.vstack if block.sparse else np.vstack
+    matrix: Any = stack([W, rows])
+    return _Block(
+        sparse.csr_array(matrix) if block.sparse else matrix,
+        block.lo,
+        block.hi,
+        np.concatenate([block.error, error]),
+        np.concatenate([b, shift]),
+        np.concatenate([block.bias_error, off]),
+    )
+
+
+class _Tables:
+    """The tables of a `Program`, filled layer by layer."""
+
+    def __init__(self) -> None:
+        self.table: list[list[int]] = []
+        self.gamma: list[float] = []
+        self.W: list[np.ndarray] = []
+        self.cols: list[np.ndarray] = []
+        self.lengths: list[np.ndarray] = []
+        self.unit_rows: list[np.ndarray] = []
+        self.first_piece: list[int] = []
+        self.pieces: list[tuple[float, float]] = []
+        self.cut_unit: list[int] = []
+        self.cuts: list[tuple[float, float]] = []
+        self.groups: list[tuple[int, int, int]] = []
+        self.args: list[int] = []
+        self.owner: list[int] = []
+        self.pre = self.used = 0
+
+    def layer(
+        self, value: int, block: _Block, gamma: float, level: int, chain: bool, kind: int
+    ) -> None:
+        """One row of the layer table, before the tables grow."""
+        self.table.append([
+            self.pre, len(self.cut_unit), value, block.lo, block.hi, self.used, level, chain,
+            kind, len(self.groups), block.sparse,
+        ])  # fmt: skip
+        self.gamma.append(gamma)
+
+    def block(self, block: _Block) -> None:
+        """Append the weights of a layer."""
+        rows = len(block.bias)
+        self.W.append(block.values)
+        if block.sparse:
+            self.cols.append(block.matrix.indices.astype(np.int64) + block.lo)
+            self.lengths.append(np.diff(block.matrix.indptr))
+        else:
+            self.cols.append(np.zeros(0, np.int64))
+            self.lengths.append(np.full(rows, block.hi - block.lo))
+        self.unit_rows.append(np.column_stack([block.error, block.bias, block.bias_error]))
+        self.pre += rows
+        self.used += len(block.values)
+
+    def units(self, units: Pointwise | MaxUnits, fan_in: int, value: int) -> None:
+        """Append the units of a layer: its rows, pieces and groups."""
+        if isinstance(units, MaxUnits):
+            self._max_units(units, fan_in, value)
+            return
+        kinds = [_kind(kind) for kind in units.kinds]
+        for i, which in enumerate(units.which):
+            mine, places = kinds[which]
+            self.first_piece.append(len(self.pieces))
+            self.pieces += mine
+            self.cuts += places
+            self.cut_unit += [self.pre + i] * len(places)
+            self.owner += [-1] * len(places)
+
+    def _max_units(self, units: MaxUnits, fan_in: int, value: int) -> None:
+        row = self.pre + fan_in
+        for u, group in enumerate(units.groups):
+            pairs = len(group) * (len(group) - 1) // 2
+            self.owner += [len(self.groups)] * pairs
+            self.groups.append((len(self.cut_unit), len(self.args), value + u))
+            self.args += [self.pre + a for a in group]
+            self.cut_unit += range(row, row + pairs)
+            self.cuts += [(0.0, 0.0)] * pairs
+            row += pairs
+        self.first_piece += [-1] * (row - self.pre)
+
+    def program(self, k: int, values: int) -> Program:
+        """The finished tables."""
+        last = [self.pre, len(self.cut_unit), values, 0, 0, self.used, -1, 0, 0]
+        self.table.append([*last, len(self.groups), 0])
+        self.groups.append((len(self.cut_unit), len(self.args), values))
+        layers = np.array(self.table, np.int64)
+        cols = np.zeros(0, np.int64)
+        if any(len(c) for c in self.cols):
+            full = [
+                c if len(c) else np.zeros(len(w), np.int64)
+                for c, w in zip(self.cols, self.W, strict=True)
+            ]
+            cols = np.concatenate(full)
+        return Program(
+            k,
+            len(layers) - 1,
+            np.concatenate([np.zeros(0), *self.W]),
+            layers,
+            np.ascontiguousarray(layers[:, 1]),
+            np.array(self.gamma),
+            np.concatenate([np.zeros((0, 3)), *self.unit_rows]),
+            np.array(self.first_piece, np.int64),
+            np.array(self.pieces, np.float64).reshape(-1, 2),
+            np.array(self.cut_unit, np.int64),
+            np.array(self.cuts, np.float64).reshape(-1, 2),
+            np.concatenate([[0], np.cumsum(np.concatenate([[], *self.lengths]))]).astype(np.int64),
+            cols,
+            np.array(self.groups, np.int64),
+            np.array(self.args, np.int64),
+            np.array(self.owner, np.int64),
+        )
+
+
 class Compiled:
     """The program of a restricted network, with its coordinate scale.
 
@@ -72,12 +248,6 @@ class Compiled:
 
     def __init__(self, problem: Restricted) -> None:
         net = problem.network
-        for i, layer in enumerate(net.layers, start=1):
-            if not isinstance(layer.units, Pointwise):
-                raise UnsupportedNetwork(
-                    f"layer {i} has max units ({layer.units.describe()}), which the search engine "
-                    "does not take yet"
-                )
         self.problem = problem
         self.network = net
         self.k = net.inputs
@@ -97,69 +267,60 @@ class Compiled:
         net, k = self.network, self.k
         sizes = [k, *net.widths]
         start = np.concatenate([[0], np.cumsum(sizes)]).astype(np.int64)
-        table, gamma, W, units = [], [], [], []
-        cut_unit, cuts, first_piece, pieces = [], [], [], []
-        level = used = pre = 0
-        chain = True
+        out = _Tables()
+        level, chain = 0, True
         for n, layer in enumerate(net.layers, start=1):
-            block, error, lo, hi = self._block(layer.affine, n, sizes, start)
-            offset, off_err = layer.affine.rounded(ONE, 1)
-            b_err = np.zeros((block.shape[0], 1)) if off_err is None else off_err
+            block = self._block(layer.affine, n, sizes, start)
+            if isinstance(layer.units, MaxUnits):
+                block = _with_differences(block, layer.units)
             sources = layer.affine.sources
-            level = self._lattice(block, offset, error, b_err, level, sources, n)
+            level = self._lattice(block, level, sources, n)
             chain = chain and sources in ((), (n - 1,))  # each layer reads just the one before
-            table.append([pre, len(cut_unit), start[n], lo, hi, used, level, chain])
-            gamma.append(0.0 if sources == (INPUT,) else 1.02 * (hi - lo + 2) * UNIT)
-            W.append(block.ravel())
-            units.append(np.column_stack([error, offset[:, 0], b_err[:, 0]]))
-            assert isinstance(layer.units, Pointwise)
-            kinds = [_kind(kind) for kind in layer.units.kinds]
-            for i, which in enumerate(layer.units.which):
-                mine, places = kinds[which]
-                first_piece.append(len(pieces))
-                pieces += mine
-                cuts += places
-                cut_unit += [pre + i] * len(places)
-            pre += block.shape[0]
-            used += block.size
-        table.append([pre, len(cut_unit), start[-1], 0, 0, used, -1, 0])
-        layers = np.array(table, np.int64)
-        return Program(
-            k,
-            len(net.layers),
-            np.concatenate([np.zeros(0), *W]),
-            layers,
-            np.ascontiguousarray(layers[:, 1]),
-            np.array(gamma),
-            np.concatenate([np.zeros((0, 3)), *units]),
-            np.array(first_piece, np.int64),
-            np.array(pieces, np.float64).reshape(-1, 2),
-            np.array(cut_unit, np.int64),
-            np.array(cuts, np.float64).reshape(-1, 2),
-        )
+            gamma = 0.0 if sources == (INPUT,) else 1.02 * (block.longest + 2) * UNIT
+            kind = int(isinstance(layer.units, MaxUnits))
+            out.layer(start[n], block, gamma, level, chain, kind)
+            out.units(layer.units, layer.affine.size, start[n])
+            out.block(block)
+        return out.program(k, start[-1])
 
-    def _block(self, affine, n, sizes, start):
-        """One dense matrix over the range of values that a layer reads, and its row errors."""
+    def _block(self, affine: Affine, n: int, sizes: list[int], start: np.ndarray) -> _Block:
+        """The weights of a layer over the range of values that it reads, with row errors."""
         sources = affine.sources or (n - 1,)
         lo, hi = int(start[sources[0]]), int(start[sources[-1] + 1])
-        block = np.zeros((affine.size, hi - lo))
+        csr = all(affine.is_sparse(s) for s in sources)
+        csr = csr and INPUT not in sources and affine.size * (hi - lo) > 4096
         error = np.zeros(affine.size)
+        parts: Any = []
+        matrix = np.zeros((0 if csr else affine.size, hi - lo))
         for source in sources:
-            matrix, err = affine.rounded(source, sizes[source])
-            if source == INPUT:
-                matrix = matrix * self.unit
-                err = None if err is None else err * self.unit
-            at = int(start[source]) - lo
-            block[:, at : at + sizes[source]] = matrix
+            at, size = int(start[source]) - lo, sizes[source]
+            if csr:
+                W, err = affine.csr(source, size)
+                W = W.tocoo()
+                parts.append(
+                    sparse.coo_array((W.data, (W.row, W.col + at)), (affine.size, hi - lo))
+                )
+            else:
+                W, err = affine.rounded(source, size)
+                if source == INPUT:
+                    W = W * self.unit
+                    err = None if err is None else err * self.unit
+                matrix[:, at : at + size] = W
             if err is not None and err.size:
-                error = np.maximum(error, err.max(axis=1))
-        return block, error, lo, hi
+                error = np.maximum(error, dense(err.max(axis=1)).ravel())
+        if csr:
+            matrix = sparse.csr_array(sum(parts[1:], parts[0]))
+            if matrix.nnz > 0.2 * affine.size * (hi - lo):
+                matrix = matrix.toarray()
+        offset, off_err = affine.rounded(ONE, 1)
+        b_err = np.zeros(affine.size) if off_err is None else off_err[:, 0]
+        return _Block(matrix, lo, hi, error, offset[:, 0], b_err)
 
-    def _lattice(self, W, b, w_err, b_err, level, sources, n) -> int:
+    def _lattice(self, block: _Block, level: int, sources: tuple[int, ...], n: int) -> int:
         """Exponent q such that all values of the layer are integers times 2^-q, or -1."""
-        if level < 0 or sources != (n - 1,) or w_err.any() or b_err.any():
+        if level < 0 or sources != (n - 1,) or block.error.any() or block.bias_error.any():
             return -1
-        q = max(_grid(W) + level, _grid(b))
+        q = max(_grid(block.values) + level, _grid(block.bias))
         return q if q <= 48 else -1
 
     @property
@@ -177,7 +338,7 @@ class Compiled:
         V = k + sum(self.network.widths)
         C = Cursor(
             st=np.zeros(32, np.int64),
-            F=np.zeros((frames, 11), np.int64),
+            F=np.zeros((frames, 13), np.int64),
             cand=np.empty((frames, widest), np.int32),
             con=np.empty((frames, rows + 1), np.int32),
             pts=np.empty((frames, cap, k)),
