@@ -38,9 +38,7 @@ def branch(C: Cursor, d: int) -> Branch:
     F = C.F[d]
     cand = C.cand[d, : max(F[K.NCAND], F[K.NSURV])]
     points = C.pts[d, : max(F[K.NPT], F[K.NIN])]
-    return Branch(
-        F.copy(), cand.copy(), C.con[d, : F[K.NCON]].copy(), points.copy(), C.sign.copy()
-    )
+    return Branch(F.copy(), cand.copy(), C.con[d, : F[K.NCON]].copy(), points.copy(), C.sign.copy())
 
 
 def adopt(search: Search, given: Branch) -> None:
@@ -87,5 +85,5 @@ def _compose_to(P, C, layers):
     for layer in range(layers):
         compose(
             P.k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces, P.cut_unit,
-            P.cuts, C.sign, C.ok, C.live, C.H, C.Z, C.G,
+            P.cuts, P.rows, P.cols, P.groups, P.args, C.sign, C.ok, C.live, C.H, C.Z, C.G,
         )  # fmt: skip

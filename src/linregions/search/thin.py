@@ -6,7 +6,7 @@ threshold at 0 nothing is left out and the walk is the count.
 
 Everything goes through `kernel.advance` one step at a time: after each step the frame on top
 is a new branch (a first child, or the same cell at the door of its next layer), or the stack
-has shrunk and the frame on top is about to become its own next child. Either is a *candidate*,
+has shrunk and the frame on top is about to become its own second child. Either is a *candidate*,
 to be taken or left out. The candidates on one path are numbered; number j of every path draws
 from its own systematic sample (an accumulator that takes a candidate whenever it passes a whole
 number). What number j meets is settled by numbers below j alone, so each candidate is taken
@@ -20,11 +20,13 @@ from typing import NamedTuple
 import numpy as np
 from numba import njit
 
+from .forms import KIND
 from .kernel import (
     ANSWER,
     DEPTH,
     DONE,
     DROP,
+    FAN,
     LAYER,
     NCAND,
     NEW,
@@ -33,9 +35,9 @@ from .kernel import (
     PHASE,
     S_LEAVES,
     S_LPS,
+    SECOND,
     SPENT,
     SPLIT,
-    TEST,
     UNDECIDED,
     advance,
 )
@@ -52,9 +54,10 @@ OVER = 17  # more steps than the limit: the caller raises the threshold, draws a
 class Thinning(NamedTuple):
     """State of a thinned walk beside the cursor.
 
-    ``v`` scalars; ``top`` the number of the last node on the path; ``node`` and ``weight`` those
-    of the nodes on the path (stratum, frame, rank); ``draw`` the accumulators; ``met`` per
-    stratum the number of nodes and the leaves that they gave themselves; ``edges`` a log of
+    ``v`` scalars; ``top`` the number of the last node on the path; ``node``, ``weight`` and
+    ``before`` describe those on the path (stratum, frame, rank; weight; total when it was
+    taken); ``draw`` the accumulators; ``met`` per stratum the number of nodes, the leaves that
+    they gave themselves, their weights and their weighted sizes; ``edges`` a log of
     (stratum of a node, stratum of a candidate below it); ``first`` the first stratum of each
     layer; ``share`` the importance of every stratum: the number of leaves expected below.
     """
@@ -124,39 +127,42 @@ def _upper(e, lo, hi, left, F, cand, sign):
 
 
 @inner()
-def _stratum(e, rank, k, n_layers, layers_cut, F, cand, sign, first):
+def _stratum(e, rank, k, n_layers, layers, layers_cut, F, cand, sign, first):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
-    layer = F[e, LAYER]
+    layer, phase = F[e, LAYER], F[e, PHASE]
     ranks = min(k, BUCKETS) + 1
     lo, hi = layers_cut[layer], layers_cut[layer + 1]
-    if F[e, PHASE] == NEW:  # at the door: the layer before is complete
-        before = layers_cut[layer - 1] if layer > 0 else lo
-        upper = _upper(e, before, lo, 0, F, cand, sign) if layer > 0 else 2 * k
-        rank = min(rank, upper >> 1)
-        at = rank * (ranks - 1) // max(k, 1)
-        return first[layer] + (hi - lo) * ranks + at, rank
-    left = F[e, NCAND]
-    expected = 2 * rank
-    if F[e, PHASE] == TEST:
-        if layer < n_layers - 1:
-            expected = min(expected, _upper(e, lo, hi, left, F, cand, sign))
-    else:  # about to become its own second child
-        left = max(F[e, NSURV] - 1, 0)
-        if layer < n_layers - 1:
-            upper = _upper(e, lo, hi, F[e, NSURV], F, cand, sign)
+    if phase == NEW:  # at the door: the layer before is complete
+        if layer > 0 and layers[layer - 1, KIND] == 0:
+            upper = _upper(e, layers_cut[layer - 1], lo, 0, F, cand, sign)
+            rank = min(rank, upper >> 1)
+        return first[layer] + (hi - lo) * ranks + rank * (ranks - 1) // k, rank
+    second = phase == SECOND  # about to become its own second child
+    left, expected = F[e, NCAND], 2 * rank
+    if second:
+        left = F[e, NSURV]
+    if layer < n_layers - 1 and layers[layer, KIND] == 0:
+        upper = _upper(e, lo, hi, left, F, cand, sign)
+        if second:
             upper += -1 if sign[F[e, SPLIT]] > 0 else 1
-            expected = min(expected, upper)
-    at = expected * (ranks - 1) // max(2 * k, 1)
-    return first[layer] + left * ranks + at, rank
+        expected = min(expected, upper)
+    if second:
+        left -= 1
+    return first[layer] + left * ranks + expected * (ranks - 1) // (2 * k), rank
 
 
 @inner()
 def _candidates(
-    k, n_layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw, met, edges, first, share
-):
+    k, n_layers, layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw, met,
+    edges, first, share,
+):  # fmt: skip
     """From the candidate in frame e on, the first that is taken; returns ``(number, frame)``."""
     while e >= 0:
-        key, rank = _stratum(e, node[t, RANK], k, n_layers, layers_cut, F, cand, sign, first)
+        if F[e, PHASE] == FAN:  # between two arguments of a max unit: nothing new to decide
+            return t, e
+        key, rank = _stratum(
+            e, node[t, RANK], k, n_layers, layers, layers_cut, F, cand, sign, first
+        )
         n = int(v[EDGES])
         if n < edges.shape[0]:
             edges[n, 0], edges[n, 1] = node[t, KEY], key
@@ -200,8 +206,8 @@ def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, bud
             d -= 1
             t = _close(t, d, v, node, weight, before, met)
             t, d = _candidates(
-                k, n_layers, layers_cut, t, d, F, cand, sign, v, node, weight, before, draw, met, edges,
-                first, share,
+                k, n_layers, P.layers, layers_cut, t, d, F, cand, sign, v, node, weight, before,
+                draw, met, edges, first, share,
             )  # fmt: skip
             st[DEPTH] = d
         top[0] = t
@@ -229,7 +235,7 @@ def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, bud
         elif e == d and F[e, PHASE] != NEW:
             continue
         t, e = _candidates(
-            k, n_layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw, met, edges,
-            first, share,
+            k, n_layers, P.layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw,
+            met, edges, first, share,
         )  # fmt: skip
         st[DEPTH] = e

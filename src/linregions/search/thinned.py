@@ -18,7 +18,7 @@ from ..domain import Restricted
 from . import kernel as K
 from . import thin as T
 from .engine import Search
-from .exact import Exact, Point, Row, negative, sign, value
+from .exact import Exact, Point, Row
 from .program import Compiled
 from .strata import Model
 
@@ -39,49 +39,27 @@ class Pass(NamedTuple):
 
 
 class SampledExact(Exact):
-    """Rational walks that leave branches out at random, each with its own draw."""
+    """Rational walks that leave branches out at random, each with its own draw.
+
+    ``weight`` is that of the branch under way, hence of the leaf that was just given.
+    """
 
     def __init__(self, compiled: Compiled, owner: Thinned) -> None:
         super().__init__(compiled)
         self.owner = owner
-        self.found = 0.0
+        self.weight = 1.0
 
     def leaves(
         self, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
     ) -> Iterator[tuple[np.ndarray, Point, bool]]:
-        """The leaves that are taken; their weights add up in ``found``."""
-        weight = self.owner.weight
-        for w, found, y in self._sampled(weight, layer, rows, x, signs, list(cand)):
-            self.found += w
-            yield found, y, False
-
-    def _sampled(
-        self, w: float, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
-    ) -> Iterator[tuple[float, np.ndarray, Point]]:
-        w *= self.owner.draw(layer, len(cand), w)
-        if w == 0.0:
+        """The leaves that are taken. (`Exact.leaves` comes back here for every child.)"""
+        outside = self.weight
+        factor = self.owner.draw(layer, len(cand), outside)
+        if factor == 0.0:
             return
-        signs, survivors = signs.copy(), []
-        for c in cand:
-            g = self.row(c, signs)
-            s, x, other, _ = self.place(rows, x, g)
-            signs[c] = s
-            if other is not None:
-                survivors.append((c, g, other))
-        last = layer + 1 == len(self.cut) - 1
-        if survivors:
-            u, g, other = survivors[0]
-            rest = [c for c, *_ in survivors[1:]]
-            s = sign(value(g, x))
-            for t, start in ((s, x), (-s, other)):
-                signs[u] = t
-                cell = [*rows, g if t > 0 else negative(g)]
-                yield from self._sampled(w, layer, cell, start, signs, rest)
-        elif last:
-            yield w, signs, x
-        else:
-            after = list(range(self.cut[layer + 1], self.cut[layer + 2]))
-            yield from self._sampled(w, layer + 1, rows, x, signs, after)
+        self.weight = outside * factor
+        yield from super().leaves(layer, rows, x, signs, cand)
+        self.weight = outside
 
 
 class Thinned:
@@ -172,12 +150,15 @@ class Thinned:
                     search._side = None
 
     def _beside(self, side: Iterator[tuple[np.ndarray, Point, bool]]) -> int:
-        self.rational.found = 0.0
-        met = sum(1 for _ in side)
-        self.state.v[T.TOTAL] += self.rational.found
-        key = self.state.node[self.state.top[0], T.KEY]
-        self.state.met[1, key] += self.rational.found / self.weight
-        return met
+        """Walk a rational subtree; returns the leaves met."""
+        v, seen, found = self.state.v, 0, 0.0
+        self.rational.weight = self.weight
+        for _ in side:
+            seen += 1
+            found += self.rational.weight
+        v[T.TOTAL] += found
+        self.state.met[1, self.state.node[self.state.top[0], T.KEY]] += found / self.weight
+        return seen
 
     def _whole(self) -> int:
         """A pass over a tree that only rational arithmetic can walk."""
@@ -186,11 +167,8 @@ class Thinned:
             return 1
         domain = self.rational.domain_rows()
         x = self.search._rational_witness(domain)
-        cut = self.rational.cut
         signs = np.ones(self.compiled.cuts, np.int8)
-        return self._beside(
-            self.rational.leaves(0, domain, x, signs, list(range(cut[0], cut[1])))
-        )
+        return self._beside(self.rational.leaves(0, domain, x, signs, self.rational.candidates(0)))
 
     @property
     def weight(self) -> float:
