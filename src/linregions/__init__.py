@@ -11,6 +11,7 @@ Load a network, say where to look, ask::
         ...
     lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
     lr.crossings(net, segments)                     # breakpoints along lines
+    lr.estimate(net, seconds=10)                    # where counting is out of reach
 """
 
 from . import constructions, draw, theory
@@ -19,6 +20,7 @@ from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
+from .estimate import Estimate, Plan, estimate, plan
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .network import Layer, Network
 from .readers import load
@@ -36,11 +38,13 @@ __all__ = [
     "Count",
     "Crossings",
     "Domain",
+    "Estimate",
     "Layer",
     "Line",
     "LinregionsError",
     "MaxUnits",
     "Network",
+    "Plan",
     "Plane",
     "Pointwise",
     "Polytope",
@@ -55,7 +59,9 @@ __all__ = [
     "count",
     "crossings",
     "draw",
+    "estimate",
     "load",
+    "plan",
     "region",
     "regions",
     "regions_along",

@@ -170,6 +170,8 @@ def _candidates(
         p = 1.0
         if v[THRESHOLD] > 0.0:
             p = min(1.0, weight[t] * share[key] / v[THRESHOLD])
+        elif v[THRESHOLD] < 0.0 and F[e, PHASE] != NEW:
+            p = 0.5  # of two children that share a sample exactly one is taken
         taken = True
         if p < 1.0:
             draw[t] += p
@@ -187,6 +189,12 @@ def _candidates(
         e -= 1
         t = _close(t, e, v, node, weight, before, met)
     return t, e
+
+
+@njit(cache=True, **OPTIONS)
+def stratum(P, C, e, rank, first):
+    """Stratum and rank of the candidate in frame e, below a node of a given rank."""
+    return _stratum(e, rank, P.k, P.n_layers, P.layers, P.layers_cut, C.F, C.cand, C.sign, first)
 
 
 @njit(cache=True, **OPTIONS)

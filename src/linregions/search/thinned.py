@@ -22,6 +22,7 @@ from .exact import Exact, Point, Row
 from .program import Compiled
 from .strata import Model
 
+KNUTH = -1.0  # as a threshold: of every two children exactly one
 RATIONAL = 100.0  # steps of the kernel that one in rational arithmetic is charged for
 
 
@@ -87,9 +88,10 @@ class Thinned:
         if self.search.cursor is not None:
             C = self.search.cursor
             self._root = [a[0].copy() for a in (C.F, C.cand, C.con, C.pts)]
-        self._ranks = min(self.compiled.k, T.BUCKETS) + 1
-        self._model = Model(self.state.first, self._ranks)
-        self._top = int(self.state.first[min(1, len(self.state.first) - 1)]) - 1
+        self.ranks = min(self.compiled.k, T.BUCKETS) + 1
+        self._model = Model(self.state.first, self.ranks)
+        first = self.state.first
+        self._top = int(first[1]) - 1 if len(first) > 1 else -1  # stratum of the root
         self.learn()
 
     # -- importances ------------------------------------------------------------------
@@ -97,7 +99,7 @@ class Thinned:
     @property
     def forecast(self) -> float:
         """Leaves of the whole tree, by the passes so far."""
-        return float(self.state.share[self._top]) if len(self.state.first) > 1 else 1.0
+        return float(self.state.share[self._top]) if self._top >= 0 else 1.0
 
     def learn(self) -> None:
         """How many leaves a branch of each stratum holds on average, by the passes so far."""
@@ -107,31 +109,65 @@ class Thinned:
 
     def go(self, threshold: float, limit: float) -> Pass:
         """One pass; its threshold doubles whenever ``limit`` more steps have been made."""
+        self.start(threshold, limit)
+        C = self.search.cursor
+        if C is None:
+            return self.finish(self._whole())
+        before = int(C.st[K.S_LEAVES])
+        beside = self._walk(C)
+        return self.finish(beside + int(C.st[K.S_LEAVES]) - before)
+
+    def start(self, threshold: float, limit: float) -> None:
+        """Put the walk at the root."""
         state, C = self.state, self.search.cursor
-        v = state.v
-        v[:] = 0.0
-        v[T.THRESHOLD], v[T.LIMIT] = threshold, limit
+        state.v[:] = 0.0
+        state.v[T.THRESHOLD], state.v[T.LIMIT] = threshold, limit
         self._raised, self._limit = 0, limit
-        seen = 0 if C is None else -int(C.st[K.S_LEAVES])
         state.top[0] = 0
         state.node[0] = max(self._top, 0), 0, self.compiled.k
         state.weight[0] = 1.0
+        state.before[0] = 0.0
         state.met[:] = 0.0
-        state.met[0, self._top] = 1.0
+        if self._top >= 0:
+            state.met[0, self._top] = 1.0
         state.draw[:] = self.rng.random(len(state.draw))
-        if C is None:
-            seen += self._whole()
-        else:
+        if C is not None:
             for a, saved in zip((C.F, C.cand, C.con, C.pts), self._root, strict=True):
                 a[0] = saved
             C.st[[K.DEPTH, K.ANSWER]] = 0
-            seen += self._walk(C) + int(C.st[K.S_LEAVES])
-        self._model.add(state.met, state.edges[: int(v[T.EDGES])])
+
+    def finish(self, seen: int) -> Pass:
+        """Close a pass in which ``seen`` leaves were met."""
+        v = self.state.v
+        self._model.add(self.state.met, self.state.edges[: int(v[T.EDGES])])
         self.most = max(self.most, seen)
         return Pass(
             float(v[T.TOTAL]), seen, float(v[T.STEPS]), float(v[T.ALL_STEPS]), float(v[T.LPS]),
             float(v[T.ALL_LPS]), self._raised, bool(v[T.LEFT] == 0.0),
         )  # fmt: skip
+
+    def step(self) -> int:
+        """One step of the kernel at the weight of node 0, for callers that keep branches.
+
+        Returns -1, or the number of leaves met in rational arithmetic, after which the walk is to
+        be stepped again.
+        """
+        v, C, search = self.state.v, self.search.cursor, self.search
+        assert C is not None
+        before, weight = int(C.st[K.S_LEAVES]), self.weight
+        status = K.advance(self.compiled.program, C, 1)
+        v[T.TOTAL] += weight * (int(C.st[K.S_LEAVES]) - before)
+        v[T.STEPS] += 1.0
+        v[T.ALL_STEPS] += weight
+        if status != K.UNDECIDED:
+            return -1
+        self._charge(weight)
+        search._decide()
+        if search._side is None:
+            return 0
+        met = self._beside(search._side)
+        search._side = None
+        return met
 
     def _walk(self, C) -> int:
         """Run the kernel to the end of a pass; returns the leaves met in rational arithmetic."""
@@ -181,11 +217,13 @@ class Thinned:
         self._charge(weight)
         if v[T.STEPS] >= v[T.LIMIT]:
             self._raise()
-        if not v[T.THRESHOLD] > 0.0:
+        if v[T.THRESHOLD] == 0.0:
             return 1.0
-        first = self.state.first[layer] + units * self._ranks
-        share = self.state.share[first : first + self._ranks].max()
+        first = self.state.first[layer] + units * self.ranks
+        share = self.state.share[first : first + self.ranks].max()
         p = min(1.0, weight * share / v[T.THRESHOLD] / np.sqrt(RATIONAL))
+        if v[T.THRESHOLD] < 0.0:
+            p = 1.0 if units == len(self.rational.candidates(layer)) else 0.5
         if p >= 1.0:
             return 1.0
         if self.rng.random() < p:
@@ -202,6 +240,6 @@ class Thinned:
         """Twice the threshold for the rest of the pass, with fresh draws: no bias."""
         v = self.state.v
         self._raised += 1
-        v[T.THRESHOLD] *= 2.0
+        v[T.THRESHOLD] = max(2.0 * v[T.THRESHOLD], 1e-3 * self.forecast)
         v[T.LIMIT] += self._limit
         self.state.draw[:] = self.rng.random(len(self.state.draw))
