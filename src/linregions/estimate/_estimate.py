@@ -13,7 +13,7 @@ from ..counting import Progress, Status, _network, compile_kernel
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ._chen import Representatives
-from ._groups import Groups
+from ._groups import LEAST, Groups
 from ._samplers import Descents, Sampler, ThinnedWalks
 
 METHODS = {
@@ -108,6 +108,12 @@ class Estimate:
         return f"{about}, {self.confidence:.0%} interval {low} to {high} ({self.seconds:.3g} s)"
 
 
+def _within(low: float, high: float, least: int, most: int) -> tuple[float, float]:
+    """The part of an interval that the certain bounds leave, if they leave any."""
+    inside = max(low, float(least)), float(min(high, most))
+    return inside if inside[0] <= inside[1] else (low, high)
+
+
 def short(value: float) -> str:
     """An estimate for people: digits while they fit, else a power of ten."""
     return "unknown" if value != value else magnitude(round(value))
@@ -158,7 +164,7 @@ def estimate(
     exact
         Justify every decision about the cells met, as in `count`. A decision in rational
         arithmetic cannot be interrupted; in tens of dimensions it may take a second.
-        False decides by floats.
+        False decides by floats, and what they leave open counts as "does not cut".
     progress
         Called with a `Status` after every pass.
 
@@ -232,6 +238,7 @@ class Run:
         self.groups = Groups()
         self.passes = 0
         self.stopped = ""
+        self._last, self._doubled = 0.0, False  # seconds of the last value
 
     @property
     def elapsed(self) -> float:
@@ -247,18 +254,29 @@ class Run:
         limit = float("inf") if seconds is None else seconds
         try:
             if not self.passes:
-                sampler.prepare(lambda: self.elapsed >= 0.3 * limit)
+                sampler.prepare(lambda steps: self._until(steps) >= 0.3 * limit)
+                if passes is None and limit < float("inf"):
+                    rate = sampler.steps / max(self.elapsed, 1e-9)
+                    sampler.fit(rate * (limit - self.elapsed) / ENOUGH)
             while not self._ended(limit, relative_error, passes, confidence):
+                before = self.elapsed
                 if passes is None and self._worth_counting(limit):
                     value = sampler.count()
                 else:
                     value = sampler.sample(groups.doublings)
+                doublings = groups.doublings
                 groups.add(value)
                 self.passes += 1
+                self._last = self.elapsed - before
+                self._doubled = groups.doublings > doublings
                 if progress is not None:
                     progress(Status(round(groups.mean), self.elapsed, "estimate"))
         except KeyboardInterrupt:  # the pass under way is lost
             self.stopped = "interrupt"
+
+    def _until(self, steps: float) -> float:
+        """Seconds since the beginning once so many more steps are made."""
+        return self.elapsed * (1.0 + steps / max(self.sampler.steps, 1.0))
 
     def _ended(
         self, limit: float, relative_error: float | None, passes: int | None, confidence: float
@@ -267,7 +285,7 @@ class Run:
             self.stopped = "complete"
         elif passes is not None and self.passes >= passes:
             self.stopped = "passes"
-        elif self.elapsed >= limit:
+        elif self.elapsed >= limit or self._too_late(limit):
             self.stopped = "seconds"
         elif relative_error is not None and len(self.groups.values) >= ENOUGH:
             found = self.groups.interval(confidence)
@@ -275,13 +293,24 @@ class Run:
                 self.stopped = "relative_error"
         return bool(self.stopped)
 
+    def _too_late(self, limit: float) -> bool:
+        """Whether the next value would end well after the time, and can be done without."""
+        if len(self.groups.values) < LEAST:
+            return False
+        return self.elapsed + 0.5 * self._last * (1 + self._doubled) > limit
+
     def _worth_counting(self, limit: float) -> bool:
         """Whether the whole tree costs no more than what was spent, and the time suffices."""
         steps = self.sampler.whole_tree()[0]
         spent = self.sampler.steps
         if not self.passes or steps > spent:
             return False
-        return self.elapsed * (1.0 + steps / max(spent, 1.0)) < limit
+        return self._until(steps) < limit
+
+    def _rough(self) -> float:
+        """The mean of the passes that were made to learn, where there was time for no others."""
+        pilots = self.sampler.pilots
+        return float(np.mean(pilots)) if pilots else float(self.sampler.walker.most)
 
     def answer(self, confidence: float) -> Estimate:
         """What is known by now."""
@@ -295,9 +324,9 @@ class Run:
         else:
             why = found.why
             if found.given:
-                interval = max(found.low, float(seen)), min(found.high, float(bound.value))
+                interval = _within(found.low, found.high, seen, int(bound.value))
         return Estimate(
-            estimate=mean if np.isfinite(mean) else float(seen),
+            estimate=mean if self.groups.values or total else self._rough(),
             interval=interval,
             why=why,
             confidence=confidence,

@@ -13,6 +13,7 @@ import numpy as np
 from ..domain import Restricted
 from ..search.thinned import KNUTH, Pass, Thinned
 
+SCOUTS = 4  # single descents before anything else
 PILOT = (250, 500, 1000, 2000, 4000)  # steps of the passes that learn, before any that counts
 
 
@@ -24,10 +25,15 @@ class Sampler:
         self.work = work
         self.total = 0  # the number of regions, once a pass has met them all
         self.steps = self.lps = 0.0
+        self.pilots: list[float] = []  # estimates of passes made to learn: unbiased, but rough
         self.forecasts: list[tuple[float, float, float]] = []  # weight, steps, LPs of the tree
 
-    def prepare(self, over: Callable[[], bool]) -> None:
-        """Learn before the first value; stop early when ``over`` says so."""
+    def prepare(self, over: Callable[[float], bool]) -> None:
+        """Learn before the first value, unless ``over`` says that so many steps are too many."""
+
+    def fit(self, steps: float) -> None:
+        """Make the first values cost no more than so many steps."""
+        self.work = int(min(self.work, max(steps, 100.0)))
 
     def sample(self, doublings: int) -> float:
         """One value."""
@@ -57,12 +63,16 @@ class Sampler:
 class ThinnedWalks(Sampler):
     """Passes of `Thinned`, each of about ``work`` steps at first."""
 
-    def prepare(self, over: Callable[[], bool]) -> None:
-        """A few passes of growing size, which teach the walker where the leaves are."""
+    def prepare(self, over: Callable[[float], bool]) -> None:
+        """Descents, then passes of growing size: they teach the walker where the leaves are."""
         self._doublings = -1
         self._calibrated = 2.0  # threshold times target over the forecast
+        for _ in range(SCOUTS):
+            if self.total or over(100.0):
+                return
+            self.pilots.append(self._take(self.walker.go(KNUTH, np.inf)))
         for target in PILOT:
-            if target > 2 * self.work or self.total or over():
+            if target > 2 * self.work or self.total or over(2.0 * target):
                 return
             self._pilot(target)
 
@@ -70,7 +80,7 @@ class ThinnedWalks(Sampler):
         self.walker.learn()
         threshold = self._calibrated * self.walker.forecast / target
         found = self.walker.go(threshold, 2.0 * target)
-        self._take(found)
+        self.pilots.append(self._take(found))
         if not found.raised:
             self._calibrated = min(max(self._calibrated * found.steps / target, 1.0), 100.0)
         else:

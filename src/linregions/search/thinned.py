@@ -23,7 +23,7 @@ from .program import Compiled
 from .strata import Model
 
 KNUTH = -1.0  # as a threshold: of every two children exactly one
-RATIONAL = 100.0  # steps of the kernel that one in rational arithmetic is charged for
+ASKED = 100.0  # steps of the kernel that a rational decision is charged for
 
 
 class Pass(NamedTuple):
@@ -35,7 +35,7 @@ class Pass(NamedTuple):
     all_steps: float  # unbiased estimate of the steps of the whole tree
     lps: float
     all_lps: float
-    raised: int  # how often the threshold was doubled on the way
+    raised: int  # how often the threshold was raised on the way
     complete: bool  # nothing was left out: the estimate is the count
 
 
@@ -73,7 +73,8 @@ class Thinned:
     rng
         Where all draws come from.
     exact
-        Justify every decision, as in `Search`.
+        Justify every decision, as in `Search`. Otherwise what floats leave open (is there a
+        sliver of a cell?) counts as "does not cut".
     """
 
     def __init__(self, problem: Restricted, rng: np.random.Generator, exact: bool = True) -> None:
@@ -108,7 +109,7 @@ class Thinned:
     # -- passes -----------------------------------------------------------------------
 
     def go(self, threshold: float, limit: float) -> Pass:
-        """One pass; its threshold doubles whenever ``limit`` more steps have been made."""
+        """One pass; its threshold is raised whenever ``limit`` more steps have been made."""
         self.start(threshold, limit)
         C = self.search.cursor
         if C is None:
@@ -161,8 +162,8 @@ class Thinned:
         v[T.ALL_STEPS] += weight
         if status != K.UNDECIDED:
             return -1
-        self._charge(weight)
-        search._decide()
+        self._charge(ASKED, weight)
+        self._settle()
         if search._side is None:
             return 0
         met = self._beside(search._side)
@@ -179,8 +180,8 @@ class Thinned:
             if status == T.OVER:
                 self._raise()
             elif status == K.UNDECIDED:
-                self._charge(self.weight)
-                search._decide()
+                self._charge(ASKED, self.weight)
+                self._settle()
                 if search._side is not None:
                     seen += self._beside(search._side)
                     search._side = None
@@ -214,14 +215,15 @@ class Thinned:
     def draw(self, layer: int, units: int, weight: float) -> float:
         """Whether a branch of the rational walk is taken: 0, or 1 over the probability."""
         v = self.state.v
-        self._charge(weight)
+        cost = 50.0 + 3.0 * self.compiled.k**2
+        self._charge(cost, weight)
         if v[T.STEPS] >= v[T.LIMIT]:
             self._raise()
         if v[T.THRESHOLD] == 0.0:
             return 1.0
         first = self.state.first[layer] + units * self.ranks
         share = self.state.share[first : first + self.ranks].max()
-        p = min(1.0, weight * share / v[T.THRESHOLD] / np.sqrt(RATIONAL))
+        p = min(1.0, weight * share / v[T.THRESHOLD] / np.sqrt(cost))
         if v[T.THRESHOLD] < 0.0:
             p = 1.0 if units == len(self.rational.candidates(layer)) else 0.5
         if p >= 1.0:
@@ -231,15 +233,29 @@ class Thinned:
         v[T.LEFT] += 1.0
         return 0.0
 
-    def _charge(self, weight: float) -> None:
-        """Account for a step in rational arithmetic."""
-        self.state.v[T.STEPS] += RATIONAL
-        self.state.v[T.ALL_STEPS] += RATIONAL * weight
+    def _charge(self, cost: float, weight: float) -> None:
+        """Account for work in rational arithmetic, in steps of the kernel."""
+        self.state.v[T.STEPS] += cost
+        self.state.v[T.ALL_STEPS] += cost * weight
+
+    def _settle(self) -> None:
+        """Answer what the kernel could not decide: rationally, or as floats have it."""
+        if self.search.exact:
+            self.search._decide()
+            return
+        C, k = self.search.cursor, self.compiled.k
+        assert C is not None
+        row = C.G[C.st[K.UNIT]]
+        value = float(row[:k] @ C.pts[C.st[K.DEPTH], 0] + row[k])
+        C.st[K.ANSWER] = K.PLUS if value > 0 else K.MINUS
 
     def _raise(self) -> None:
-        """Twice the threshold for the rest of the pass, with fresh draws: no bias."""
+        """A higher threshold for the rest of the pass, with fresh draws: no bias.
+
+        Twice as high, then 4 times, 8 times, ...: a forecast may be wrong by any power.
+        """
         v = self.state.v
         self._raised += 1
-        v[T.THRESHOLD] = max(2.0 * v[T.THRESHOLD], 1e-3 * self.forecast)
+        v[T.THRESHOLD] = max(2.0**self._raised * v[T.THRESHOLD], 1e-3 * self.forecast)
         v[T.LIMIT] += self._limit
         self.state.draw[:] = self.rng.random(len(self.state.draw))
