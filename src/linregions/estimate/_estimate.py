@@ -237,6 +237,7 @@ class Run:
         self.sampler = SAMPLERS[method](problem, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0
+        self.prepared = False
         self.stopped = ""
         self._last, self._doubled = 0.0, False  # seconds of the last value
 
@@ -253,7 +254,8 @@ class Run:
         sampler, groups = self.sampler, self.groups
         limit = float("inf") if seconds is None else seconds
         try:
-            if not self.passes:
+            if not self.prepared:
+                self.prepared = True
                 sampler.prepare(lambda steps: self._until(steps) >= 0.3 * limit)
                 if passes is None and limit < float("inf"):
                     rate = sampler.steps / max(self.elapsed, 1e-9)
