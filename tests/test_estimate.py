@@ -1,8 +1,10 @@
 """Estimates: unbiased, with intervals that cover; the tree can be thinned, split and forecast."""
 
+import importlib.util
 import json
 from functools import cache
 from itertools import product
+from pathlib import Path
 
 import known
 import numpy as np
@@ -277,6 +279,7 @@ def test_plan_knows_when_count_takes_the_complex():
 
 def test_progress_says_how_far_a_count_is(monkeypatch):
     monkeypatch.setattr(_ahead, "FIRST", 0.2)
+    monkeypatch.setattr(_ahead, "PART", 0.5)
     seen = []
     count = lr.count(gaussian(0, 8, 12, 12, 1), progress=seen.append, engine="search")
     late = [s for s in seen if s.total is not None]
@@ -338,3 +341,18 @@ def test_five_per_cent_of_the_networks_of_the_peers(name, count):
     assert found.seconds < 30
     assert found.relative_error <= 0.05
     assert abs(found.estimate / count - 1) < 0.1
+
+
+def test_the_example_closes_in_on_the_count():
+    spec = importlib.util.spec_from_file_location(
+        "estimates", Path(__file__).parents[1] / "examples" / "estimates.py"
+    )
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    layers = script.deep(5, 10, 10, 1)
+    plan, counted = script.forecast(layers, seconds=1.0)
+    found = script.closing_in(layers)
+    assert abs(plan.estimate.estimate / counted - 1) < 0.1
+    assert found[-1].relative_error < 0.5 * found[0].relative_error
+    assert found[-1].interval[0] <= counted <= found[-1].interval[1]
+    assert abs(found[-1].estimate / counted - 1) < 0.05

@@ -9,7 +9,6 @@ from ._estimate import Run, compile_thinned
 
 FIRST = 2.0  # seconds of counting before anything is estimated
 PART = 0.1  # part of the time of the count that the estimate may take
-NEVER = 1 << 60
 
 
 class Ahead:
@@ -41,7 +40,7 @@ class Ahead:
         run = self.run
         run.stopped, run.start = "", time.perf_counter() - self.used
         if run.sampler.total == 0:
-            run.go(max(seconds, self.used), None, NEVER, 0.95, None)
+            run.go(max(seconds, self.used), None, None, 0.95, None, may_count=False)
         self.used = run.elapsed
         if run.stopped == "interrupt":  # the count's to deal with
             raise KeyboardInterrupt

@@ -248,9 +248,9 @@ class Run:
 
     def go(
         self, seconds: float | None, relative_error: float | None, passes: int | None,
-        confidence: float, progress: Progress | None,
+        confidence: float, progress: Progress | None, may_count: bool = True,
     ) -> None:  # fmt: skip
-        """Take values until one of the ends is reached."""
+        """Take values until one of the ends is reached; ``may_count``: by a full count too."""
         sampler, groups = self.sampler, self.groups
         limit = float("inf") if seconds is None else seconds
         try:
@@ -262,7 +262,7 @@ class Run:
                     sampler.fit(rate * (limit - self.elapsed) / ENOUGH)
             while not self._ended(limit, relative_error, passes, confidence):
                 before = self.elapsed
-                if passes is None and self._worth_counting(limit):
+                if may_count and passes is None and self._worth_counting(limit):
                     value = sampler.count()
                 else:
                     value = sampler.sample(groups.doublings)

@@ -13,6 +13,7 @@ import numpy as np
 from ..domain import Restricted
 from ..search.thinned import KNUTH, Pass, Thinned
 
+SMALL = 500.0  # steps of a pass at least: smaller ones cost more for what they tell
 SCOUTS = 4  # single descents before anything else
 PILOT = (250, 500, 1000, 2000, 4000)  # steps of the passes that learn, before any that counts
 
@@ -33,7 +34,7 @@ class Sampler:
 
     def fit(self, steps: float) -> None:
         """Make the first values cost no more than so many steps."""
-        self.work = int(min(self.work, max(steps, 100.0)))
+        self.work = int(min(self.work, max(steps, SMALL)))
 
     def sample(self, doublings: int) -> float:
         """One value."""
