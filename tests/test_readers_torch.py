@@ -41,7 +41,10 @@ def test_sequential_of_everything_known():
     module[5].weight.data = torch.tensor([0.5, -1.0, 0.0, 2.0])
     net = assert_agrees(module, (6,))
     assert net.widths == (5, 5, 4, 4, 3, 3)
-    assert net.notes == ("module '3' (Dropout): identity at inference",)
+    assert net.notes == (
+        "module '3' (Dropout): identity at inference",
+        "compiled away: Flatten (1), Linear (7), Identity (1), Dropout (1)",
+    )
 
 
 def test_modes_are_restored():
@@ -94,7 +97,10 @@ def test_output_functions_are_dropped():
     [
         (nn.Tanh(), r"module '1' \(Tanh\): not piecewise linear"),
         (nn.Sigmoid(), r"module '1' \(Sigmoid\): not piecewise linear, and .* '2' .* comes after"),
-        (nn.BatchNorm1d(3), r"module '1' \(BatchNorm1d\): not supported yet"),
+        (nn.InstanceNorm1d(3), r"module '1' \(InstanceNorm1d\): not supported yet"),
+        (nn.Hardswish(), r"module '1' \(Hardswish\): not piecewise linear"),
+        (nn.Threshold(1.0, 0.0), r"module '1' \(Threshold\): it jumps from 0 to 1 at 1"),
+        (nn.BatchNorm1d(3, track_running_stats=False), r"'1' \(BatchNorm1d\): .*no running stat"),
         (nn.Sequential(nn.GELU()), r"module '1\.0' \(GELU\): not piecewise linear"),
     ],
 )

@@ -21,13 +21,15 @@ from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
-from .domain import Domain, Space, restrict
+from .domain import Domain, restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
 from .estimate._plan import duration
 from .network import Network
 from .readers import load
+from .readers.builder import COMPILED, ROUNDED
 from .search.engine import Search
+from .seen import seen_dimension
 from .where import (
     BoxOption,
     LineOption,
@@ -197,15 +199,21 @@ def info(model: Model, /, *, json: Json = False) -> int:
         }
         for layer in net.layers
     ]
-    problem = restrict(net, Space())
+    dimension = seen_dimension(net)
+    notes = {
+        kind: [n.removeprefix(kind) for n in net.notes if n.startswith(kind)]
+        for kind in (COMPILED, ROUNDED)
+    }
     facts = {
         "model": str(model),
         "inputs": net.inputs,
         "outputs": net.outputs,
         "units": net.units,
-        "dimension": problem.dimension,
+        "dimension": dimension,
         "hash": net.hash,
         "layers": layers,
+        "compiled_away": notes[COMPILED],
+        "roundings": notes[ROUNDED],
         "notes": list(net.notes),
     }
     if json:
@@ -215,10 +223,10 @@ def info(model: Model, /, *, json: Json = False) -> int:
     for i, layer in enumerate(layers, start=1):
         reads = "" if layer["reads"] in (["input"], [f"layer {i - 1}"]) else _reads(layer["reads"])
         print(f"  layer {i}: {layer['units']} units, {layer['activation']}{reads}")
-    if problem.dimension < net.inputs:
-        print(f"  over R^n the network sees {problem.dimension} of its {net.inputs} dimensions")
+    if dimension is not None and dimension < net.inputs:
+        print(f"  over R^n the network sees {dimension} of its {net.inputs} dimensions")
     for note in net.notes:
-        print(f"  note: {note}")
+        print(f"  {note if note.startswith((COMPILED, ROUNDED)) else f'note: {note}'}")
     print(f"  hash {net.hash[:16]}")
     return 0
 

@@ -271,8 +271,11 @@ def _count_search(
     problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
     progress: Progress | None,
 ) -> Count:  # fmt: skip
+    from .search.zonotope import seen_through
+
     begin = time.perf_counter()
-    run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)  # refuses first
+    searched = seen_through(problem) if kind == "activation" else problem
+    run = _Run(searched, exact, emit=0 if kind == "activation" else 4096)  # refuses first
     start = begin + compile_kernel(merge=kind != "activation")
     run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)

@@ -147,27 +147,36 @@ class Pointwise:
         weights = [[1] * len(k.breaks) for k in self.kinds]
         return [weights[w] for w in self.which]
 
+    @cached_property
+    def _table(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Breakpoints (padded with infinities), slopes and intercepts of every kind."""
+        most = max((len(k.breaks) for k in self.kinds), default=0)
+        breaks = np.full((len(self.kinds), most), np.inf)
+        slopes, shifts = np.zeros((2, len(self.kinds), most + 1))
+        for i, kind in enumerate(self.kinds):
+            breaks[i, : len(kind.breaks)] = [float(t) for t in kind.breaks]
+            slopes[i, : len(kind.slopes)] = [float(s) for s in kind.slopes]
+            shifts[i, : len(kind.slopes)] = [float(c) for c in kind.intercepts]
+        return breaks, slopes, shifts
+
+    @cached_property
+    def _which(self) -> np.ndarray:
+        return np.asarray(self.which, dtype=np.intp)
+
     def pieces(self, z: np.ndarray) -> np.ndarray:
         """Piece of each unit, shape (points, units)."""
         out = np.zeros(z.shape, dtype=np.int32)
-        for i, kind in enumerate(self.kinds):
-            mine = np.asarray(self.which) == i
-            for t in kind.breaks:
-                out[:, mine] += z[:, mine] > float(t)
+        for t in self._table[0].T:
+            out += z > t[self._which]
         return out
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Float evaluation, shape (points, units) to the same."""
         if self.kinds == (RELU,):
             return np.maximum(z, 0.0)
-        pieces, out = self.pieces(z), np.empty_like(z)
-        for i, kind in enumerate(self.kinds):
-            mine = np.asarray(self.which) == i
-            slopes = np.array([float(s) for s in kind.slopes])
-            shifts = np.array([float(c) for c in kind.intercepts])
-            p = pieces[:, mine]
-            out[:, mine] = slopes[p] * z[:, mine] + shifts[p]
-        return out
+        _, slopes, shifts = self._table
+        pieces = self.pieces(z)
+        return slopes[self._which, pieces] * z + shifts[self._which, pieces]
 
     def at(self, z: np.ndarray) -> tuple[np.ndarray, list[int]]:
         """Exact values and pieces on one point (object array of Fraction)."""
@@ -221,15 +230,30 @@ class MaxUnits:
             for g in self.groups
         ]
 
+    @cached_property
+    def _padded(self) -> np.ndarray:
+        """Groups as one array, a short one filled up with its first member (it cannot win)."""
+        longest = max((len(g) for g in self.groups), default=1)
+        rows = [g + g[:1] * (longest - len(g)) for g in self.groups]
+        return np.array(rows, dtype=np.intp).reshape(self.size, longest)
+
     def pieces(self, z: np.ndarray) -> np.ndarray:
         """Position of the winner in each group, shape (points, units)."""
-        out = [np.argmax(z[:, list(g)], axis=1) for g in self.groups]
-        return np.array(out, dtype=np.int32).T.reshape(z.shape[0], self.size)
+        first, *others = self._padded.T
+        best, out = z[:, first], np.zeros((z.shape[0], self.size), dtype=np.int32)
+        for p, index in enumerate(others, start=1):
+            mine = z[:, index]
+            out[mine > best] = p
+            np.maximum(best, mine, out=best)
+        return out
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Float evaluation, shape (points, fan_in) to (points, units)."""
-        out = [z[:, list(g)].max(axis=1) for g in self.groups]
-        return np.array(out).T.reshape(z.shape[0], self.size)
+        first, *others = self._padded.T
+        out = z[:, first]
+        for index in others:  # column by column: many points times large groups is much memory
+            np.maximum(out, z[:, index], out=out)
+        return out
 
     def at(self, z: np.ndarray) -> tuple[np.ndarray, list[int]]:
         """Exact values and winners on one point."""

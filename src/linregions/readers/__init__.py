@@ -10,13 +10,13 @@ from typing import Any
 
 from ..errors import LinregionsError
 from ..network import Network
-from . import sklearn
+from . import keras, sklearn
 from .values import about, floats
 
 FILES = (".onnx", ".nnet", ".npz")
 ACCEPTED = (
-    f"a path ({', '.join(FILES)}), a torch module, a fitted sklearn MLPClassifier or "
-    "MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or a Network"
+    f"a path ({', '.join(FILES)}), a torch module, a Keras model, a fitted sklearn "
+    "MLPClassifier or MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or a Network"
 )
 
 
@@ -26,11 +26,12 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     Parameters
     ----------
     source
-        A path to a ``.onnx``, ``.nnet`` or ``.npz`` file, a ``torch.nn.Module``, a fitted
-        scikit-learn MLPClassifier or MLPRegressor, a list ``[(W1, b1), ..., (W_out, b_out)]``
-        of a ReLU network with weights of shape (units, inputs), or a `Network`.
+        A path to a ``.onnx``, ``.nnet`` or ``.npz`` file, a ``torch.nn.Module``, a Keras
+        model, a fitted scikit-learn MLPClassifier or MLPRegressor, a list
+        ``[(W1, b1), ..., (W_out, b_out)]`` of a ReLU network with weights of shape (units,
+        inputs), or a `Network`.
     shape
-        Shape of one input, without the batch dimension. For ``.onnx`` and torch only, and
+        Shape of one input, without the batch dimension. For ``.onnx``, torch and Keras only, and
         only needed where the model does not say.
 
     Returns
@@ -57,8 +58,10 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
         from . import torch
 
         return torch.read(source, shape)
+    if keras.is_model(source):
+        return keras.read(source, shape)
     if shape is not None:
-        raise LinregionsError("shape= is for .onnx files and torch modules only")
+        raise LinregionsError("shape= is for .onnx files, torch modules and Keras models only")
     if isinstance(source, Network):
         return source
     if sklearn.is_perceptron(source):
@@ -86,7 +89,7 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
 
             return onnx.read(path, shape)
         if shape is not None:
-            raise LinregionsError("shape= is for .onnx files and torch modules only")
+            raise LinregionsError("shape= is for .onnx files, torch modules and Keras models only")
         from . import nnet, npz
 
         return nnet.read(path) if kind == ".nnet" else npz.read(path)

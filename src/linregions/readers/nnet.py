@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
@@ -12,7 +11,8 @@ import numpy as np
 from ..errors import LinregionsError
 from ..network import Network
 from ..units import RELU
-from .values import Builder, Value, about, constant
+from .builder import Builder
+from .values import Value, about, constant, inverse
 
 
 def read(path: str | Path) -> Network:
@@ -82,7 +82,7 @@ def _parse(text: str) -> Network:
     ranges = _normalisation(lines, "ranges", sizes[0])
 
     builder = Builder()
-    builder.note("decimals are read as the nearest float64")
+    builder.rounding("decimals are read as the nearest float64")
     value = builder.input((sizes[0],))
     if means is None or ranges is None:
         builder.note("the file gives no normalisation")
@@ -93,8 +93,7 @@ def _parse(text: str) -> Network:
         builder.note("inputs are not clipped to the file's [min, max]")
         builder.note(_described(means, ranges, sizes[0]))
         value = value + constant(-means[: sizes[0]])
-        inverse = [1 / Fraction(r) for r in ranges[: sizes[0]].tolist()]
-        value = value.scaled(np.array(inverse, dtype=object))
+        value = value.scaled(inverse(ranges[: sizes[0]]))
     value = _layers(lines, sizes, builder, value)
     if len(means) > sizes[0]:
         value = value.scaled(ranges[-1:]) + constant(means[-1:])

@@ -1,17 +1,16 @@
-"""ONNX models of the dense family: a small table of operators over the ``onnx`` package.
+"""ONNX models: the walk through a graph.
 
 Every tensor is either a constant (a numpy array) or a `Value` that depends on the input.
 Operators on constants, and those that only move entries about, are run by the package's
 reference implementation; the latter on an array of positions, which gives the exact choice
-of rows. What is left is affine or piecewise linear, and stands in the table below.
+of rows. What is left is affine or piecewise linear, and stands in the table of `onnx_ops`.
 """
 
 from __future__ import annotations
 
 import heapq
 import warnings
-from collections.abc import Callable, Sequence
-from fractions import Fraction
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +20,10 @@ from onnx import numpy_helper
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
-from ..units import ABS, RELU, Activation, clip, leaky_relu
-from .values import Builder, Shape, Value, about, concatenated, constant, floats, stripped, words
-
-Tensor = Value | np.ndarray
-LARGEST = float(np.finfo(np.float32).max)
+from .builder import Builder
+from .onnx_call import FLOAT_TYPES, Call, Tensor, type_name
+from .onnx_ops import TABLE
+from .values import Shape, Value, about, constant, floats, stripped, words
 
 SELECTIONS = words(
     "Reshape Flatten Transpose Squeeze Unsqueeze Slice Gather GatherElements GatherND Split "
@@ -40,16 +38,10 @@ CURVED = words(
     "ReduceL2 ReduceProd ReduceLogSumExp LSTM GRU RNN"
 )
 JUMPS = words(
-    "ThresholdedRelu Shrink Sign Floor Ceil Round Greater Less GreaterOrEqual LessOrEqual Equal "
-    "Where ArgMax ArgMin TopK Mod Not And Or"
+    "Sign Floor Ceil Round Greater Less GreaterOrEqual LessOrEqual Equal ArgMax ArgMin TopK Mod "
+    "Not And Or"
 )
 ROUNDING = words("Add Sub Mul Div MatMul Gemm Sum Pow Sqrt Exp Reciprocal Sigmoid Tanh")
-FLOAT_TYPES = {
-    onnx.TensorProto.FLOAT: "float32",
-    onnx.TensorProto.DOUBLE: "float64",
-    onnx.TensorProto.FLOAT16: "float16",
-    onnx.TensorProto.BFLOAT16: "bfloat16",
-}
 
 
 def read(path: str | Path, shape: Sequence[int] | None = None) -> Network:
@@ -91,11 +83,6 @@ def _parse(path: str | Path) -> onnx.ModelProto:
 def _label(node: onnx.NodeProto) -> str:
     name = node.name or next((o for o in node.output if o), "without a name")
     return f"node '{name}' ({node.op_type})"
-
-
-def _type_name(kind: int) -> str:
-    names = {number: name for name, number in onnx.TensorProto.DataType.items()}
-    return names.get(kind, f"number {kind}, which is none")
 
 
 class _Reader:
@@ -147,7 +134,7 @@ class _Reader:
             )
         name, kind = inputs[0].name, inputs[0].type.tensor_type
         if kind.elem_type not in FLOAT_TYPES:
-            what = _type_name(kind.elem_type)
+            what = type_name(kind.elem_type)
             raise UnsupportedNetwork(f"input '{name}' has type {what}; a network reads floats")
         value = self.builder.input(self._declared(name, kind, shape))
         self.known[name] = value
@@ -248,10 +235,15 @@ class _Reader:
         for value in values:
             stripped(value, label)
         if op in SELECTIONS:
+            self.builder.compiled[op] += 1
             return self._select(node, arguments)
         if op not in TABLE:
             raise UnsupportedNetwork(_refusal(op))
-        return [TABLE[op](_Call(self, node, label, arguments))]
+        version = max((o.version for o in self.model.opset_import if not o.domain), default=1)
+        before = len(self.builder.layers)
+        out = TABLE[op](Call(self.builder, node, label, arguments, version))
+        self.builder.count(op, before)
+        return [out]
 
     def _select(self, node: onnx.NodeProto, arguments: list[Tensor | None]) -> list[Tensor]:
         value, *rest = arguments
@@ -269,7 +261,7 @@ class _Reader:
             raise UnsupportedNetwork("random numbers and control flow are not supported")
         results = self._reference(node, arguments)
         if op in ROUNDING and any(np.asarray(r).dtype.kind == "f" for r in results):
-            self.builder.note(f"{label}: constants combined once, in {results[0].dtype}")
+            self.builder.rounding(f"{label}: constants combined once, in {results[0].dtype}")
         return results
 
     def _reference(self, node: onnx.NodeProto, arguments: list[Any]) -> list[np.ndarray]:
@@ -294,235 +286,6 @@ def _refusal(op: str) -> str:
     if op in JUMPS:
         return f"{op} is not a continuous piecewise-linear function"
     return (
-        "not supported yet; this version reads dense layers, piecewise-linear functions of single "
-        "entries, sums, maxima, and whatever moves entries about"
+        "not supported yet; known are dense and convolutional layers, pooling, piecewise-linear "
+        "functions, sums, maxima, and whatever moves entries about: rewrite the model with these"
     )
-
-
-# -- the table of operators ---------------------------------------------------------------
-
-
-class _Call:
-    """The arguments of one node, with the questions that operators ask."""
-
-    def __init__(
-        self, reader: _Reader, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
-    ) -> None:
-        self.builder = reader.builder
-        self.node, self.label, self.arguments = node, label, arguments
-
-    def attribute(self, name: str, default: Any = None) -> Any:
-        for a in self.node.attribute:
-            if a.name == name:
-                return onnx.helper.get_attribute_value(a)
-        return default
-
-    def argument(self, i: int) -> Tensor | None:
-        return self.arguments[i] if i < len(self.arguments) else None
-
-    def given(self, i: int) -> Tensor:
-        out = self.argument(i)
-        if out is None:
-            raise LinregionsError(f"argument {i} is missing")
-        return out
-
-    def value(self, i: int = 0) -> Value:
-        """An argument as a value, constants included."""
-        out = self.given(i)
-        return out if isinstance(out, Value) else constant(self.numbers(i))
-
-    def numbers(self, i: int) -> np.ndarray:
-        """A constant argument in float64."""
-        name = self.node.input[i]
-        out = self.given(i)
-        if isinstance(out, Value):
-            raise UnsupportedNetwork(f"'{name}' depends on the input; it must be a constant")
-        array = floats(out, f"'{name}'")
-        if not np.isfinite(array).all():
-            raise LinregionsError(f"'{name}' holds NaN or infinite values")
-        return array
-
-
-def _add(c: _Call) -> Value:
-    return c.value(0) + c.value(1)
-
-
-def _sum(c: _Call) -> Value:
-    total = c.value(0)
-    for i in range(1, len(c.arguments)):
-        total = total + c.value(i)
-    return total
-
-
-def _multiply(c: _Call) -> Value:
-    a, b = c.given(0), c.given(1)
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise UnsupportedNetwork("a product of two values that depend on the input is quadratic")
-    if isinstance(a, Value):
-        return a.scaled(c.numbers(1))
-    return c.value(1).scaled(c.numbers(0))
-
-
-def _divide(c: _Call) -> Value:
-    if isinstance(c.given(1), Value):
-        raise UnsupportedNetwork("division by a value that depends on the input")
-    divisor = c.numbers(1)
-    if not np.all(divisor):
-        raise LinregionsError("division by zero")
-    inverse = np.empty(divisor.size, dtype=object)
-    inverse[:] = [1 / Fraction(d) for d in divisor.ravel().tolist()]
-    return c.value(0).scaled(inverse.reshape(divisor.shape))
-
-
-def _matmul(c: _Call) -> Value:
-    a, b = c.given(0), c.given(1)
-    left = a if isinstance(a, Value) else c.numbers(0)
-    return _product(left, b if isinstance(b, Value) else c.numbers(1))
-
-
-def _product(a: Tensor, b: Tensor) -> Value:
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise UnsupportedNetwork("a product of two values that depend on the input is quadratic")
-    if isinstance(a, Value):
-        return a.times(np.asarray(b))
-    return b.after(a) if isinstance(b, Value) else constant(a @ b)
-
-
-def _gemm(c: _Call) -> Value:
-    pair: list[Tensor] = []
-    for i, name in enumerate(("transA", "transB")):
-        x = c.given(i)
-        if len(x.shape) != 2:
-            raise LinregionsError(f"argument {i} has shape {x.shape}; Gemm multiplies matrices")
-        turned = bool(c.attribute(name, 0))
-        if isinstance(x, Value):
-            pair.append(x.select(x.grid().T) if turned else x)
-        else:
-            pair.append(c.numbers(i).T if turned else c.numbers(i))
-    if not any(isinstance(x, Value) for x in pair):
-        raise UnsupportedNetwork("only the summand depends on the input")
-    out = _product(pair[0], pair[1]).scaled(np.float64(c.attribute("alpha", 1.0)))
-    if c.argument(2) is None:
-        return out
-    return out + c.value(2).scaled(np.float64(c.attribute("beta", 1.0)))
-
-
-def _clip(c: _Call) -> Value:
-    bounds = []
-    for i, name in ((1, "min"), (2, "max")):
-        bound = c.attribute(name)
-        if c.argument(i) is not None:
-            array = c.given(i)
-            if isinstance(array, Value) or array.size != 1:
-                raise UnsupportedNetwork(f"{name} must be one constant number")
-            bound = float(array.ravel()[0])  # an infinite bound is none
-        bounds.append(None if bound is None or abs(bound) >= LARGEST else float(bound))
-    low, high = bounds
-    if low is None and high is None:
-        return c.value()
-    if low is not None and high is not None and low >= high:
-        raise UnsupportedNetwork(f"an empty range [{low}, {high}]")
-    if high is None:
-        assert low is not None
-        kind = RELU if low == 0 else Activation((low,), (0, 1), low, "clip")
-    else:
-        kind = Activation((high,), (1, 0), high, "clip") if low is None else clip(low, high)
-    return c.builder.pointwise(c.value(), kind)
-
-
-def _prelu(c: _Call) -> Value:
-    slopes = np.broadcast_to(c.numbers(1), c.value().shape).ravel().tolist()
-    return c.builder.pointwise(c.value(), [leaky_relu(s) for s in slopes])
-
-
-def _hard_sigmoid(c: _Call) -> Value:
-    alpha, beta = c.attribute("alpha", float(np.float32(0.2))), c.attribute("beta", 0.5)
-    if alpha <= 0:
-        raise UnsupportedNetwork(f"alpha = {alpha} is not positive")
-    a, b = Fraction(alpha), Fraction(beta)
-    return c.builder.pointwise(
-        c.value(), Activation((-b / a, (1 - b) / a), (0, a, 0), 0, "hard_sigmoid")
-    )
-
-
-def _maximum(c: _Call) -> Value:
-    if len(c.arguments) == 2 and (fixed := [a for a in c.arguments if not isinstance(a, Value)]):
-        level = c.numbers(0 if c.given(0) is fixed[0] else 1)
-        value = c.value(1 if c.given(0) is fixed[0] else 0)
-        shape = np.broadcast_shapes(value.shape, level.shape)
-        levels = np.broadcast_to(level, shape).ravel().tolist()
-        kinds = [RELU if t == 0 else Activation((t,), (0, 1), t, "max") for t in levels]
-        return c.builder.pointwise(value.broadcast(shape), kinds)
-    return c.builder.largest([c.value(i) for i in range(len(c.arguments))])
-
-
-def _minimum(c: _Call) -> Value:
-    return -c.builder.largest([-c.value(i) for i in range(len(c.arguments))])
-
-
-def _concat(c: _Call) -> Value:
-    values = [c.value(i) for i in range(len(c.arguments))]
-    return concatenated(values, int(c.attribute("axis", 1)))
-
-
-def _cast(c: _Call) -> Value:
-    to = c.attribute("to")
-    if to not in FLOAT_TYPES:
-        what = _type_name(to)
-        raise UnsupportedNetwork(f"a cast to {what} of a value that depends on the input jumps")
-    c.builder.note(f"{c.label}: a cast to {FLOAT_TYPES[to]} is read as the identity")
-    return c.value()
-
-
-def _dropout(c: _Call) -> Value:
-    c.builder.note(f"{c.label}: identity at inference")
-    return c.value()
-
-
-def _reduced(c: _Call) -> Value:
-    axes = c.attribute("axes")
-    if c.argument(1) is not None:
-        axes = c.numbers(1).ravel().tolist()
-    if not axes and c.attribute("noop_with_empty_axes", 0):
-        return c.value()
-    return c.value().summed(axes or None, bool(c.attribute("keepdims", 1)))
-
-
-def _mean(c: _Call) -> Value:
-    total = _reduced(c)
-    return total.scaled(np.array(Fraction(total.size, c.value().size), dtype=object))
-
-
-def _activation(kind: Activation) -> Callable[[_Call], Value]:
-    return lambda c: c.builder.pointwise(c.value(), kind)
-
-
-def _leaky(c: _Call) -> Value:
-    slope = c.attribute("alpha", float(np.float32(0.01)))
-    return c.builder.pointwise(c.value(), leaky_relu(slope))
-
-
-TABLE: dict[str, Callable[[_Call], Value]] = {
-    "Abs": _activation(ABS),
-    "Add": _add,
-    "Cast": _cast,
-    "Clip": _clip,
-    "Concat": _concat,
-    "Div": _divide,
-    "Dropout": _dropout,
-    "Gemm": _gemm,
-    "HardSigmoid": _hard_sigmoid,
-    "Identity": lambda c: c.value(),
-    "LeakyRelu": _leaky,
-    "MatMul": _matmul,
-    "Max": _maximum,
-    "Min": _minimum,
-    "Mul": _multiply,
-    "Neg": lambda c: -c.value(),
-    "PRelu": _prelu,
-    "ReduceMean": _mean,
-    "ReduceSum": _reduced,
-    "Relu": _activation(RELU),
-    "Sub": lambda c: c.value(0) + -c.value(1),
-    "Sum": _sum,
-}

@@ -10,7 +10,8 @@ import numpy as np
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
 from ..units import RELU
-from .values import Builder, constant, floats
+from .builder import Builder
+from .values import constant, floats
 
 
 def is_perceptron(source: Any) -> bool:

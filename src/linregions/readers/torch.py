@@ -1,26 +1,27 @@
 """Torch modules: a direct walk of ``nn.Sequential``, else the flat graph of ``torch.export``.
 
-The only file that imports torch (an optional package); `linregions.load` reaches it only
-with a torch module in hand. Modules are read as at inference, and left in their own mode.
+This file, `torch_ops` and `torch_modules` import torch (an optional package);
+`linregions.load` reaches them only with a torch module in hand. Modules are read as at
+inference, and left in their own mode.
 """
 
 from __future__ import annotations
 
 import operator
 import warnings
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from fractions import Fraction
 from typing import Any
 
-import numpy as np
 import torch
 from torch import nn
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
-from ..units import ABS, HARDTANH, RELU, RELU6, Activation, clip, leaky_relu
-from .values import Builder, Shape, Value, concatenated, constant, floats, stripped, words
+from .builder import Builder
+from .torch_modules import AT_THE_END, CURVED, LEAVES, PASSIVE
+from .torch_ops import OPERATORS, Positions, moved, weights
+from .values import Shape, Value, constant, stripped, words
 
 
 def read(module: nn.Module, shape: Sequence[int] | None = None) -> Network:
@@ -29,9 +30,10 @@ def read(module: nn.Module, shape: Sequence[int] | None = None) -> Network:
     Parameters
     ----------
     module
-        Made of linear layers, piecewise-linear activations, residual sums, reshapes and
-        slices. Weights of any float type are converted to float64, which is exact; numbers
-        written in Python code are read as float64.
+        Made of linear and convolutional layers, pooling, batch normalisation,
+        piecewise-linear activations, residual sums, reshapes and slices. Weights of any
+        float type are converted to float64, which is exact; numbers written in Python code
+        are read as float64.
     shape
         Shape of one input without the batch dimension; without it, the input of the first
         `torch.nn.Linear` is taken.
@@ -45,31 +47,35 @@ def read(module: nn.Module, shape: Sequence[int] | None = None) -> Network:
         return _Exported(module, (1, *size), given).network()
 
 
+WINDOWED = ("Conv", "MaxPool", "AvgPool", "AdaptiveAvgPool", "AdaptiveMaxPool", "BatchNorm2d")
+
+
 def _guess(module: nn.Module) -> Shape:
     linear = next((m for m in module.modules() if isinstance(m, nn.Linear)), None)
-    if linear is None or linear.in_features < 1:
+    windows = any(type(m).__name__.startswith(WINDOWED) for m in module.modules())
+    if windows or linear is None or linear.in_features < 1:
         raise LinregionsError(
-            f"{type(module).__name__}: the input shape is not known; give shape=, as (784,)"
+            f"{type(module).__name__}: the input shape is not known; give shape=, as "
+            f"{'(3, 32, 32)' if windows else '(784,)'}"
         )
     return (linear.in_features,)
 
 
 @contextmanager
 def _inference(module: nn.Module) -> Iterator[None]:
-    modes = [(m, m.training) for m in module.modules()]
+    """Evaluation mode, nothing in place (so that no graph has to be decomposed); restored."""
+    modes = [(m, m.training, getattr(m, "inplace", None)) for m in module.modules()]
     module.eval()
+    for m, _, inplace in modes:
+        if inplace is True:
+            m.inplace = False  # type: ignore[assignment]
     try:
         yield
     finally:
-        for m, training in modes:
+        for m, training, inplace in modes:
             m.training = training
-
-
-def _weights(tensor: Any, what: str) -> np.ndarray:
-    array = floats(tensor, what)
-    if not np.isfinite(array).all():
-        raise LinregionsError(f"{what} holds NaN or infinite values")
-    return array
+            if inplace is True:
+                m.inplace = True  # type: ignore[assignment]
 
 
 # -- nn.Sequential ------------------------------------------------------------------------
@@ -112,81 +118,23 @@ def _walk(leaves: list[Leaf], shape: Shape) -> Network:
         if kind is None:
             reason = "not piecewise linear" if isinstance(module, CURVED) else "not supported yet"
             raise UnsupportedNetwork(f"{label}: {reason}")
-        if not isinstance(module, nn.Identity | nn.Flatten | nn.Dropout):
+        if not isinstance(module, PASSIVE):
             value = stripped(value, label)
         try:
+            before = len(builder.layers)
             value = LEAVES[kind](builder, value, module, label)
+            builder.count(type(module).__name__, before)
         except (ValueError, IndexError, RuntimeError) as error:
-            if isinstance(error, LinregionsError) and str(error).startswith("module '"):
+            text = str(error)
+            if isinstance(error, LinregionsError) and text.startswith("module '"):
                 raise
+            if isinstance(error, UnsupportedNetwork):
+                raise UnsupportedNetwork(f"{label}: {text}") from error
             raise LinregionsError(
                 f"{label}: does not fit a value of shape {value.shape[1:]} ({error}); give "
                 "shape=, the sizes of one input without the batch dimension"
             ) from error
     return builder.network(given.size, value)
-
-
-def _linear(builder: Builder, value: Value, module: Any, label: str) -> Value:
-    return _affine(value, module.weight, module.bias, label)
-
-
-def _affine(value: Value, weight: Any, bias: Any, label: str) -> Value:
-    out = value.times(_weights(weight, f"{label}: the weight").T)
-    return out if bias is None else out + constant(_weights(bias, f"{label}: the bias"))
-
-
-def _pointwise(make: Callable[[Any], Activation]) -> Callable[..., Value]:
-    return lambda builder, value, module, label: builder.pointwise(value, make(module))
-
-
-def _prelu(builder: Builder, value: Value, weight: Any, label: str) -> Value:
-    slopes = _weights(weight, f"{label}: the slope")
-    if slopes.size > 1:
-        slopes = slopes.reshape(-1, *[1] * (len(value.shape) - 2))
-    each = np.broadcast_to(slopes, value.shape).ravel().tolist()
-    return builder.pointwise(value, [leaky_relu(s) for s in each])
-
-
-def _hardtanh(low: float, high: float) -> Activation:
-    return HARDTANH if (low, high) == (-1, 1) else clip(low, high)
-
-
-def _moved(value: Value, move: Callable[[torch.Tensor], Any]) -> Any:
-    """A function that only moves entries about, run on their positions."""
-
-    def chosen(grid: Any) -> Any:
-        if isinstance(grid, list | tuple):
-            return [chosen(g) for g in grid]
-        return value.select(grid.numpy())
-
-    return chosen(move(torch.from_numpy(value.grid())))
-
-
-def _flatten(builder: Builder, value: Value, module: Any, label: str) -> Value:
-    return _moved(value, module)
-
-
-def _dropout(builder: Builder, value: Value, module: Any, label: str) -> Value:
-    builder.note(f"{label}: identity at inference")
-    return value
-
-
-LEAVES: dict[Any, Callable[..., Value]] = {
-    nn.Linear: _linear,
-    nn.ReLU: _pointwise(lambda m: RELU),
-    nn.LeakyReLU: _pointwise(lambda m: leaky_relu(float(m.negative_slope))),
-    nn.PReLU: lambda builder, value, m, label: _prelu(builder, value, m.weight, label),
-    nn.ReLU6: _pointwise(lambda m: RELU6),
-    nn.Hardtanh: _pointwise(lambda m: _hardtanh(float(m.min_val), float(m.max_val))),
-    nn.Identity: lambda builder, value, m, label: value,
-    nn.Dropout: _dropout,
-    nn.Flatten: _flatten,
-}
-AT_THE_END = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
-CURVED = (
-    *(nn.Tanh, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Softsign, nn.Mish),
-    *(nn.Hardswish, nn.LayerNorm, nn.MultiheadAttention, nn.Softmin, nn.GLU, nn.Tanhshrink),
-)
 
 
 # -- torch.export -------------------------------------------------------------------------
@@ -195,7 +143,10 @@ MOVES = words(
     "view reshape flatten unflatten permute transpose t squeeze unsqueeze select slice narrow "
     "split split_with_sizes chunk unbind expand expand_as repeat index_select flip roll "
     "movedim view_as reshape_as _unsafe_view clone contiguous alias detach lift_fresh_copy "
-    "dropout feature_dropout alpha_dropout"
+    "dropout feature_dropout alpha_dropout index pixel_shuffle pixel_unshuffle channel_shuffle "
+    "upsample_nearest1d upsample_nearest2d upsample_nearest3d _upsample_nearest_exact1d "
+    "_upsample_nearest_exact2d _upsample_nearest_exact3d reflection_pad1d reflection_pad2d "
+    "reflection_pad3d replication_pad1d replication_pad2d replication_pad3d"
 )
 ENDS = words("softmax log_softmax _softmax _log_softmax sigmoid log_sigmoid argmax")
 BENDS = words(
@@ -253,7 +204,7 @@ class _Exported:
         results = [a for a in node.args[0] if getattr(a, "name", None) in names]
         out = self.known.get(results[0]) if len(results) == 1 else None
         if isinstance(out, torch.Tensor):
-            out = constant(_weights(out, "the output"))
+            out = constant(weights(out, "the output"))
         if not isinstance(out, Value):
             raise UnsupportedNetwork(
                 f"{type(self.module).__name__}: the module gives {len(names)} outputs; one "
@@ -267,6 +218,8 @@ class _Exported:
         kwargs = torch.fx.map_arg(node.kwargs, self.known.__getitem__)
         values = list(_values((*args, *kwargs.values())))
         try:
+            if any(isinstance(a, Positions) for a in args):
+                raise UnsupportedNetwork("it reads the positions of maxima, which jump")
             if node.target is operator.getitem:
                 return args[0][args[1]]
             if not values:
@@ -285,7 +238,7 @@ class _Exported:
             raise UnsupportedNetwork("random numbers are not supported")
         out = node.target(*args, **kwargs)
         if _operator(node) in ROUNDING and isinstance(out, torch.Tensor):
-            self.builder.note(f"{label}: constants combined once, in {out.dtype}")
+            self.builder.rounding(f"{label}: constants combined once, in {out.dtype}")
         return out
 
     def _apply(self, node: Any, label: str, values: list[Value], args: Any, kwargs: Any) -> Any:
@@ -304,10 +257,14 @@ class _Exported:
         if op in MOVES:
             if args[0] is not first or len(values) > 1:
                 raise UnsupportedNetwork("a choice of entries that depends on the input")
-            return _moved(first, lambda grid: node.target(grid, *args[1:], **kwargs))
+            self.builder.count(op, len(self.builder.layers))
+            return moved(first, lambda grid: node.target(grid, *args[1:], **kwargs))
         if op not in OPERATORS:
             raise UnsupportedNetwork("not piecewise linear" if op in BENDS else "not supported yet")
-        return OPERATORS[op](self.builder, label, named)
+        before = len(self.builder.layers)
+        out = OPERATORS[op](self.builder, label, named)
+        self.builder.count(op, before)
+        return out
 
 
 def _operator(node: Any) -> str:
@@ -330,136 +287,3 @@ def _named(target: Any, args: Any, kwargs: Any) -> dict[str, Any]:
     names = [a.name for a in target._schema.arguments]
     defaults = {a.name: a.default_value for a in target._schema.arguments}
     return {**defaults, **dict(zip(names, args, strict=False)), **kwargs}
-
-
-def _numbers(x: Any, label: str) -> np.ndarray:
-    if isinstance(x, Value):
-        raise UnsupportedNetwork("two arguments depend on the input; one must be a constant")
-    return _weights(x, label)
-
-
-def _value(x: Any, label: str) -> Value:
-    return x if isinstance(x, Value) else constant(_weights(x, label))
-
-
-Named = dict[str, Any]
-
-
-def _sum(sign: int, builder: Builder, label: str, a: Named) -> Value:
-    factor = np.float64(a.get("alpha", 1)) * sign
-    return _value(a["self"], label) + _value(a["other"], label).scaled(factor)
-
-
-def _rsub(builder: Builder, label: str, a: Named) -> Value:
-    return _sum(-1, builder, label, {**a, "self": a["other"], "other": a["self"]})
-
-
-def _mul(builder: Builder, label: str, a: Named) -> Value:
-    x, y = a["self"], a["other"]
-    return x.scaled(_numbers(y, label)) if isinstance(x, Value) else y.scaled(_numbers(x, label))
-
-
-def _div(builder: Builder, label: str, a: Named) -> Value:
-    divisor = _numbers(a["other"], label)
-    if not np.all(divisor):
-        raise LinregionsError(f"{label}: division by zero")
-    if a.get("rounding_mode") is not None:
-        raise UnsupportedNetwork("a division that rounds jumps")
-    inverse = np.empty(divisor.size, dtype=object)
-    inverse[:] = [1 / Fraction(d) for d in divisor.ravel().tolist()]
-    return a["self"].scaled(inverse.reshape(divisor.shape))
-
-
-def _matmul(builder: Builder, label: str, a: Named) -> Value:
-    x, y = a["self"], a["mat2"] if "mat2" in a else a["other"]
-    return x.times(_numbers(y, label)) if isinstance(x, Value) else y.after(_numbers(x, label))
-
-
-def _addmm(builder: Builder, label: str, a: Named) -> Value:
-    x, y = a["mat1"], a["mat2"]
-    out = x.times(_numbers(y, label)) if isinstance(x, Value) else y.after(_numbers(x, label))
-    shift = _value(a["self"], label).scaled(np.float64(a["beta"]))
-    return out.scaled(np.float64(a["alpha"])) + shift
-
-
-def _clamp(builder: Builder, label: str, a: Named) -> Value:
-    low, high = a.get("min"), a.get("max")
-    if any(b is not None and np.size(b) != 1 for b in (low, high)):
-        raise UnsupportedNetwork("bounds must be single numbers")
-    low = None if low is None else float(low)
-    high = None if high is None else float(high)
-    if low is not None and high is not None:
-        kind = _hardtanh(low, high)
-    elif low is not None:
-        kind = RELU if low == 0 else Activation((low,), (0, 1), low, "clip")
-    else:
-        kind = Activation((high,), (1, 0), high, "clip") if high is not None else None
-    return a["self"] if kind is None else builder.pointwise(a["self"], kind)
-
-
-def _cat(builder: Builder, label: str, a: Named) -> Value:
-    return concatenated([_value(v, label) for v in a["tensors"]], int(a["dim"]))
-
-
-def _stack(builder: Builder, label: str, a: Named) -> Value:
-    values = [_value(v, label) for v in a["tensors"]]
-    axis = int(a["dim"]) % (len(values[0].shape) + 1)
-    return concatenated([v.reshaped((*v.shape[:axis], 1, *v.shape[axis:])) for v in values], axis)
-
-
-def _reduce(builder: Builder, label: str, a: Named) -> Value:
-    dims = a.get("dim")
-    dims = [dims] if isinstance(dims, int) else dims
-    return a["self"].summed(dims or None, bool(a.get("keepdim", False)))
-
-
-def _mean(builder: Builder, label: str, a: Named) -> Value:
-    total = _reduce(builder, label, a)
-    return total.scaled(np.array(Fraction(total.size, a["self"].size), dtype=object))
-
-
-def _cast(builder: Builder, label: str, a: Named) -> Value:
-    kind = a.get("dtype")
-    if kind is not None and not kind.is_floating_point:
-        raise UnsupportedNetwork(f"a cast to {kind} of a value that depends on the input jumps")
-    if kind is not None:
-        builder.note(f"{label}: a cast to {kind} is read as the identity")
-    return a["self"]
-
-
-def _units(make: Callable[[Named], Activation]) -> Callable[..., Value]:
-    return lambda builder, label, a: builder.pointwise(a["self"], make(a))
-
-
-OPERATORS: dict[str, Callable[..., Value]] = {
-    "linear": lambda b, label, a: _affine(_value(a["input"], label), a["weight"], a["bias"], label),
-    "addmm": _addmm,
-    "mm": _matmul,
-    "matmul": _matmul,
-    "add": lambda b, label, a: _sum(1, b, label, a),
-    "sub": lambda b, label, a: _sum(-1, b, label, a),
-    "rsub": _rsub,
-    "mul": _mul,
-    "div": _div,
-    "neg": lambda b, label, a: -a["self"],
-    "relu": _units(lambda a: RELU),
-    "relu6": _units(lambda a: RELU6),
-    "leaky_relu": _units(lambda a: leaky_relu(float(a["negative_slope"]))),
-    "hardtanh": _units(lambda a: _hardtanh(float(a["min_val"]), float(a["max_val"]))),
-    "abs": _units(lambda a: ABS),
-    "clamp": _clamp,
-    "clamp_min": _clamp,
-    "clamp_max": _clamp,
-    "prelu": lambda b, label, a: _prelu(b, a["self"], a["weight"], label),
-    "maximum": lambda b, label, a: b.largest([_value(a["self"], label), _value(a["other"], label)]),
-    "minimum": lambda b, label, a: (
-        -b.largest([-_value(a["self"], label), -_value(a["other"], label)])
-    ),
-    "cat": _cat,
-    "concat": _cat,
-    "stack": _stack,
-    "sum": _reduce,
-    "mean": _mean,
-    "to": _cast,
-    "_to_copy": _cast,
-}

@@ -8,10 +8,9 @@ scaling that no float holds stays a diagonal of Fractions until the value is wri
 
 from __future__ import annotations
 
-import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
 from pathlib import Path
@@ -20,11 +19,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, Affine, Term
+from ..affine import ONE, Affine
 from ..errors import LinregionsError, UnsupportedNetwork
-from ..network import Layer, Network
-from ..rational import Matrix, dense, fraction_array, is_rational, simplest
-from ..units import Activation, MaxUnits, Pointwise, Units
+from ..rational import Matrix, fraction_array, simplest
+from .addends import Addend, applied, merged, rows_of, scaled, term
 
 Shape = tuple[int, ...]
 
@@ -71,30 +69,6 @@ def floats(array: Any, what: str) -> np.ndarray:
 
 
 @dataclass(frozen=True, eq=False)
-class Diagonal:
-    """A diagonal matrix of Fractions, kept apart while it may still be folded away."""
-
-    values: np.ndarray
-
-    @property
-    def uniform(self) -> bool:
-        return len(self.values) > 0 and all(v == self.values[0] for v in self.values[1:])
-
-
-@dataclass(frozen=True, eq=False)
-class Addend:
-    """``factors[-1] ... factors[0] h_source[pick]``, where h_source has ``columns`` entries.
-
-    ``pick`` None is everything, an entry -1 a zero; factors are matrices or `Diagonal` s.
-    """
-
-    source: int
-    columns: int
-    factors: tuple[Any, ...] = ()
-    pick: np.ndarray | None = None
-
-
-@dataclass(frozen=True, eq=False)
 class Value:
     """A tensor that depends on the input: shape, addends, output functions dropped so far."""
 
@@ -118,7 +92,7 @@ class Value:
             return self.reshaped(index.shape)
         if len(flat) and not -1 <= flat.min() <= flat.max() < self.size:
             raise IndexError(f"an index outside of the {self.size} entries of the value")
-        return Value(index.shape, tuple(_rows(a, flat) for a in self.addends))
+        return Value(index.shape, tuple(rows_of(a, flat) for a in self.addends))
 
     def grid(self) -> np.ndarray:
         """Flat positions in the shape of the value: what a selection acts on."""
@@ -133,7 +107,7 @@ class Value:
         terms = list(self.broadcast(shape).addends)
         for new in other.broadcast(shape).addends:
             for i, old in enumerate(terms):
-                if (both := _merged(old, new)) is not None:
+                if (both := merged(old, new)) is not None:
                     terms[i] = both
                     break
             else:
@@ -144,12 +118,15 @@ class Value:
         """Entrywise product with a constant array of floats or Fractions."""
         factor = np.asarray(factor)
         shape = np.broadcast_shapes(self.shape, factor.shape)
-        values = simplest(fraction_array(np.broadcast_to(factor, shape).ravel()))
-        if not np.any(values):
+        # made plain before it is repeated: there are often few numbers and many entries
+        plain = factor.astype(np.float64) if factor.dtype.kind in "fiu" else None
+        plain = simplest(fraction_array(factor)) if plain is None else plain
+        if not np.any(plain):
             return Value(shape, ())
-        if np.all(values == 1):
+        if np.all(plain == 1):
             return self.broadcast(shape)
-        addends = (_scaled(a, values) for a in self.broadcast(shape).addends)
+        values = np.broadcast_to(plain, shape).ravel()
+        addends = (scaled(a, values) for a in self.broadcast(shape).addends)
         return Value(shape, tuple(a for a in addends if a is not None))
 
     def __neg__(self) -> Value:
@@ -183,11 +160,11 @@ class Value:
 
     def mapped(self, matrix: Matrix, shape: Shape) -> Value:
         """The value ``matrix @ entries``, in a new shape."""
-        return Value(shape, tuple(_applied(a, matrix) for a in self.addends))
+        return Value(shape, tuple(applied(a, matrix) for a in self.addends))
 
-    def affine(self) -> Affine:
-        """The value as an affine map in canonical form."""
-        return Affine(self.size, tuple(_term(a) for a in self.addends))
+    def affine(self, rounding: Callable[[np.ndarray], None] | None = None) -> Affine:
+        """The value as an affine map in canonical form; ``rounding`` as for `addends.term`."""
+        return Affine(self.size, tuple(term(a, rounding) for a in self.addends))
 
 
 def constant(array: np.ndarray) -> Value:
@@ -211,6 +188,23 @@ def concatenated(values: Sequence[Value], axis: int) -> Value:
     return total.select(order)
 
 
+def chosen(mask: np.ndarray, yes: Value, no: Value) -> Value:
+    """Entries of ``yes`` where a constant mask holds, else of ``no``."""
+    shape = np.broadcast_shapes(mask.shape, yes.shape, no.shape)
+    mask = np.broadcast_to(mask, shape).astype(bool)
+    yes, no = yes.broadcast(shape), no.broadcast(shape)
+    return yes.select(np.where(mask, yes.grid(), -1)) + no.select(np.where(mask, -1, no.grid()))
+
+
+def inverse(divisor: np.ndarray) -> np.ndarray:
+    """``1 / divisor`` as exact Fractions."""
+    if not np.all(divisor):
+        raise LinregionsError("division by zero")
+    out = np.empty(divisor.size, dtype=object)
+    out[:] = [1 / Fraction(d) for d in divisor.ravel().tolist()]
+    return out.reshape(divisor.shape)
+
+
 def stripped(value: Value, what: str) -> Value:
     """The value, unless a softmax or the like came before: then it is not piecewise linear."""
     if value.dropped:
@@ -219,210 +213,6 @@ def stripped(value: Value, what: str) -> Value:
             "function can be left out only at the very end"
         )
     return value
-
-
-@dataclass
-class Builder:
-    """Layers and notes collected while a reader walks a model."""
-
-    layers: list[Layer] = field(default_factory=list)
-    notes: list[str] = field(default_factory=list)
-
-    def input(self, shape: Shape) -> Value:
-        """The value of the network's input."""
-        return Value(tuple(shape), (Addend(INPUT, prod(shape)),))
-
-    def note(self, text: str) -> None:
-        """Keep one line for `Network.notes`, once."""
-        if text not in self.notes:
-            self.notes.append(text)
-
-    def units(self, value: Value, units: Units, shape: Shape | None = None) -> Value:
-        """A new layer of units on a value."""
-        self.layers.append(Layer(value.affine(), units))
-        return Value(
-            value.shape if shape is None else shape, (Addend(len(self.layers), units.size),)
-        )
-
-    def pointwise(self, value: Value, kind: Activation | Sequence[Activation]) -> Value:
-        """A new layer of one activation, or of one for each entry."""
-        if isinstance(kind, Activation):
-            return self.units(value, Pointwise.uniform(kind, value.size))
-        return self.units(value, Pointwise.each(list(kind)))
-
-    def largest(self, values: Sequence[Value]) -> Value:
-        """The largest of several values, entry by entry: one max unit for each entry."""
-        if len(values) == 1:
-            return values[0]
-        shape = np.broadcast_shapes(*(v.shape for v in values))
-        n = prod(shape)
-        rows = concatenated([v.broadcast(shape).reshaped((n,)) for v in values], 0)
-        groups = tuple(tuple(range(i, rows.size, n)) for i in range(n))
-        return self.units(rows, MaxUnits(groups, rows.size), shape)
-
-    def network(self, inputs: int, value: Value) -> Network:
-        """The network whose output is a value."""
-        for what in value.dropped:
-            text = f"{what}: dropped at the output, it is no part of the linear regions"
-            warnings.warn(text, stacklevel=4)
-            self.note(text)
-        return Network(inputs, tuple(self.layers), value.affine(), tuple(self.notes))
-
-
-# -- one addend -------------------------------------------------------------------------
-
-
-def _rows(addend: Addend, index: np.ndarray) -> Addend:
-    if not addend.factors:
-        pick = np.arange(addend.columns) if addend.pick is None else addend.pick
-        return replace(addend, pick=np.where(index < 0, -1, pick[index]))
-    *rest, last = addend.factors
-    if isinstance(last, Diagonal):
-        inner = _rows(replace(addend, factors=tuple(rest)), index)
-        return replace(inner, factors=(*inner.factors, Diagonal(last.values[index])))
-    if sparse.issparse(last):
-        chosen = sparse.csr_array(_selection(index, last.shape[0]) @ last)
-    else:
-        chosen = last[index]
-        chosen[index < 0] = Fraction(0) if is_rational(last) else 0.0
-    return replace(addend, factors=(*rest, chosen))
-
-
-def _selection(index: np.ndarray, columns: int) -> sparse.csr_array:
-    rows = np.flatnonzero(index >= 0)
-    entries = (np.ones(len(rows)), (rows, index[rows]))
-    return sparse.csr_array(entries, shape=(len(index), columns))
-
-
-def _scaled(addend: Addend, values: np.ndarray) -> Addend | None:
-    """Rows multiplied by values (float64 or Fractions), exactly; None where nothing is left."""
-    if not addend.factors:
-        return replace(addend, factors=(Diagonal(fraction_array(values)),))
-    *rest, last = addend.factors
-    if isinstance(last, Diagonal):
-        new: Any = Diagonal(last.values * fraction_array(values))
-    elif addend.source == ONE and not rest:
-        new = simplest(fraction_array(last) * fraction_array(values)[:, None])
-        if not np.any(new):
-            return None
-    else:
-        new = _times_exactly(last, values, axis=0)
-        if new is None:
-            rest, new = list(addend.factors), Diagonal(fraction_array(values))
-    return replace(addend, factors=(*rest, new))
-
-
-def _times_exactly(matrix: Matrix, values: np.ndarray, axis: int) -> Matrix | None:
-    """``matrix`` with its rows (axis 0) or columns scaled, or None if that would round."""
-    if is_rational(values) or is_rational(matrix):
-        return None
-    if sparse.issparse(matrix):
-        coo = matrix.tocoo()
-        entries = _exact_product(coo.data, values[coo.coords[axis]])
-        if entries is None:
-            return None
-        return sparse.csr_array((entries, coo.coords), shape=matrix.shape)
-    return _exact_product(matrix, values[:, None] if axis == 0 else values[None, :])
-
-
-def _exact_product(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    """The float64 product where it is certainly exact, else None."""
-    with np.errstate(all="ignore"):
-        product = a * b
-        # two 24-bit mantissas fit into 53 bits, and float32 exponents add up safely
-        if np.array_equal(a.astype(np.float32), a) and np.array_equal(b.astype(np.float32), b):
-            return product
-        powers = np.isin(np.abs(np.frexp(b)[0]), (0.0, 0.5)).all()
-        back = np.where(b == 0, a, product / np.where(b == 0, 1.0, b))
-        return product if powers and np.array_equal(back, np.broadcast_to(a, back.shape)) else None
-
-
-def _exact_sum(a: np.ndarray, b: np.ndarray) -> np.ndarray | None:
-    """The float64 sum where it is exact (Knuth's two-sum leaves no error), else None."""
-    with np.errstate(all="ignore"):
-        total = a + b
-        part = total - a
-        error = (a - (total - part)) + (b - part)
-    return total if not np.any(error) and np.isfinite(total).all() else None
-
-
-def _merged(a: Addend, b: Addend) -> Addend | None:
-    """One addend for a sum of two of one source, where nothing is rounded."""
-    if a.source != b.source or len(a.factors) != len(b.factors):
-        return None
-    if not a.factors:
-        if a.pick is None or b.pick is None or np.any((a.pick >= 0) & (b.pick >= 0)):
-            return None
-        return replace(a, pick=np.where(a.pick >= 0, a.pick, b.pick))
-    (f, *more), (g, *_) = a.factors, b.factors
-    if more:
-        return None
-    if isinstance(f, Diagonal) or isinstance(g, Diagonal):
-        return None
-    total: Matrix | None = None
-    if a.source == ONE:
-        if not is_rational(f) and not is_rational(g):
-            total = _exact_sum(f, g)
-        if total is None:
-            total = simplest(fraction_array(f) + fraction_array(g))
-    elif sparse.issparse(f) and sparse.issparse(g):
-        total = sparse.csr_array(f + g) if abs(f).multiply(abs(g)).nnz == 0 else None
-    elif not (sparse.issparse(f) or sparse.issparse(g) or is_rational(f) or is_rational(g)):
-        total = _exact_sum(f, g)
-    return None if total is None else replace(a, factors=(total,))
-
-
-def _applied(addend: Addend, matrix: Matrix) -> Addend:
-    """``matrix`` applied on the left, folded into a scaling or a selection where exact."""
-    rest, last = addend.factors[:-1], addend.factors[-1] if addend.factors else None
-    if isinstance(last, Diagonal):
-        inner = replace(addend, factors=rest)
-        values = simplest(last.values)
-        if (folded := _times_exactly(matrix, values, axis=1)) is not None:
-            return _applied(inner, folded)
-        if last.uniform:  # a number commutes, and there are often fewer rows than columns
-            after = _applied(inner, matrix)
-            return _scaled(after, np.full(matrix.shape[0], values[0])) or after
-        if not sparse.issparse(matrix) and matrix.shape[0] < matrix.shape[1]:
-            return _applied(inner, fraction_array(matrix) * last.values[None, :])
-        return replace(addend, factors=(*addend.factors, matrix))
-    pick = addend.pick
-    if last is not None or pick is None:
-        return replace(addend, factors=(*addend.factors, matrix))
-    used = pick[pick >= 0]
-    if len(np.unique(used)) < len(used):  # adding up columns would round
-        factors = (_selection(pick, addend.columns), matrix)
-    elif sparse.issparse(matrix):
-        factors = (sparse.csr_array(matrix @ _selection(pick, addend.columns)),)
-    else:
-        wide = np.zeros((matrix.shape[0], addend.columns), dtype=matrix.dtype)
-        if is_rational(matrix):
-            wide[:] = Fraction(0)
-        wide[:, used] = matrix[:, pick >= 0]
-        factors = (wide,)
-    return Addend(addend.source, addend.columns, factors)
-
-
-def _term(addend: Addend) -> Term:
-    """The addend in canonical form: selections as CSR, scalings folded or written out."""
-    chain: list[Any] = list(addend.factors)
-    if addend.pick is not None:
-        chain.insert(0, _selection(addend.pick, addend.columns))
-    out: list[Matrix] = []
-    for factor in chain or [sparse.eye_array(addend.columns, format="csr")]:
-        if not isinstance(factor, Diagonal):
-            out.append(factor)
-            continue
-        values = simplest(factor.values)
-        if not is_rational(values):
-            out.append(sparse.diags_array(values, format="csr"))
-        elif out and out[-1].shape[1] < out[-1].shape[0]:
-            out[-1] = fraction_array(dense(out[-1])) * values[:, None]
-        else:
-            square = np.full((len(values), len(values)), Fraction(0), dtype=object)
-            square[np.diag_indices(len(values))] = values
-            out.append(square)
-    return Term(addend.source, tuple(out))
 
 
 def _kron(lead: int, matrix: np.ndarray, columns: int) -> sparse.csr_array:

@@ -62,13 +62,15 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
             for layer in range(P.n_layers):
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, C.sign, C.ok,
-                    C.live, C.H, C.Z, G,
+                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
+                    C.ok, C.live, C.H, C.Z, G,
                 )  # fmt: skip
             _gather(k, m, C.sign, G, A, S, points[p])
         verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
-            verdict[i] = _facet(k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, points[p])
+            verdict[i] = _facet(
+                k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
+            )
         if verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
 
@@ -153,7 +155,7 @@ def _segment(k, m, c, G, A, S, x, y):
 
 
 @inner()
-def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, x):
+def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, V, X, x):
     """Whether row c is irredundant for its cell, by an LP without it."""
     for j in range(k):
         S[W, j] = A[j, c]
@@ -179,7 +181,7 @@ def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, x):
             return SHARED
     if status == INSIDE and proved(
         k, S[CONST_AT, c], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-        G[c, k + SPAN], st, A, G, every, S, I, MR, live,
+        G[c, k + SPAN], st, A, G, every, S, I, MR, live, V, X,
     ):  # fmt: skip
         return APART
     return UNSURE
