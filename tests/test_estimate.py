@@ -199,6 +199,26 @@ def test_a_tree_that_only_rational_arithmetic_can_walk():
     assert lr.estimate(layers, seconds=5).estimate == whole.leaves
 
 
+def test_a_box_of_many_inputs_is_estimated_and_split():
+    """Behind more inputs than units the search works on a zonotope."""
+    problem = lr.restrict(lr.load(gaussian(0, 30, 7, 6, 1)), lr.Box(0, 1))
+    first, whole = Search(problem), Search(problem)
+    assert first.compiled.zonotope is not None
+    while whole.run(1 << 20):
+        pass
+    first.run(20)
+    second = Search(problem)
+    adopt(second, give(first))
+    while any([first.run(1 << 20), second.run(1 << 20)]):
+        pass
+    assert first.leaves + second.leaves == whole.leaves and second.leaves > 0
+    walker = Thinned(problem, np.random.default_rng(0))
+    assert walker.go(0.0, np.inf).estimate == whole.leaves
+    walker.learn()
+    x = np.array([walker.go(walker.forecast / 10, np.inf).estimate for _ in range(100)])
+    assert abs(x.mean() - whole.leaves) < 3.3 * x.std(ddof=1) / np.sqrt(len(x))
+
+
 def test_groups_merge_in_pairs_and_keep_the_mean():
     rng, groups, total = np.random.default_rng(0), Groups(), []
     for _ in range(79):

@@ -85,5 +85,5 @@ def _compose_to(P, C, layers):
     for layer in range(layers):
         compose(
             P.k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces, P.cut_unit,
-            P.cuts, P.rows, P.cols, P.groups, P.args, C.sign, C.ok, C.live, C.H, C.Z, C.G,
+            P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign, C.ok, C.live, C.H, C.Z, C.G,
         )  # fmt: skip

@@ -10,6 +10,7 @@ that one branch stands for, so that about ``leaves / threshold`` paths are follo
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -23,6 +24,7 @@ from .program import Compiled
 from .strata import Model
 
 KNUTH = -1.0  # as a threshold: of every two children exactly one
+DEAREST = 1e5  # steps of the kernel that one of a rational walk is charged for at most
 ASKED = 100.0  # steps of the kernel that a rational decision is charged for
 
 
@@ -63,6 +65,21 @@ class SampledExact(Exact):
         self.weight = outside
 
 
+class SampledSearch(Search):
+    """A search whose rational subtrees are sampled too."""
+
+    def __init__(self, problem: Restricted, exact: bool, owner: Thinned) -> None:
+        self.owner = owner
+        super().__init__(problem, exact)
+
+    @cached_property
+    def rational(self) -> SampledExact:
+        """As that of `Search`, leaving branches out."""
+        seen = self.compiled.zonotope
+        compiled = self.compiled if seen is None else Compiled(seen.problem)
+        return SampledExact(compiled, self.owner)
+
+
 class Thinned:
     """Passes over the tree of one restricted network.
 
@@ -79,9 +96,8 @@ class Thinned:
 
     def __init__(self, problem: Restricted, rng: np.random.Generator, exact: bool = True) -> None:
         self.rng = rng
-        self.search = Search(problem, exact)
+        self.search = SampledSearch(problem, exact, self)
         self.compiled = self.search.compiled
-        self.search.rational = self.rational = SampledExact(self.compiled, self)
         self.state = T.thinning(self.compiled.program)
         self.most = 0  # the most leaves that one pass met: a certain lower bound
         self._raised = 0
@@ -94,6 +110,11 @@ class Thinned:
         first = self.state.first
         self._top = int(first[1]) - 1 if len(first) > 1 else -1  # stratum of the root
         self.learn()
+
+    @property
+    def rational(self) -> SampledExact:
+        """The rational side, made when it is first needed."""
+        return self.search.rational
 
     # -- importances ------------------------------------------------------------------
 
@@ -215,7 +236,7 @@ class Thinned:
     def draw(self, layer: int, units: int, weight: float) -> float:
         """Whether a branch of the rational walk is taken: 0, or 1 over the probability."""
         v = self.state.v
-        cost = 50.0 + 3.0 * self.compiled.k**2
+        cost = min(50.0 + 3.0 * self.rational.k**2, DEAREST)
         self._charge(cost, weight)
         if v[T.STEPS] >= v[T.LIMIT]:
             self._raise()
