@@ -8,6 +8,19 @@ dyadic fractions, float32 values (three times such a row is exact in float64) or
 
 import numpy as np
 from hypothesis import strategies as st
+from scipy import sparse
+
+from linregions.affine import Affine
+from linregions.network import Layer, Network
+from linregions.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    leaky_relu,
+)
 
 STYLES = ("integer", "dyadic", "float32", "float64")
 
@@ -122,3 +135,56 @@ def problems(draw, **bounds):
     """A network with a domain of its input space."""
     net = draw(networks(**bounds))
     return net, draw(domains(net[0][0].shape[1]))
+
+
+BENT = (RELU, RELU, leaky_relu(0.25), ABS, HARDTANH, Activation((-1, 0, 0.5), (1, 0, 2, -1), 0))
+
+
+@st.composite
+def any_units(draw, fan_in, max_units):
+    """Units of one layer: pointwise, all alike or each its own, or max units over any groups."""
+    if max_units and draw(st.integers(0, 2)):
+        many = draw(st.integers(1, max(1, fan_in - 1)))
+        position = st.integers(0, fan_in - 1)
+        groups = st.lists(position, min_size=1, max_size=min(4, fan_in), unique=True)
+        return MaxUnits(tuple(tuple(draw(groups)) for _ in range(many)), fan_in)
+    if draw(st.booleans()):
+        return Pointwise.uniform(draw(st.sampled_from(BENT)), fan_in)
+    return Pointwise.each([draw(st.sampled_from(BENT)) for _ in range(fan_in)])
+
+
+@st.composite
+def canonical(draw, inputs=(1, 3), layers=(1, 3), rows_each=(1, 5), max_units=True):
+    """A network in canonical form: any units, layers that read several earlier values, CSR."""
+    n, style = draw(sizes(*inputs)), draw(st.sampled_from(STYLES))
+    widths, built = [n], []
+
+    def affine(size, kinds, hand_on):
+        last = len(widths) - 1
+        sources = {last} | draw(st.sets(st.integers(0, last), max_size=1))
+        width = sum(widths[s] for s in sources)
+        centre = np.array(draw(st.lists(st.integers(-2, 2), min_size=width, max_size=width)), float)
+        drawn = []
+        for _ in range(size):
+            if hand_on and draw(st.booleans()):  # as pooling does
+                row = np.zeros(width + 1)
+                row[draw(st.integers(0, width - 1))] = 1.0
+            else:
+                row = draw(rows(drawn, width, style, centre, kinds))
+            drawn.append(row)
+        W, at, thin = np.array(drawn), 0, draw(st.booleans())
+        out = Affine.dense(np.zeros((size, n)), W[:, -1], 0)
+        for s in sorted(sources):
+            block = W[:, at : at + widths[s]]
+            out += Affine.dense(sparse.csr_array(block) if thin else block.copy(), None, s)
+            at += widths[s]
+        return Affine(size, out.terms[1:])
+
+    for _ in range(draw(sizes(*layers))):
+        kinds = draw(st.sampled_from([KINDS, ("fresh",)]))
+        size = draw(sizes(*rows_each))
+        units = draw(any_units(size, max_units))
+        hand_on = isinstance(units, MaxUnits) and draw(st.booleans())
+        built.append(Layer(affine(size, kinds, hand_on and bool(built)), units))
+        widths.append(units.size)
+    return Network(n, tuple(built), affine(draw(st.integers(1, 2)), ("fresh",), False))

@@ -412,8 +412,6 @@ def test_what_else_is_refused():
         cells.count("closed")
     with pytest.raises(lr.LinregionsError, match="face_polygons"):
         lr.subdivide(gaussian(0, 3, 3, 1), lr.Box(-1, 1)).polygons()
-    with pytest.raises(lr.LinregionsError, match="outputs"):
-        lr.subdivide(gaussian(0, 2, 3, 50), lr.Box(-1, 1)).level_set()
 
 
 def test_networks_without_hidden_units():

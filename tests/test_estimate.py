@@ -21,6 +21,7 @@ from linregions.estimate._groups import Groups
 from linregions.search.engine import Search
 from linregions.search.subtree import adopt, give
 from linregions.search.thinned import KNUTH, Thinned
+from linregions.search.zonotope import seen_through
 
 GENERIC = [
     (20, 3), (30, 3), (60, 3), (25, 4), (40, 4), (50, 4), (20, 5), (30, 5), (40, 5), (20, 6),
@@ -201,7 +202,8 @@ def test_a_tree_that_only_rational_arithmetic_can_walk():
 
 def test_a_box_of_many_inputs_is_estimated_and_split():
     """Behind more inputs than units the search works on a zonotope."""
-    problem = lr.restrict(lr.load(gaussian(0, 30, 7, 6, 1)), lr.Box(0, 1))
+    layers = gaussian(0, 30, 7, 6, 1)
+    problem = seen_through(lr.restrict(lr.load(layers), lr.Box(0, 1)))
     first, whole = Search(problem), Search(problem)
     assert first.compiled.zonotope is not None
     while whole.run(1 << 20):
@@ -217,6 +219,8 @@ def test_a_box_of_many_inputs_is_estimated_and_split():
     walker.learn()
     x = np.array([walker.go(walker.forecast / 10, np.inf).estimate for _ in range(100)])
     assert abs(x.mean() - whole.leaves) < 3.3 * x.std(ddof=1) / np.sqrt(len(x))
+    found = lr.estimate(layers, lr.Box(0, 1), seconds=20)
+    assert found.dimension == 30 and found.estimate == lr.count(layers, lr.Box(0, 1))
 
 
 def test_groups_merge_in_pairs_and_keep_the_mean():

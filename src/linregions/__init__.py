@@ -12,6 +12,7 @@ Load a network, say where to look, ask::
     lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
     lr.crossings(net, segments)                     # breakpoints along lines
     lr.estimate(net, seconds=10)                    # where counting is out of reach
+    lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
 from . import constructions, draw, theory
@@ -21,10 +22,12 @@ from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
 from .estimate import Estimate, Plan, estimate, plan
+from .estimate.sampling import Sampled, sample
 from .measure.crossings import Along, Crossings, crossings, regions_along
+from .measure.distance import Distances, distance
 from .network import Layer, Network
 from .readers import load
-from .regions import Region, region, regions
+from .regions import Region, Regions, region, regions
 from .units import Activation, MaxUnits, Pointwise
 
 __version__ = "0.1.0"
@@ -37,6 +40,7 @@ __all__ = [
     "CellComplex",
     "Count",
     "Crossings",
+    "Distances",
     "Domain",
     "Estimate",
     "Layer",
@@ -49,6 +53,8 @@ __all__ = [
     "Pointwise",
     "Polytope",
     "Region",
+    "Regions",
+    "Sampled",
     "Segment",
     "Slice",
     "Space",
@@ -58,6 +64,7 @@ __all__ = [
     "constructions",
     "count",
     "crossings",
+    "distance",
     "draw",
     "estimate",
     "load",
@@ -66,6 +73,7 @@ __all__ = [
     "regions",
     "regions_along",
     "restrict",
+    "sample",
     "subdivide",
     "theory",
 ]

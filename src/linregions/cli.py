@@ -20,6 +20,8 @@ from cyclopts import App, CycloptsError, Parameter
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
+from .cli_measure import add_measure
+from .cli_sample import add_sample
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Domain, restrict
 from .draw.command import register as add_draw
@@ -87,10 +89,11 @@ def count_command(
     ----------
     kind
         activation (cells of one pattern), linear (cells of one affine map, joined through
-        facets) or affine (distinct affine maps).
+        facets), closed (closed sets of one affine map), affine (distinct affine maps) or
+        pattern (lower-dimensional patterns too; small networks).
     engine
         search (any dimension, little memory), complex (bounded domains of dimension 1 to 4,
-        fast) or auto, which takes complex where it can.
+        fast) or auto, which takes complex where it can; milp and milp-scip are slow referees.
     exact
         Justify every decision; --no-exact is faster and uncertified.
     limit
@@ -105,9 +108,12 @@ def count_command(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
             progress=report,
         )  # fmt: skip
-    most, bound = upper_bound(restrict(net, domain))
+    most, bound = None, ""  # every bound is one of full-dimensional regions
+    if kind != "pattern":
+        most, bound = upper_bound(restrict(net, domain))
     facts = {**answer.to_dict(), "upper_bound": most}
-    print(_dump(facts) if json else f"{_prose(model.name, net, answer)}\n  at most     {bound}")
+    tail = f"\n  at most     {bound}" if bound else ""
+    print(_dump(facts) if json else _prose(model.name, net, answer) + tail)
     return 130 if answer.stopped == "interrupt" else 0
 
 
@@ -388,8 +394,13 @@ def _prose(name: str, net: Network, answer: Count) -> str:
 
 
 def _certainty(r: Any) -> str:
-    if not r.exact:
+    if r.engine.startswith("milp"):
+        margin = f" with margin {r.stats['margin']:g}" if r.stats else ""
+        sure = f"floating point{margin}: thinner cells are missed; a referee, no proof"
+    elif not r.exact:
         sure = "floating point, not certified"
+    elif r.kind == "pattern":
+        sure = f"exact: {r.stats['rational']:,} rational linear programs"
     else:
         if r.engine == "complex":
             hard, of = r.stats["doubtful_cells"], r.stats["cells_refined"]
@@ -423,6 +434,8 @@ def _perspective(regions: int, units: int) -> str:
 add_bounds(app, _load, domain_of)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
+add_sample(app, _load, _progress)
+add_measure(app, _load, _progress)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property
-from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -15,10 +14,13 @@ from ..affine import INPUT, ONE
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
-from ..units import Pointwise
+from ..units import MaxUnits
 from . import geometry
 from .engine import Refined, Refinement
 from .lattice import Faces
+from .maps import distinct, output_forms
+from .patterns import unpack
+from .program import SPARSE, TEST, WALL, WIDE
 
 if TYPE_CHECKING:
     from ..regions import Region
@@ -50,8 +52,9 @@ class CellComplex:
         Numbers of faces of dimension 0, ..., k.
     facet_row
         (F,) which row made each face of dimension k - 1: a breakpoint, numbered through the network
-        (for ReLU: the unit), or -1 - i for inequality i of the domain. Where several units vanish
-        on it, the first.
+        (for ReLU: the unit), or -1 - i for inequality i of the domain. A max unit has a row for each
+        pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is a
+        row of the first.
     exact, in_doubt
         Whether all decisions are proved; how many cells are not decided (0 when exact).
     seconds, stats
@@ -76,18 +79,19 @@ class CellComplex:
         self.complete = refined.complete
         self.seconds = refined.seconds
         self.stats = dict(refined.stats)
-        self._compiled, self._exact = engine.compiled, engine.exact
+        self._plan, self._forms, self._engine = engine.plan, engine.forms, engine.kernel_data()
         self._refined = refined.without_faces()
         faces = refined.faces
         self._at = faces.at
         self._lists = [_list(faces, d) for d in range(1, self.dimension + 1)]
         self.facet_row = faces.own
         self.points = faces.x
-        self.points *= engine.compiled.unit  # powers of two: exact, and no copy
-        error = faces.r * float(np.max(engine.compiled.unit, initial=1.0))
+        self.points *= engine.plan.unit  # powers of two: exact, and no copy
+        error = faces.r * float(np.max(engine.plan.unit, initial=1.0))
         self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
         self.vertex_error[error == 0.0] = 0.0
         self._maps: tuple[np.ndarray, np.ndarray] | None = None
+        self._exact: Any = None
         if self.euler != 1:
             raise ArithmeticError(
                 f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
@@ -128,9 +132,27 @@ class CellComplex:
     @cached_property
     def facet_layer(self) -> np.ndarray:
         """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
-        ends = self._compiled.program.layers_cut[1:]
+        ends = self._plan.table[1:, WALL]
         layer = np.searchsorted(ends, self.facet_row, side="right") + 1
         return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
+
+    @cached_property
+    def facet_unit(self) -> np.ndarray:
+        """(F,) unit that made each facet, numbered from 1 through the network; 0 for the domain."""
+        layers = self._plan.layers
+        inside = self.facet_row >= 0
+        wall = self.facet_row[inside]
+        value = np.empty(len(wall), np.int64)
+        test = layers.wall_test[wall]
+        pairs = layers.wall_b[wall] >= 0
+        n = np.searchsorted(self._plan.table[:, TEST], test, side="right") - 1
+        before = np.cumsum([0, *self.problem.network.widths])[n]
+        value[pairs] = (before + test - self._plan.table[n, TEST])[pairs]
+        pre = layers.wall_a[wall] - self._plan.table[n, 0]
+        value[~pairs] = (before + pre)[~pairs]
+        out = np.zeros(len(self.facet_row), np.int64)
+        out[inside] = value + 1
+        return out
 
     @cached_property
     def facet_cells(self) -> np.ndarray:
@@ -207,25 +229,39 @@ class CellComplex:
         return chosen
 
     def _bits(self, cells: np.ndarray) -> np.ndarray:
-        """Patterns as 0 and 1, (n, rows)."""
-        return self._refined.bits_of(cells, self._compiled.cuts)
+        """Patterns as they are stored, (n, bits)."""
+        return self._refined.bits_of(cells)
 
     def signs(self, cells: Any = None) -> np.ndarray:
-        """(n, rows) int8 signs of all breakpoints: +1 above, -1 at or below."""
-        return self._bits(self._chosen(cells)).astype(np.int8) * 2 - 1
+        """(n, rows) int8 signs of all rows.
+
+        Of a breakpoint: +1 above, -1 at or below. Of arguments i < j of a max unit: +1 where j
+        wins, else -1.
+        """
+        return self._plan.signs(self._bits(self._chosen(cells)))
 
     def patterns(self, cells: Any = None) -> np.ndarray:
-        """(n, units) uint8 pieces of all units; for ReLU 1 where it is active."""
-        from ..regions import pieces
+        """(n, units) pieces of all units: for ReLU 1 where it is active, for max units the winner.
 
-        bits = self._bits(self._chosen(cells))
-        return pieces(self.problem.network, bits.view(np.int8))
+        uint8; uint16 where a unit has more than 256 pieces.
+        """
+        return self._plan.pieces(self._bits(self._chosen(cells)))
+
+    def last_pieces(self) -> np.ndarray:
+        """(cells,) piece of the last unit, which must have one breakpoint or be a max unit."""
+        last, wide = self._refined, max(1, int(self._plan.table[-3, WIDE]))
+        bits = unpack(last.bits)[:, last.count - wide : last.count]
+        return bits.astype(np.int64) @ (1 << np.arange(wide))
 
     def affine_maps(self, cells: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
         if cells is None and self._maps is not None:
             return self._maps
         chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
+        if self._plan.table[:, SPARSE].any():
+            forms = output_forms(self._plan, self._refined, self._engine, chosen)
+            forms[:, :, :k] /= self._plan.unit
+            return forms[:, :, :k], forms[:, :, k]
         W = np.empty((len(chosen), net.outputs, k))
         b = np.empty((len(chosen), net.outputs))
         widest = max([k, net.outputs, *net.widths])
@@ -250,25 +286,20 @@ class CellComplex:
     def region(self, cell: int) -> Region:
         """One cell as a `Region`, with facets, neighbours and maps in input coordinates."""
         from ..regions import Region
+        from ..search.exact import Exact
+        from ..search.program import Compiled
 
         (i,) = self._chosen(cell)
-        signs = self.signs([i])[0]
-        return Region(self.problem, self._exact, signs, self.interior_points[i])
+        if self._exact is None:
+            self._exact = Exact(Compiled(self.problem))
+        return Region(self.problem, self._exact, self.signs([i])[0], self.interior_points[i])
 
     # -- linear regions -----------------------------------------------------------------
 
     @cached_property
     def affine(self) -> np.ndarray:
         """(cells,) a number for each distinct affine map (equality decided in rationals)."""
-        from ..merging import Merger
-        from ..search.engine import Leaves
-
-        every = np.arange(self.cells)
-        search: Any = SimpleNamespace(rational=self._exact, compiled=self._compiled, coincidences=0)
-        leaves = Leaves(self._bits(every), np.zeros((self.cells, self.dimension)), {})
-        merger = Merger(search, [leaves])
-        merger.affine()
-        return merger.group
+        return distinct(self._plan, self._forms, self._refined, self._engine)
 
     @cached_property
     def linear(self) -> np.ndarray:
@@ -346,9 +377,13 @@ def compose(network: Network, patterns: np.ndarray) -> np.ndarray:
 
     for i, layer in enumerate(network.layers, start=1):
         units = layer.units
-        assert isinstance(units, Pointwise)
         mine = patterns[:, at : at + layer.size].T.astype(np.int64)
         at += layer.size
+        if isinstance(units, MaxUnits):
+            z, first = apply(layer.affine), np.cumsum([0, *map(len, units.groups)])[:-1]
+            flat = np.array([a for g in units.groups for a in g], np.int64)
+            values[i] = np.take_along_axis(z, flat[first[:, None] + mine][:, :, None], axis=0)
+            continue
         first = np.cumsum([0, *(len(a.slopes) for a in units.kinds)])[list(units.which)][:, None]
         slopes = np.array([float(s) for a in units.kinds for s in a.slopes])
         shifts = np.array([float(c) for a in units.kinds for c in a.intercepts])
@@ -393,7 +428,7 @@ def subdivide(
     Raises
     ------
     LinregionsError
-        For an unbounded domain, more than four dimensions, max units, a bad network.
+        For an unbounded domain, more than four dimensions, a bad network.
 
     Examples
     --------

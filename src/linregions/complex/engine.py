@@ -16,31 +16,40 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from math import comb
 from threading import Event
+from typing import Any
 
 import numpy as np
 
 from ..affine import UNIT
 from ..domain import Restricted
 from ..errors import LinregionsError
-from ..search.exact import Exact
-from ..search.program import Compiled
+from ..units import MaxUnits
 from . import lattice as K
-from .forms import Rows, bounds, layers_of, rows_of
+from .errors import bounds
+from .exact import Forms
+from .forms import Rows, rows_of
+from .kernel import refine, refine_largest
 from .lattice import Faces, Output
+from .patterns import Patterns, unpack
+from .program import BIT, PRE, TEST, WIDE, Plan
 from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 FIRST = 150  # pieces of one cell that are worth spreading over the cores
+BITS = 4096  # bits of a pattern that one round adds at most
+HELD = 1 << 26  # bytes of patterns in one output
 
 
 @dataclass
 class Round:
-    """Rows ``first`` to ``last`` of a layer (0-based), all in global numbers."""
+    """Tests ``first`` to ``last`` of a layer (0-based), and the bits that they take."""
 
     layer: int
     first: int
     last: int
+    bit: int
+    bits: int
 
 
 @dataclass
@@ -48,37 +57,36 @@ class Refined:
     """A finished refinement.
 
     ``faces`` is the complex (without patterns), ``before`` the patterns of the cells one round
-    earlier, ``parent`` the cell of that round that holds each cell, ``bits`` the last rows'.
+    earlier, ``parent`` the cell of that round that holds each cell; ``bits`` their own ``count``
+    bits, from number ``first``.
     """
 
     faces: Faces | None
     cells: int
-    before: np.ndarray
+    before: Patterns
     parent: np.ndarray
     bits: np.ndarray
     first: int
-    rows: int
+    count: int
     seconds: float
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = True
 
-    def bits_of(self, cells: np.ndarray, rows: int) -> np.ndarray:
-        """Patterns of cells as 0 and 1, (n, rows); 0 for rows still to come."""
-        out = np.zeros((len(cells), rows), np.uint8)
-        if self.first:
-            out[:, : self.first] = unpack(self.before[self.parent[cells]])[:, : self.first]
-        if self.rows:
-            out[:, self.first : self.first + self.rows] = unpack(self.bits[cells])[:, : self.rows]
+    def bits_of(self, cells: np.ndarray) -> np.ndarray:
+        """Patterns of cells as 0 and 1, (n, bits); 0 for bits still to come."""
+        out = self.before.of(self.parent[cells])
+        if self.count:
+            mine = unpack(self.bits[cells])[:, : self.count]
+            out[:, self.first : self.first + self.count] = mine
         return out
+
+    def patterns(self) -> Patterns:
+        """Those of all cells."""
+        return self.before.then(self.parent, self.bits, self.first, self.count)
 
     def without_faces(self) -> Refined:
         """Without the lattice, which the complex holds."""
         return replace(self, faces=None)
-
-
-def unpack(words: np.ndarray) -> np.ndarray:
-    """Rows of 64-bit words as rows of 0 and 1."""
-    return np.unpackbits(np.ascontiguousarray(words).view(np.uint8), axis=1, bitorder="little")
 
 
 _pool: list[ThreadPoolExecutor] = []
@@ -115,36 +123,49 @@ class Refinement:
                 f"a cell complex is built in 1 to 4 dimensions, and this domain has {k}; restrict "
                 'it to a plane or a slice, or count with engine="search"'
             )
-        self.compiled = Compiled(problem)
-        self.exact = Exact(self.compiled)
-        self.faces, self.corners = domain_faces(self.exact, problem.domain.describe())
+        self.plan = Plan(problem)
+        self.forms = Forms(self.plan)
+        self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
         self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
-        self.net = layers_of(self.compiled)
+        self.net = self.plan.layers
         with np.errstate(over="ignore", invalid="ignore"):  # no bound is an infinite one
-            self.errors = np.nan_to_num(bounds(self.compiled), nan=np.inf, posinf=np.inf)
-        self.domain = _domain_rows(self.compiled)
+            self.errors = np.nan_to_num(bounds(self.plan), nan=np.inf, posinf=np.inf)
+        self.domain = _domain_rows(self.plan)
         self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
         self.stop = Event()
         self.memory = memory
         self.written = 0
+
+    def kernel_data(self) -> tuple[float, np.ndarray]:
+        """What composing forms takes besides the network: size of coordinates, error bounds."""
+        return self.reach, self.errors
 
     def rounds(self, k: int) -> list[Round]:
         """All rounds of the refinement."""
         out, cells = [], 1
         table = self.net.table
         for layer in range(len(table) - 1):
-            first, last = int(table[layer, 1]), int(table[layer + 1, 1])
+            first, last = int(table[layer, TEST]), int(table[layer + 1, TEST])
+            per, most = max(1, int(table[layer, WIDE])), self._most(layer)
+            base = int(table[layer, BIT]) - per * first
             few = k + 1
             while sum(comb(few, i) for i in range(k + 1)) < FIRST:
                 few += 1
-            while cells < 50 and last - first > 1.5 * few:
-                out.append(Round(layer, first, first + few))
-                first += few
+            few = max(1, few // most)
+            while last > first:
+                full = cells < 50 and last - first > 1.5 * few
+                size = min(few if full else last - first, BITS // per)
+                out.append(Round(layer, first, first + size, base + per * first, per * size))
+                first += size
                 few *= 4
-            if last > first:
-                out.append(Round(layer, first, last))
-            cells *= 1 << min(last - int(table[layer, 1]), 20)
+            cells *= 1 << min(last - int(table[layer, TEST]), 20)
         return out
+
+    def _most(self, layer: int) -> int:
+        """Walls that one unit of a layer may put into a cell, about."""
+        units = self.plan.units[layer]
+        many = max(units.pieces_per_unit(), default=1) if isinstance(units, MaxUnits) else 2
+        return max(1, many - 1)
 
     def run(
         self, count_only: bool = False, progress: Callable[[int, float], None] | None = None
@@ -153,13 +174,14 @@ class Refinement:
         begin = time.perf_counter()
         X, k = self.faces, self.faces.k
         rounds = self.rounds(k)
-        done = Refined(X, 1, X.bits, np.zeros(1, np.int32), np.zeros((1, 0), np.uint64), 0, 0, 0.0)
+        known, none = Patterns.none(1, self.plan.bits), np.zeros((1, 0), np.uint64)
+        done = Refined(X, 1, known, np.zeros(1, np.int32), none, 0, 0, 0.0)
         try:
             for n, round_ in enumerate(rounds):
-                if n:
-                    done.before, X = self._patterns(done, X)
+                known = done.patterns()
                 last = n == len(rounds) - 1
-                done = self._round(round_, X, count_only and last)
+                X = X._replace(bits=known.words)
+                done = self._round(round_, X, known, count_only and last)
                 if done.faces is not None:
                     X = done.faces
                     self._sharpen(done, X)
@@ -172,28 +194,21 @@ class Refinement:
         done.stats = self.stats
         return done
 
-    def _patterns(self, done: Refined, X: Faces) -> tuple[np.ndarray, Faces]:
-        """Patterns so far, and the complex with them."""
-        out = np.empty((done.cells, (done.first + done.rows + 63) // 64), np.uint64)
-        K.join(done.before, done.parent, done.bits, done.first, done.rows, out)
-        return out, X._replace(bits=out)
-
     def _sharpen(self, done: Refined, X: Faces) -> None:
         """Put the vertices that floats know too badly exactly where they are."""
         bad = np.flatnonzero(X.r > VAGUE * self.reach)
         if not len(bad):
             return
         K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
-        known = done.first + done.rows
         for cell in np.unique(X.host[bad]):
-            bits = done.bits_of(np.array([cell]), known)[0]
-            corners = Corners(self.exact, X, int(cell), bits)
+            bits = done.bits_of(np.array([cell]))[0]
+            corners = Corners(self.forms, X, int(cell), bits)
             for g in bad[X.host[bad] == cell].tolist():
                 X.x[g], X.r[g] = rounded(corners.at(g))
                 self.stats["rational"] += 1
 
-    def _round(self, this: Round, X: Faces, count_only: bool) -> Refined:
-        k, cells, rows = X.k, len(X.bits), this.last - this.first
+    def _round(self, this: Round, X: Faces, known: Patterns, count_only: bool) -> Refined:
+        k, cells = X.k, len(X.bits)
         self.written = 0
         faces = int(X.at[-1])
         K.hosts(k, X.at, X.ptr, X.idx, X.host)
@@ -205,7 +220,7 @@ class Refinement:
         ranges = iter(list(itertools.pairwise(edges)))
 
         def worker() -> None:
-            mine = _Worker(self, this, X, count_only, tally)
+            mine = _Worker(self, this, X, known, count_only, tally)
             for begin, end in ranges:
                 if self.stop.is_set():
                     return
@@ -227,7 +242,7 @@ class Refinement:
                 raise
         if doubtful:
             self.stats["doubtful_cells"] += len(doubtful)
-            mine = _Worker(self, this, X, count_only, tally)
+            mine = _Worker(self, this, X, known, count_only, tally)
             for cell in sorted(doubtful):
                 mine.settle(cell)
             outputs += mine.outputs
@@ -235,15 +250,16 @@ class Refinement:
         self.stats["cells_refined"] += cells
         if count_only:
             none = np.zeros((0, 0), np.uint64)
-            return Refined(None, found, X.bits, np.zeros(0, np.int32), none, this.first, rows, 0.0)
-        new, parent, bits = _assemble(k, X, outputs, tally, rows)
-        return Refined(new, found, X.bits, parent, bits, this.first, rows, 0.0)
+            parent = np.zeros(0, np.int32)
+            return Refined(None, found, known, parent, none, this.bit, this.bits, 0.0)
+        new, parent, bits = _assemble(k, X, outputs, tally, this.bits)
+        return Refined(new, found, known, parent, bits, this.bit, this.bits, 0.0)
 
 
-def _domain_rows(compiled: Compiled) -> np.ndarray:
+def _domain_rows(plan: Plan) -> np.ndarray:
     """``b - A x >= 0``: coefficients, constant, and the rounding of both."""
-    A, b = compiled.rows_A, compiled.rows_b
-    lost_a, lost_b = compiled.rows_inexact
+    A, b = plan.rows_A, plan.rows_b
+    lost_a, lost_b = plan.rows_inexact
     off_a = UNIT * np.abs(A).max(axis=1, initial=0.0) * lost_a
     return np.ascontiguousarray(np.column_stack([-A, b, off_a, UNIT * np.abs(b) * lost_b]))
 
@@ -251,21 +267,34 @@ def _domain_rows(compiled: Compiled) -> np.ndarray:
 class _Worker:
     """One thread's arrays and output in one round."""
 
-    def __init__(self, owner: Refinement, this: Round, X: Faces, count_only: bool, tally) -> None:
+    def __init__(
+        self, owner: Refinement, this: Round, X: Faces, known: Patterns, count_only: bool, tally
+    ) -> None:
         self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
-        self.tally = tally
-        self.rows: Rows = rows_of(owner.net)
-        self.n = this.last - this.first
-        self.size = 256
-        self.local = K.workspace(X.k, int(X.at[-1]), self.n, self.size)
+        self.tally, self.known = tally, known
+        self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base)
+        units, self.size = owner.plan.units[this.layer], 256
+        self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
+        self.contest: K.Contest | None = None
+        self._room()
         # large arrays come in large pages: first touch costs a fraction
         self.pieces = min(max(4096, 32 * len(X.bits)), 524288)
+        self.pieces = max(4096, min(self.pieces, 2 * HELD // (8 * (1 + this.bits // 64))))
         self.outputs: list[Output] = []
         self.doubtful: list[int] = []
         self._next()
 
+    def _room(self) -> None:
+        this, X = self.this, self.X
+        tests = this.last - this.first
+        faces = int(X.at[-1])
+        self.local = K.workspace(X.k, faces, tests, this.bits, self.size, self.most)
+        if self.most:
+            forms = int(np.diff(self.owner.net.table[:, PRE])[this.layer])
+            self.contest = K.contest(X.k, self.size, self.most, forms)
+
     def _next(self) -> None:
-        self.out = K.output(self.X.k, self.n, self.pieces)
+        self.out = K.output(self.X.k, self.this.bits, self.pieces)
         self.owner.written += sum(a.nbytes for a in self.out)
         if self.owner.memory is not None and self.owner.written > self.owner.memory:
             self.owner.stop.set()
@@ -274,14 +303,15 @@ class _Worker:
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
         owner, this = self.owner, self.this
-        status = K.refine(
+        given: tuple[Any, ...] = (
             this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
             owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
-            self.tally,
+            self.tally, self.known.slots,
         )  # fmt: skip
+        status = refine_largest(*given, self.contest) if self.most else refine(*given)
         if status == K.LOCAL:
             self.size *= 2
-            self.local = K.workspace(self.X.k, int(self.X.at[-1]), self.n, self.size)
+            self._room()
         elif status == K.FULL:
             self._collect()
             if self.out.st[K.HELD] == 0:
@@ -309,8 +339,8 @@ class _Worker:
     def settle(self, cell: int) -> None:
         """Refine one doubtful cell, asking the referee as often as needed."""
         owner = self.owner
-        bits = unpack(self.X.bits[[cell]])[0, : self.this.first]
-        referee = Referee(owner.exact, self.X, cell, bits, self.this.layer, self.this.first)
+        bits = self.known.of(np.array([cell]))[0]
+        referee = Referee(owner.forms, self.X, cell, bits, self.this.layer, self.this.first)
         told = referee.answers()
         while True:
             out = self.out
@@ -320,7 +350,7 @@ class _Worker:
             if status == K.DOUBT:
                 asked = int(out.st[K.ASKED])
                 owner.stats["rational"] += asked
-                referee.settle(self.local, asked)
+                referee.settle(self.local, self.contest, asked)
                 told = referee.answers()
 
 
@@ -333,7 +363,7 @@ def _each(task: Callable[[Output], None], outputs: list[Output]) -> None:
         list(_executor().map(task, outputs))
 
 
-def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: int):
+def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, many: int):
     """The new complex from what the hosts have written."""
     start = np.zeros(tally.shape, np.int64)
     np.cumsum(tally[:, :-1], axis=1, out=start[:, 1:])
@@ -351,7 +381,7 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, rows: 
     own = np.empty(counts[k - 1], np.int32)
     x, r = np.empty((counts[0], k)), np.empty(counts[0])
     parent = np.empty(counts[k], np.int32)
-    bits = np.empty((counts[k], (rows + 63) // 64), np.uint64)
+    bits = np.empty((counts[k], (many + 63) // 64), np.uint64)
     low = (1 << K.RANK) - 1
 
     def write(o: Output) -> None:

@@ -4,14 +4,12 @@ On a cell every unit of a layer is one affine function, its *row*: k coefficient
 Cells come in an order in which neighbours in the list differ in few units, so the rows of a cell
 are those of the cell before plus ``W[:, u] (h_new - h_old)`` for every value u that changed: a
 rank-one update instead of a matrix product. Only where most values changed is the product taken.
+Of a sparse layer only the rows that read a changed value are touched, and a row touched too
+often is computed afresh by itself.
 
 No error is carried along. Rounding is bounded once per layer, for all patterns together, by norms
-(`bounds`): with ``h`` the values read, ``|h|_2 <= B`` and ``|err h|_2 <= e``,
-
-    |err row_i| <= |W_i|_2 (e + gamma B),        |err z|_2 <= |W|_2 e + gamma |W|_F B,
-
-by Cauchy and Schwarz, where gamma = (2 n + UPDATES) u covers the sum and all updates since the
-last product.
+(`bounds`). What is known without rounding is kept apart: values that are zero on the cell
+because their unit is on a flat piece at zero, and pre-activations that read nothing else.
 """
 
 from __future__ import annotations
@@ -19,42 +17,26 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
+from numba import njit
 
-from ..affine import INPUT, ONE, UNIT
-from ..search.lp import LONG, inner
-from ..search.program import Compiled
-from ..units import Pointwise
+from ..affine import UNIT
+from ..search.lp import LONG, OPTIONS, inner
+from .program import AT, BIT, HI, LO, PRE, SPARSE, TEST, VALUE, WIDE, Layers
 
-UPDATES = 128  # values that may be updated before a row is computed afresh
-
-
-class Layers(NamedTuple):
-    """The network, for the kernels: as `search.program.Program`, with the weights transposed.
-
-    ``table`` has one row per layer and one more: first unit, first row (breakpoint), first value,
-    range of values read, place of the weights in ``W``.
-    """
-
-    k: int
-    table: np.ndarray
-    W: np.ndarray
-    bias: np.ndarray
-    first_piece: np.ndarray
-    pieces: np.ndarray
-    row_unit: np.ndarray
-    place: np.ndarray  # of each breakpoint, and below it its rounding
-    bias_error: np.ndarray
-    first_row: np.ndarray
-    plain: np.ndarray  # one breakpoint a unit, at zero
+UPDATES = 128  # values that may be updated before a small dense layer is computed afresh
+TOUCHES = 128  # updates of one row of a sparse layer
+STILL, ALL, SOME = range(3)  # forms of a layer that have moved
 
 
 class Rows(NamedTuple):
     """Where the composition stands (one per thread), and the rows of the current cell.
 
-    ``Z`` (k + 1, units) forms of the pre-activations, ``H`` (2, k + 1, values)
-    those of the values and what changed last, ``pick`` a list of values, ``flips`` of units;
-    ``bits`` and ``sign``
-    the pattern; ``R`` (k + 1, rows) rows of the layer at hand, ``slack`` the error of their
+    ``Z`` (k + 1, pre-activations) forms of the pre-activations, ``H`` (2, k + 1, values)
+    those of the values and what changed last, ``zero`` and ``delta`` which values are exactly
+    zero and how that changed, ``pick`` a list of values, ``flips`` of values whose piece
+    changed, ``touched`` of pre-activations that moved (``mark`` says which), ``live`` how many
+    non-zero values each one reads in sparse layers, ``count`` its updates; ``bits`` and ``sign``
+    the pattern; ``R`` (k + 1, tests) rows of the layer at hand, ``slack`` the error of their
     coefficients, ``size`` their 1-norms and ``error`` what evaluating them at a point may be off
     by, apart from the point's own error.
     """
@@ -62,9 +44,16 @@ class Rows(NamedTuple):
     Z: np.ndarray
     H: np.ndarray
     dirty: np.ndarray
+    zero: np.ndarray
+    delta: np.ndarray
     pick: np.ndarray
     flips: np.ndarray
     moved: np.ndarray
+    touched: np.ndarray
+    found: np.ndarray
+    mark: np.ndarray
+    live: np.ndarray
+    count: np.ndarray
     updates: np.ndarray
     bits: np.ndarray
     sign: np.ndarray
@@ -74,127 +63,38 @@ class Rows(NamedTuple):
     error: np.ndarray
 
 
-def layers_of(compiled: Compiled) -> Layers:
-    """The arrays of a compiled network."""
-    P = compiled.program
-    table = np.ascontiguousarray(P.layers[:, :6])
-    W = np.empty_like(P.W)
-    for n in range(P.n_layers):
-        at, end = table[n, 5], table[n + 1, 5]
-        width = table[n, 4] - table[n, 3]
-        if width:
-            W[at:end] = P.W[at:end].reshape(-1, width).T.ravel()
-    first_row = np.searchsorted(P.cut_unit, np.arange(table[-1, 0])).astype(np.int64)
-    plain = np.zeros(P.n_layers + 1, np.bool_)
-    for n in range(P.n_layers):
-        mine = slice(table[n, 1], table[n + 1, 1])
-        units = np.arange(table[n, 0], table[n + 1, 0])
-        plain[n] = np.array_equal(P.cut_unit[mine], units) and not P.cuts[mine].any()
-    return Layers(
-        P.k, table, W, np.ascontiguousarray(P.units[:, 1]), P.first_piece, P.pieces, P.cut_unit,
-        np.ascontiguousarray(P.cuts.T), np.ascontiguousarray(P.units[:, 2]), first_row, plain,
-    )  # fmt: skip
+def rows_of(net: Layers, words: int, base: np.ndarray) -> Rows:
+    """A composition that has not begun.
 
-
-def rows_of(net: Layers) -> Rows:
-    """A composition that has not begun."""
+    Patterns come in ``words`` words; ``base`` (bits,) are the bits that no cell has otherwise.
+    """
     k, n = net.k, len(net.table) - 1
-    units, values = int(net.table[-1, 0]), int(net.table[-1, 2])
-    widest = int(np.max(np.diff(net.table[:, 1]), initial=1))
+    units, values = int(net.table[-1, PRE]), int(net.table[-1, VALUE])
+    widest = int(np.max(np.diff(net.table[:, TEST]), initial=1))
     H = np.zeros((2, k + 1, values + 1))  # the last column stays zero
     H[0, :k, :k] = np.eye(k)
     return Rows(
         np.zeros((k + 1, units)),
         H,
         np.zeros(values, np.bool_),
+        np.zeros(values, np.bool_),
+        np.zeros(values, np.int8),
         np.zeros(values + 4, np.int64),
-        np.zeros(len(net.row_unit) + 1, np.int64),
-        np.zeros(n + 1, np.bool_),
+        np.zeros(len(net.bit_value) + 1, np.int64),
+        np.zeros(n + 1, np.int64),
+        np.zeros(units + 1, np.int64),
+        np.zeros(n + 1, np.int64),
+        np.zeros(units + 1, np.bool_),
+        np.zeros(units + 1, np.int32),
+        np.zeros(units + 1, np.int32),
         np.full(n + 1, -1, np.int64),
-        np.zeros(len(net.row_unit) // 64 + 1, np.uint64),
-        np.zeros(len(net.row_unit), np.int8),
+        np.zeros(words, np.uint64),
+        base.astype(np.int8),
         np.zeros((k + 1, widest)),
         np.zeros(widest),
         np.zeros(widest),
         np.zeros(widest),
     )
-
-
-def norm(matrix: np.ndarray) -> float:
-    """An upper bound of the spectral norm: ``|(A A^T)^2|_F^(1/4)``, at most n^(1/8) above it."""
-    if not matrix.size:
-        return 0.0
-    a = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
-    gram = a @ a.T
-    return float(1.0000001 * min(np.linalg.norm(a), np.linalg.norm(gram @ gram) ** 0.25))
-
-
-def bounds(compiled: Compiled) -> np.ndarray:
-    """(2, units): bounds of the error of every unit's coefficients, and of its constant.
-
-    They hold on every cell. Zero where all numbers are integers times a power of two that floats
-    hold without rounding (see `search.program`: the lattice), whatever the pattern.
-    """
-    net, P = compiled.network, compiled.program
-    # per source: norms of a coefficient column and of the constants, and of their errors
-    known: dict[int, tuple[float, float, float, float]] = {}
-    most = {INPUT: 1.0}  # largest entry of any form, for the lattice
-    out = [np.zeros((2, 0))]
-    for n, layer in enumerate(net.layers):
-        offset, off_err = layer.affine.rounded(ONE, 1)
-        linear = const = lin_err = const_err = 0.0
-        row_w = np.zeros(layer.affine.size)
-        bias = np.abs(offset[:, 0])
-        row_c = np.zeros(len(bias)) if off_err is None else off_err[:, 0]
-        const, const_err = float(np.linalg.norm(bias)), float(np.linalg.norm(row_c))
-        top = bias.copy()
-        for source in layer.affine.sources:
-            W, err = layer.affine.rounded(source, net.size_of(source))
-            W = W * compiled.unit if source == INPUT else W
-            lost = np.zeros_like(W) if err is None else err
-            lost = lost * compiled.unit if source == INPUT and err is not None else lost
-            heavy = np.abs(W).sum(axis=1)
-            top += np.where(heavy > 0.0, np.minimum(most.get(source, np.inf), 1e300) * heavy, 0.0)
-            each = np.linalg.norm(W, axis=1)
-            slack = np.linalg.norm(lost, axis=1) if err is not None else np.zeros(len(each))
-            if source == INPUT:
-                linear += float(np.max(np.linalg.norm(W, axis=0), initial=0.0))
-                row_w += lost.max(axis=1, initial=0.0)
-                if len(layer.affine.sources) > 1:
-                    row_w += 8 * UPDATES * UNIT * np.abs(W).max(axis=1, initial=0.0)
-                lin_err += float(np.linalg.norm(row_w))
-                continue
-            B, C, e, f = known[source]
-            gamma = 1.01 * (2 * W.shape[1] + 8 * UPDATES + 8) * UNIT
-            spectral = norm(W)
-            row_w += each * (e + gamma * B) + slack * (B + e)
-            row_c = row_c + each * (f + gamma * C) + slack * (C + f) + gamma * bias
-            lin_err += spectral * e + gamma * np.linalg.norm(W) * B + np.linalg.norm(slack) * B
-            const_err += spectral * f + gamma * (np.linalg.norm(W) * C + np.linalg.norm(bias))
-            const_err += np.linalg.norm(slack) * C
-            linear += spectral * B
-            const += spectral * C
-        lattice = int(P.layers[n, 6])
-        units = layer.units
-        assert isinstance(units, Pointwise)
-        if lattice >= 0 and np.all(top < 2.0 ** (51 - lattice)):
-            row_w, row_c = np.zeros_like(row_w), np.zeros_like(row_c)
-            lin_err = const_err = 0.0
-        out.append(1.02 * np.stack([row_w, row_c]))
-        slopes = [float(s) for a in units.kinds for s in a.slopes]
-        steep = max(abs(s) for s in slopes)
-        shift = max(abs(float(c)) for a in units.kinds for c in a.intercepts)
-        whole = all(s in (0.0, 1.0) for s in slopes) and shift == 0.0
-        most[n + 1] = float(top.max(initial=0.0)) if whole else np.inf
-        round_ = 0.0 if whole else 4 * UNIT
-        moved = shift * np.sqrt(layer.size)
-        known[n + 1] = (
-            1.01 * steep * linear,
-            1.01 * (steep * const + moved),
-            1.01 * steep * (lin_err + round_ * linear),
-            1.01 * (steep * (const_err + round_ * const) + 4 * UNIT * moved),
-        )
-    return np.concatenate(out, axis=1)
 
 
 @inner(fastmath=LONG)
@@ -234,24 +134,85 @@ def _active(k, lo, hi, H, pick):
 
 @inner(inline="always")
 def _refresh(k, layer, net: Any, rows: Any):
-    """Bring the forms of a layer up to date; marks whether they moved."""
-    first, end = net.table[layer, 0], net.table[layer + 1, 0]
-    lo, hi, at = net.table[layer, 3], net.table[layer, 4], net.table[layer, 5]
-    pick, dirty, changed, which = rows.pick, rows.dirty, 0, 0
+    """Bring the forms of a layer up to date; marks which moved."""
+    first, end = net.table[layer, PRE], net.table[layer + 1, PRE]
+    lo, hi, at = net.table[layer, LO], net.table[layer, HI], net.table[layer, AT]
+    pick, dirty, changed, which = rows.pick, rows.dirty, np.int64(0), 0
     for v in range(lo, hi):
         pick[changed] = v
         changed += int(dirty[v])
-    rows.moved[layer] = True
-    if rows.updates[layer] < 0 or 3 * changed > hi - lo or changed + rows.updates[layer] > UPDATES:
-        changed = _active(k, lo, hi, rows.H[0], pick)
-        _reset(k, first, end, rows.Z, net.bias)
-        rows.updates[layer] = 0
-    elif changed > 0:
-        which = 1
-        rows.updates[layer] += changed
+    rows.moved[layer] = ALL
+    if net.table[layer, SPARSE]:
+        if rows.updates[layer] < 0 or 3 * changed > hi - lo:
+            rows.updates[layer] = 0
+            for i in range(first, end):
+                _afresh(
+                    k, i, lo, net.rptr, net.ridx, net.rval, net.bias, rows.Z, rows.H[0],
+                    rows.zero, rows.live, rows.count,
+                )  # fmt: skip
+        else:
+            found = _touch(
+                k, first, lo, at, changed, net.cptr, net.cidx, net.cval, rows.Z, rows.H[1], pick,
+                rows.delta, rows.live, rows.count, rows.mark, rows.touched,
+            )  # fmt: skip
+            rows.found[layer] = found
+            rows.moved[layer] = SOME if found > 0 else STILL
+            for a in range(first, first + found):
+                i = rows.touched[a]
+                if rows.count[i] > TOUCHES or rows.live[i] == 0:
+                    _afresh(
+                        k, i, lo, net.rptr, net.ridx, net.rval, net.bias, rows.Z, rows.H[0],
+                        rows.zero, rows.live, rows.count,
+                    )  # fmt: skip
     else:
-        rows.moved[layer] = False
-    _add(k, first, end, lo, hi, at, changed, net.W, rows.Z, rows.H[which], pick)
+        start = rows.updates[layer] < 0
+        room = max(UPDATES, (hi - lo) // 2)
+        if start or 3 * changed > hi - lo or changed + rows.updates[layer] > room:
+            changed = _active(k, lo, hi, rows.H[0], pick)
+            _reset(k, first, end, rows.Z, net.bias)
+            rows.updates[layer] = 0
+        elif changed > 0:
+            which = 1
+            rows.updates[layer] += changed
+        else:
+            rows.moved[layer] = STILL
+        _add(k, first, end, lo, hi, at, changed, net.W, rows.Z, rows.H[which], pick)
+
+
+@inner()
+def _afresh(k, i, lo, rptr, ridx, rval, bias, Z, H, zero, live, count):
+    """The form of pre-activation i of a sparse layer from the forms of what it reads."""
+    used = 0
+    for c in range(k + 1):
+        Z[c, i] = bias[i] if c == k else 0.0
+    for e in range(rptr[i], rptr[i + 1]):
+        v, w = lo + ridx[e], rval[e]
+        if not zero[v]:
+            used += 1
+            for c in range(k + 1):
+                Z[c, i] += w * H[c, v]
+    live[i], count[i] = used, 0
+
+
+@inner()
+def _touch(
+    k, first, lo, at, changed, cptr, cidx, cval, Z, D, pick, delta, live, count, mark, touched
+):  # fmt: skip
+    """Add what has changed to the forms that read it; lists those, and says how many."""
+    found = 0
+    for a in range(changed):
+        v = pick[a]
+        for e in range(cptr[at + v - lo], cptr[at + v - lo + 1]):
+            i, w = first + cidx[e], cval[e]
+            for c in range(k + 1):
+                Z[c, i] += w * D[c, v]
+            live[i] += delta[v]
+            count[i] += 1
+            if not mark[i]:
+                mark[i] = True
+                touched[first + found] = i
+                found += 1
+    return found
 
 
 @inner()
@@ -264,23 +225,35 @@ def _reset(k, first, end, Z, bias):
 
 
 @inner(inline="always")
-def _piece(i, base, start, end, plain, first_piece, first_row, row_unit, sign):
-    """Place of the piece that unit i is on; its layer has rows ``start`` to ``end``."""
+def _piece(i, base, start, end, shift, plain, first_piece, first_row, row_unit, sign):
+    """Place of the piece that unit i is on; its layer has tests ``start`` to ``end``."""
     if plain:
-        return first_piece[i] + sign[start + i - base]
+        return first_piece[i] + sign[start + i - base + shift]
     row, piece = first_row[i], first_piece[i]
     while row < end and row_unit[row] == i:
-        piece += sign[row]
+        piece += sign[row + shift]
         row += 1
     return piece
 
 
-@inner(inline="always")
-def _value(k, i, v, slope, shift, Z, H, D, dirty):
+@inner()
+def nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+    """Whether pre-activation i is zero on the cell without any rounding."""
+    if bias[i] != 0.0 or bias_error[i] != 0.0:
+        return False
+    if sparse:
+        return live[i] == 0
+    return pick[i] >= 0 and zero[pick[i]]
+
+
+@inner()
+def _value(k, i, v, slope, shift, nought, Z, H, D, dirty, zero, delta):
     """The form of value v, of unit i, on its piece; marks whether it has changed."""
-    differs = False
+    differs = nought != zero[v]
+    delta[v] = np.int8(zero[v]) - np.int8(nought)
+    zero[v] = nought
     for c in range(k + 1):
-        new = slope * Z[c, i] if slope != 0.0 else 0.0
+        new = slope * Z[c, i] if slope != 0.0 and not nought else 0.0
         if c == k:
             new += shift
         change = new - H[c, v]
@@ -291,44 +264,83 @@ def _value(k, i, v, slope, shift, Z, H, D, dirty):
 
 @inner(inline="always")
 def _values(k, j, n, flips, net: Any, rows: Any):
-    """Values of layer j: all where its forms moved, else of the units on the list from n on."""
-    base, end, at = net.table[j, 0], net.table[j + 1, 0], net.table[j, 2]
-    start, stop, plain, moved = net.table[j, 1], net.table[j + 1, 1], net.plain[j], rows.moved[j]
+    """Values of layer j where its forms moved, and of the units on the list from n on."""
+    base, end, at = net.table[j, PRE], net.table[j + 1, PRE], net.table[j, VALUE]
+    start, stop, shift = net.table[j, TEST], net.table[j + 1, TEST], net.table[j, BIT]
+    last, plain, moved, sparse = net.table[j + 1, VALUE], net.plain[j], rows.moved[j], False
+    sparse = net.table[j, SPARSE] == 1
     Z, H, D, dirty, pieces = rows.Z, rows.H[0], rows.H[1], rows.dirty, net.pieces
-    i = base
-    while True:
-        if moved and i == end:
-            break
-        if not moved:
-            if n == flips or rows.flips[n] >= end:
+    flat, i, a = False, base, 0
+    many = end - base if moved == ALL else (rows.found[j] if moved == SOME else 0)
+    shift -= start
+    while net.table[j, WIDE] == 0:
+        if a < many:
+            i = base + a if moved == ALL else rows.touched[base + a]
+            a += 1
+        else:
+            if moved == ALL or n == flips or rows.flips[n] >= last:
                 break
-            i = rows.flips[n]
+            i = base + rows.flips[n] - at
             n += 1
+            if moved == SOME and rows.mark[i]:
+                continue  # done: what has changed must not be forgotten
         p = _piece(
-            i, base, start, stop, plain, net.first_piece, net.first_row, net.row_unit, rows.sign
-        )
-        _value(k, i, at + i - base, pieces[p, 0], pieces[p, 1], Z, H, D, dirty)
-        i += 1
-    while n < flips and rows.flips[n] < end:
+            i, base, start, stop, shift, plain, net.first_piece, net.first_row, net.row_unit,
+            rows.sign,
+        )  # fmt: skip
+        slope, up = pieces[p, 0], pieces[p, 1]
+        flat = up == 0.0 and (
+            slope == 0.0
+            or nothing(i, sparse, net.rptr, rows.live, net.bias, net.bias_error, net.pick,
+                       rows.zero)
+        )  # fmt: skip
+        _value(k, i, at + i - base, slope, up, flat, Z, H, D, dirty, rows.zero, rows.delta)
+    if net.table[j, WIDE] > 0:
+        _largest(
+            k, j, moved, n < flips and rows.flips[n] < last, start, stop, net.table[j, BIT], at,
+            net.table[j, WIDE], sparse, net.gptr, net.args, net.rptr, net.bias, net.bias_error,
+            net.pick, rows.sign, rows.mark, rows.live, Z, H, D, dirty, rows.zero, rows.delta,
+        )  # fmt: skip
+    while n < flips and rows.flips[n] < last:
         n += 1
     return n
 
 
 @inner()
-def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
+def _largest(
+    k, j, moved, flipped, start, stop, bit, at, wide, sparse, gptr, args, rptr, bias, bias_error,
+    pick, sign, mark, live, Z, H, D, dirty, zero, delta,
+):  # fmt: skip
+    """Values of max units: the forms of the winners."""
+    if moved == STILL and not flipped:
+        return
+    for g in range(stop - start):
+        piece = 0
+        for b in range(wide):
+            piece += np.int64(sign[bit + g * wide + b]) << b
+        i = args[gptr[start + g] + piece]
+        if moved == ALL or flipped or mark[i]:
+            flat = nothing(i, sparse, rptr, live, bias, bias_error, pick, zero)
+            _value(k, i, at + g, 1.0, 0.0, flat, Z, H, D, dirty, zero, delta)
+
+
+@inner()
+def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, slots, error):
     """Rows ``first`` to ``last`` of a layer on the cell with these bits, with their errors.
 
-    ``reach`` bounds the coordinates of all points; ``error`` is what `bounds` gave.
+    ``bits[w]`` holds the bits numbered ``slots[64 w]``, ...; ``reach`` bounds the coordinates of
+    all points; ``error`` is what `bounds` gave. For max units the forms are all there is.
     """
     flips = 0
     for word in range(len(bits)):
         change = bits[word] ^ rows.bits[word]
         if change != 0:
-            for c in range(64 * word, min(64 * word + 64, net.table[layer, 1])):
-                if (change >> np.uint64(c & 63)) & np.uint64(1):
+            for s in range(64 * word, min(64 * word + 64, len(slots))):
+                if (change >> np.uint64(s & 63)) & np.uint64(1):
+                    c = slots[s]
                     rows.sign[c] = 1 - rows.sign[c]
-                    if flips == 0 or rows.flips[flips - 1] != net.row_unit[c]:
-                        rows.flips[flips] = net.row_unit[c]
+                    if flips == 0 or rows.flips[flips - 1] != net.bit_value[c]:
+                        rows.flips[flips] = net.bit_value[c]
                         flips += 1
             rows.bits[word] = bits[word]
     n = 0
@@ -336,25 +348,48 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, error):
         _refresh(k, j, net, rows)
         if j < layer:
             n = _values(k, j, n, flips, net, rows)
-    for v in range(net.table[layer, 2]):
-        rows.dirty[v] = False
-    empty = _active(k, net.table[layer, 3], net.table[layer, 4], rows.H[0], rows.pick) == 0
+    for v in range(net.table[layer, VALUE]):
+        rows.dirty[v], rows.delta[v] = False, 0
+    for j in range(layer + 1):
+        if rows.moved[j] == SOME:
+            for a in range(net.table[j, PRE], net.table[j, PRE] + rows.found[j]):
+                rows.mark[rows.touched[a]] = False
+    if first == last or net.table[layer, WIDE] > 0:
+        return
+    sparse = net.table[layer, SPARSE] == 1
+    lo, hi = net.table[layer, LO], net.table[layer, HI]
+    empty = not sparse
+    for v in range(lo, hi if empty else lo):
+        empty &= rows.zero[v]
     if empty:  # the rows are the biases, as they are
-        _reset(k, net.table[layer, 0], net.table[layer + 1, 0], rows.Z, net.bias)
+        _reset(k, net.table[layer, PRE], net.table[layer + 1, PRE], rows.Z, net.bias)
         rows.updates[layer] = 0
     if net.plain[layer] and not empty:
         _plain(k, layer, first, last, reach, net, rows, error)
+        if sparse:
+            _bare(k, layer, first, last, reach, net, rows)
         return
     for n in range(last - first):
+        alone = empty or (sparse and rows.live[net.row_unit[first + n]] == 0)
         rows.size[n], rows.slack[n], rows.error[n] = row_at(
-            k, first + n, empty, reach, net, rows, error, rows.R[:, n]
+            k, first + n, alone, reach, net, rows, error, rows.R[:, n]
         )
+
+
+@inner(inline="always")
+def _bare(k, layer, first, last, reach, net: Any, rows: Any):
+    """Errors of the rows of a sparse layer that read only zeros: their bias' own."""
+    i = net.table[layer, PRE] + first - net.table[layer, TEST]
+    for n in range(last - first):
+        if rows.live[i + n] == 0:
+            lost = net.bias_error[i + n]
+            rows.size[n], rows.slack[n], rows.error[n] = 0.0, 0.0, 1.02 * lost
 
 
 @inner(inline="always")
 def _plain(k, layer, first, last, reach, net: Any, rows: Any, error):
     """`row_at` for a layer whose units have one breakpoint each, at zero: plain loops."""
-    i, m = net.table[layer, 0] + first - net.table[layer, 1], last - first
+    i, m = net.table[layer, PRE] + first - net.table[layer, TEST], last - first
     size, slack, blur = rows.size[:m], rows.slack[:m], rows.error[:m]
     ew, ec = error[0, i : i + m], error[1, i : i + m]
     R, Z = rows.R[k, :m], rows.Z[k, i : i + m]
@@ -395,3 +430,15 @@ def row_at(k, c, empty, reach, net: Any, rows: Any, error, out):
 def bound(k, ew, ec, reach, total, constant):
     """What a row evaluated at a point may be off by, apart from the point's own error."""
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
+
+
+@njit(cache=True, **OPTIONS)
+def forms_at(layer, reach, net, rows, words, slots, error, first, last, out):
+    """Forms of all pre-activations of a layer (or of the output) on cells ``first`` to ``last``."""
+    begin, end = net.table[layer, PRE], net.table[layer + 1, PRE]
+    none = net.table[layer, TEST]
+    for cell in range(first, last):
+        compose(net.k, layer, none, none, reach, net, rows, words[cell], slots, error)
+        for i in range(begin, end):
+            for c in range(net.k + 1):
+                out[cell - first, i - begin, c] = rows.Z[c, i]

@@ -11,7 +11,7 @@ Faces that cells share are cut in each of them, in the same way: pieces of an ol
 an order that depends on that face alone (units ascending, halves - then +). So a new face is named
 by the old face in whose interior it lies and its place among the pieces there; only the *host*,
 the first cell that holds the old face, writes it down. No search, no hashing, no floating-point
-comparison of vertices.
+comparison of vertices. Max units are cut by `envelope`.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ import numpy as np
 from numba import njit
 
 from ..search.lp import OPTIONS, inner
-from .forms import bound, compose
+from .forms import bound
 
 DONE, DOUBT, LOCAL, FULL = range(4)  # finished; a sign is open; local arrays or output too small
 NEXT, LEFT, HELD, LISTED, POINTS, PIECES, DOUBTFUL, ASKED = range(8)  # places in st
@@ -61,7 +61,10 @@ class Local(NamedTuple):
     alive and the facets listed, per dimension; ``act[d]`` are those alive, in order. ``V`` holds
     the vertices and, last, how far off they may be. ``old`` tells of each old face its number, its
     dimension, whether the cell is its host, and how many pieces of each dimension it has.
-    ``facet`` are the rows behind the cell's own facets, with the errors of coefficients and value.
+    ``facet`` are the rows behind the cell's own facets, with the errors of coefficients and value;
+    ``doubt`` lists open signs: row, vertex and, for max units, the two pre-activations compared.
+    ``best`` says which argument of a max unit wins on a face, ``column`` where its difference
+    with the challenger is.
     """
 
     N: np.ndarray
@@ -78,6 +81,30 @@ class Local(NamedTuple):
     low: np.ndarray
     high: np.ndarray
     doubt: np.ndarray
+    best: np.ndarray
+    column: np.ndarray
+
+
+class Contest(NamedTuple):
+    """What max units need besides `Local`; see `envelope`.
+
+    ``link`` joins faces; ``pairs`` are differences of arguments, by column, ``pair_of`` the two
+    pre-activations, with the errors of coefficients, 1-norms and errors of values; ``inc`` the
+    facets that old faces lie on; ``arg`` what is known of the arguments of the unit at hand;
+    ``mid`` and ``far`` ranges of all pre-activations on the cell, ``box`` the box around it.
+    """
+
+    link: np.ndarray
+    pairs: np.ndarray
+    pair_of: np.ndarray
+    slack: np.ndarray
+    size: np.ndarray
+    error: np.ndarray
+    inc: np.ndarray
+    arg: np.ndarray
+    mid: np.ndarray
+    far: np.ndarray
+    box: np.ndarray
 
 
 # columns of F: the old face around it, its facets, its mask, what it was cut into, its place
@@ -88,6 +115,11 @@ OLD, FIRST, COUNT, MASK, MINUS_, PLUS_, ZERO_, PLACE, OWN, HELD_BY, ROW = range(
 SIGN, P, Q = 13, 14, 15
 MADE, ALIVE, USED = range(3)  # rows of N
 FACE, DIM, HOSTED, TALLY = range(4)  # columns of old
+
+
+# columns of best, for the max unit at hand: the best argument on a face (the first of those that
+# tie), how many tie, which do, and the face as it was before: its dimension and place
+WHO, TIES, WHICH, HOME, RANKED = range(5)
 
 
 class Answers(NamedTuple):
@@ -119,8 +151,11 @@ class Output(NamedTuple):
     doubtful: np.ndarray
 
 
-def workspace(k: int, faces: int, rows: int, size: int) -> Local:
-    """Arrays for one old cell with at most ``size`` pieces of each dimension."""
+def workspace(k: int, faces: int, tests: int, bits: int, size: int, most: int = 0) -> Local:
+    """Arrays for one old cell with at most ``size`` pieces of each dimension.
+
+    ``most``: arguments of the largest max unit, 0 where there are none.
+    """
     size += 5  # not a power of two, so that the dimensions do not compete for cache lines
     return Local(
         np.zeros((3, k + 1), np.int64),
@@ -128,26 +163,39 @@ def workspace(k: int, faces: int, rows: int, size: int) -> Local:
         np.empty((k + 1, 8 * size), np.int32),
         np.empty((k + 1, size), np.int32),
         np.empty((size, k + 1)),
-        np.empty((size, (rows + 63) // 64), np.uint64),
+        np.empty((size, (bits + 63) // 64), np.uint64),
         np.zeros((size, TALLY + k + 1), np.int64),
         np.empty((size, k + 3)),
         np.zeros(faces, np.int32),
         np.zeros((5, k, k + 1)),
-        np.empty(max(rows, 1), np.int32),
-        np.empty(rows),
-        np.empty(rows),
-        np.empty((size, 2), np.int32),
+        np.empty(max(tests, 1), np.int32),
+        np.empty(tests),
+        np.empty(tests),
+        np.empty((size, 4), np.int32),
+        np.empty((k + 1, size if most else 1, 5), np.int64),
+        np.empty(most, np.int64),
     )
 
 
-def output(k: int, rows: int, pieces: int) -> Output:
+def contest(k: int, size: int, most: int, forms: int) -> Contest:
+    """The same for max units of a layer of so many ``forms``."""
+    size += 5
+    return Contest(
+        np.empty((2, k + 1, size), np.int32), np.empty((k + 1, 16 * size)),
+        np.empty((2, 16 * size), np.int64), np.empty(16 * size), np.empty(16 * size),
+        np.empty(16 * size), np.empty(size, np.int64), np.empty((3, most), np.int64),
+        np.empty(forms), np.empty(forms), np.empty((2, k)),
+    )  # fmt: skip
+
+
+def output(k: int, bits: int, pieces: int) -> Output:
     """An empty output for about ``pieces`` faces."""
     cells = pieces // 2 + 2
     return Output(
         np.zeros(8, np.int64), np.empty(pieces, np.int64), np.empty(pieces, np.int8),
         np.empty(pieces, np.int32), np.empty(pieces, np.int32), np.empty(5 * pieces, np.int64),
         np.empty(cells, np.int64), np.empty((cells, k)), np.empty(cells), np.empty(cells, np.int64),
-        np.empty(cells, np.int32), np.empty((cells, (rows + 63) // 64), np.uint64),
+        np.empty(cells, np.int32), np.empty((cells, (bits + 63) // 64), np.uint64),
         np.empty(1024, np.int32),
     )  # fmt: skip
 
@@ -159,7 +207,7 @@ NOBODY = Answers(
 
 
 @inner()
-def _load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, where):
+def load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, where):
     """The faces of an old cell into the local arrays; False when they do not fit."""
     size, long, names = F.shape[1], facets.shape[1], 1
     for d in range(k + 1):
@@ -221,17 +269,23 @@ def _inherit(k, d, i, j, F):
 
 
 @inner()
-def _facets(k, reach, count, row_unit, place, Z, F, facet, error, domain):
+def facet_rows(k, reach, count, wall_a, wall_b, wall_test, place, Z, F, facet, error, domain):
     """The rows behind the facets of the old cell, with the errors of coefficients and value."""
     for j in range(count):
         c = np.int64(F[k - 1, j, OWN])
         total = 0.0
-        if c >= 0:
-            i = row_unit[c]
+        if c >= 0 and wall_b[c] >= 0:  # between two arguments of a max unit
+            a, b = wall_a[c], wall_b[c]
+            ew, ec, constant = error[0, a] + error[0, b], error[1, a] + error[1, b], 0.0
+            for e in range(k + 1):
+                facet[j, e] = Z[e, b] - Z[e, a]
+                constant += reach * (abs(Z[e, b]) + abs(Z[e, a]))
+        elif c >= 0:
+            i, t = wall_a[c], wall_test[c]
             for e in range(k + 1):
                 facet[j, e] = Z[e, i]
-            facet[j, k] -= place[0, c]
-            ew, ec, constant = error[0, i], error[1, i] + place[1, c], abs(place[0, c])
+            facet[j, k] -= place[0, t]
+            ew, ec, constant = error[0, i], error[1, i] + place[1, t], abs(place[0, t])
         else:
             for e in range(k + 1):
                 facet[j, e] = domain[-1 - c, e]
@@ -243,7 +297,7 @@ def _facets(k, reach, count, row_unit, place, Z, F, facet, error, domain):
 
 
 @inner()
-def _candidates(k, m, count, V, R, size, error, low, high, bits, cut):
+def candidates(k, m, count, V, R, size, error, low, high, bits, cut):
     """Rows that may cut the cell, into ``cut``; the signs of the others into its bits."""
     worst = 0.0
     for n in range(m):
@@ -291,7 +345,7 @@ def _value(k, n, v, V, R):
 
 
 @inner()
-def _signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, told_sign):
+def signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, told_sign):
     """Signs of row n at all vertices; how many stay open, which occur, and how far was read.
 
     A point between two others has the sign that both have (or the one that is not zero), so that
@@ -322,6 +376,7 @@ def _signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, 
                     s = told_sign[at]
                 elif open_ < len(doubt):
                     doubt[open_, 0], doubt[open_, 1] = n, v
+                    doubt[open_, 2] = doubt[open_, 3] = -1
                     open_ += 1
         m = PLUS if s == 1 else (MINUS if s == -1 else 0)
         F[0, v, SIGN], F[0, v, MASK] = s, m
@@ -514,9 +569,54 @@ def _face(d, i, z, n, minus, plus, N, F, facets):
 
 
 @inner()
-def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, error, told: Any):
-    """Cut everything by row n, whose signs at the vertices are known; False when out of room."""
+def pair_wall(first, i, j, many):
+    """The wall between arguments i < j of a max unit, whose walls begin at ``first``."""
+    return first + i * many - i * (i + 1) // 2 + j - i - 1
+
+
+@inner()
+def code(j):
+    """A bit for each of the first 63 arguments of a max unit, a random number for later ones."""
+    if j < 63:
+        return np.int64(1) << np.int64(j)
+    x = np.uint64(j) * np.uint64(0x9E3779B97F4A7C15)
+    x = (x ^ (x >> np.uint64(31))) * np.uint64(0xBF58476D1CE4E5B9)
+    return np.int64(x ^ (x >> np.uint64(29)))
+
+
+@inner()
+def best_of(d, i, j, mask, best):
+    """Face i once argument j has come: it wins, ties or loses on all of the face."""
+    if mask == PLUS:
+        best[d, i, WHO], best[d, i, TIES], best[d, i, WHICH] = j, 1, code(j)
+    elif mask == 0:
+        best[d, i, TIES] += 1
+        best[d, i, WHICH] ^= code(j)
+
+
+@inner()
+def _handed_down(d, i, half, z, j, best):
+    """The same for the halves of a face that j cuts, and for the face between them."""
+    for e in range(5):
+        best[d, half, e] = best[d, half + 1, e] = best[d - 1, z, e] = best[d, i, e]
+    best_of(d, half + 1, j, PLUS, best)
+    best_of(d - 1, z, j, 0, best)
+
+
+@inner()
+def insert(
+    k, n, wall, j, many, N, F, facets, act, V, bits, facet, M, R, slack, size, error, best, column,
+    told: Any,
+):  # fmt: skip
+    """Cut everything by row n, whose signs at the vertices are known; False when out of room.
+
+    For argument j of ``many`` of a max unit (else -1) the row is a difference with the best argument so far,
+    another one in each face: ``column[i]`` is that with argument i.
+    """
     room, long = F.shape[1], facets.shape[1]
+    if j >= 0:
+        for a in range(N[ALIVE, 0]):
+            best_of(0, np.int64(act[0, a]), j, F[0, act[0, a], MASK], best)
     for d in range(1, k + 1):
         count, kept = N[ALIVE, d], 0
         new = count
@@ -531,6 +631,8 @@ def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, err
                 plus += side & 1
             F[d, i, MASK] = m
             if m != PLUS | MINUS:
+                if j >= 0:
+                    best_of(d, i, j, m, best)
                 act[d, kept] = i
                 kept += 1
                 continue
@@ -541,13 +643,17 @@ def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, err
                 or N[USED, d - 1] + 8 * (minus + plus) + 64 > long
             ):  # fmt: skip
                 return False
+            other = best[d, i, WHO] if j >= 0 else 0
+            c = column[other] if j >= 0 else n
             if d == 1:
-                p, q = _edge(i, z, n, N, F, facets)
-                _middle(k, n, z, i, p, q, V, F, facet, M, R, slack, size, error, told)
+                p, q = _edge(i, z, c, N, F, facets)
+                _middle(k, c, z, i, p, q, V, F, facet, M, R, slack, size, error, told)
             else:
-                _face(d, i, z, n, minus, plus, N, F, facets)
+                _face(d, i, z, c, minus, plus, N, F, facets)
+            if j >= 0:
+                _handed_down(d, i, half, z, j, best)
             if d == k:
-                F[d - 1, z, OWN] = row
+                F[d - 1, z, OWN] = wall if j < 0 else pair_wall(wall, other, j, many)
                 for w in range(bits.shape[1]):
                     bits[half, w] = bits[half + 1, w] = bits[i, w]
             F[d, i, MINUS_], F[d, i, PLUS_], F[d, i, ZERO_] = half, half + 1, z
@@ -560,7 +666,7 @@ def _insert(k, n, row, N, F, facets, act, V, bits, facet, M, R, slack, size, err
             for a in range(count, new):
                 act[d, kept + a - count] = act[d, a]
         N[ALIVE, d] = kept + new - count
-    for a in range(N[ALIVE, k]):
+    for a in range(N[ALIVE, k] if j < 0 else 0):
         i = np.int64(act[k, a])
         if F[k, i, MASK] == PLUS:
             bits[i, n >> 6] |= np.uint64(1) << np.uint64(n & 63)
@@ -593,7 +699,7 @@ def _places(k, N, F, act, old):
 
 
 @inner()
-def _emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
+def emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
     """Write down the pieces whose host the cell is; False when the output is full."""
     st = O.st
     pieces, links, vertices, names = _places(k, N, F, act, old)
@@ -642,67 +748,6 @@ def _emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
 
 
 @njit(cache=True, **OPTIONS)
-def refine(
-    layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
-    tally,
-):  # fmt: skip
-    """Refine the old cells from ``begin`` to ``end`` by the rows ``first`` to ``last`` of a layer.
-
-    Returns DONE; LOCAL or FULL when arrays are too small (``st[NEXT]`` is the cell to go on
-    with); DOUBT, for a single cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a
-    range of cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
-    """
-    k, m, st = X.k, last - first, O.st
-    N, F, facets, act, V, bits, old, facet = (
-        L.N, L.F, L.facets, L.act, L.V, L.bits, L.old, L.facet,
-    )  # fmt: skip
-    R, slack, size, blur = rows.R, rows.slack, rows.size, rows.error
-    for cell in range(begin, end):
-        st[NEXT] = cell
-        compose(k, layer, first, last, reach, net, rows, X.bits[cell], error)
-        if not _load(
-            k, cell, X.at, X.ptr, X.idx, X.host, X.own, X.x, X.r, N, F, facets, act, V, old, L.where
-        ):
-            return LOCAL
-        cuts = _candidates(k, m, N[MADE, 0], V, R, size, blur, L.low, L.high, bits, L.cut)
-        if cuts > 0:
-            _facets(
-                k, reach, N[MADE, k - 1], net.row_unit, net.place, rows.Z, F, facet, error, domain
-            )
-        open_ = at = np.int64(0)  # of one type from the first: literals would compile twice
-        for c in range(cuts):
-            n = np.int64(L.cut[c])
-            open_, found, at = _signs(
-                k, n, at, N[MADE, 0], V, F, R, size, blur, L.doubt, told.row, told.vertex, told.sign
-            )
-            if open_ > 0:
-                break
-            if found == PLUS | MINUS:
-                if not _insert(
-                    k, n, first + n, N, F, facets, act, V, bits, facet, L.M, R, slack, size, blur,
-                    told,
-                ):  # fmt: skip
-                    return LOCAL
-            elif found == PLUS:
-                for a in range(N[ALIVE, k]):
-                    bits[act[k, a], n >> 6] |= np.uint64(1) << np.uint64(n & 63)
-        if open_ > 0:
-            st[ASKED] = open_
-            if end == begin + 1:
-                return DOUBT
-            if st[DOUBTFUL] == len(O.doubtful):
-                return FULL
-            O.doubtful[st[DOUBTFUL]] = cell
-            st[DOUBTFUL] += 1
-            continue
-        if not count_only and not _emit(k, cell, N, F, facets, act, V, bits, old, O, tally):
-            return FULL
-        st[LEFT] += N[ALIVE, k]
-    st[NEXT] = end
-    return DONE
-
-
-@njit(cache=True, **OPTIONS)
 def lengths(name, dim, size, start, at, ptr):
     """First pass over an output: the number of facets of every new face, at its number."""
     for h in range(len(name)):
@@ -740,19 +785,3 @@ def hosts(k, at, ptr, idx, host):
                 h = idx[e]
                 if host[g] < host[h]:
                     host[h] = host[g]
-
-
-@njit(cache=True, **OPTIONS)
-def join(before, parent, own, first, rows, out):
-    """Patterns of new cells: the parent's bits, and behind them the new rows' own."""
-    shift = np.uint64(first & 63)
-    for c in range(len(parent)):
-        for w in range(out.shape[1]):
-            out[c, w] = 0
-        for w in range(before.shape[1]):
-            out[c, w] = before[parent[c], w]
-        for w in range(own.shape[1]):
-            to = (first >> 6) + w
-            out[c, to] |= own[c, w] << shift
-            if shift > 0 and to + 1 < out.shape[1]:
-                out[c, to + 1] |= own[c, w] >> (np.uint64(64) - shift)

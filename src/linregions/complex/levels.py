@@ -1,28 +1,23 @@
 """Decision boundaries and level sets, exactly, as facets of a finer complex.
 
-The outputs become one more layer: for one output f the row f itself, for several the
-differences ``f_i - f_j`` of all pairs. On a cell of the complex refined by these rows the largest
-output is the same everywhere (read off the exact signs of the rows), and the boundary is made of
-the facets across which it changes. Ties among losers refine cells too, but no such facet is
-reported.
+The outputs become one more layer: for one output f a unit that bends where f is zero, for several
+a unit that is their maximum. The boundary is made of the facets that this unit puts into the
+cells of the complex, across which its piece, the largest output, changes.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from itertools import combinations
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..errors import LinregionsError
 from ..network import Layer, Network
-from ..units import RELU, Pointwise
+from ..units import RELU, MaxUnits, Pointwise
 
 if TYPE_CHECKING:
     from .cells import CellComplex
-
-CLASSES = 40  # outputs for which all pairs are still compared
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,22 +62,11 @@ class LevelSet:
 
 
 def with_outputs(network: Network) -> Network:
-    """The network with a last layer whose rows are the output, or all differences of outputs."""
-    m = network.outputs
-    if m > CLASSES:
-        raise LinregionsError(
-            f"a level set compares all pairs of outputs, and this network has {m}; reduce it to "
-            f"the {CLASSES} or fewer classes that matter"
-        )
-    head = network.output
-    if m > 1:
-        pairs = list(combinations(range(m), 2))
-        matrix = np.zeros((len(pairs), m))
-        for row, (i, j) in enumerate(pairs):
-            matrix[row, i], matrix[row, j] = 1.0, -1.0
-        head = head.then(matrix)
-    layer = Layer(head, Pointwise.uniform(RELU, head.size))
-    return Network(network.inputs, (*network.layers, layer), network.output, network.notes)
+    """The network with a last unit that bends where its output does what `LevelSet` says."""
+    m, head = network.outputs, network.output
+    units = Pointwise.uniform(RELU, 1) if m == 1 else MaxUnits((tuple(range(m)),), m)
+    layers = (*network.layers, Layer(head, units))
+    return Network(network.inputs, layers, network.output, network.notes)
 
 
 def level_set(complex_: CellComplex) -> LevelSet:
@@ -93,8 +77,7 @@ def level_set(complex_: CellComplex) -> LevelSet:
     if k > 3:
         raise LinregionsError("level sets are drawn out in 1 to 3 dimensions, not in 4")
     fine = complex_of(replace(complex_.problem, network=with_outputs(net)))
-    head = fine.signs()[:, complex_._compiled.cuts :] > 0
-    winner = _winner(head, net.outputs)
+    winner = fine.last_pieces()
     a, b = fine.facet_cells.T
     chosen = np.flatnonzero((b >= 0) & (winner[a] != winner[b]))
     ptr, vertices = _pieces(fine, chosen)
@@ -107,17 +90,6 @@ def level_set(complex_: CellComplex) -> LevelSet:
         np.stack([winner[a[chosen]], winner[b[chosen]]], axis=1),
         fine.facet_volumes[chosen],
     )
-
-
-def _winner(head: np.ndarray, outputs: int) -> np.ndarray:
-    """The largest output of each cell from the signs of all differences (ties: the later)."""
-    if outputs == 1:
-        return head[:, 0].astype(np.int64)
-    wins = np.zeros((len(head), outputs), np.int64)
-    for row, (i, j) in enumerate(combinations(range(outputs), 2)):
-        wins[:, i] += head[:, row]
-        wins[:, j] += ~head[:, row]
-    return wins.argmax(axis=1)
 
 
 def _pieces(fine: CellComplex, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

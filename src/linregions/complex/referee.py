@@ -8,21 +8,22 @@ import numpy as np
 from flint import fmpq
 
 from ..affine import UNIT
-from ..search.exact import Exact, Point, Row, sign, value
-from .lattice import FACE, FIRST, OLD, Answers, Faces, Local, P, Q
+from ..search.exact import Point, Row, sign, value
+from .exact import Forms, difference
+from .lattice import FACE, FIRST, OLD, Answers, Contest, Faces, Local, P, Q
+from .program import PRE
 from .start import meet
 
 
 class Corners:
     """The exact vertices of one cell: where its facets meet.
 
-    ``bits`` (rows,) is the pattern of the cell, as far as it is known.
+    ``bits`` (bits,) is the pattern of the cell, as far as it is known.
     """
 
-    def __init__(self, exact: Exact, X: Faces, cell: int, bits: np.ndarray) -> None:
-        self.exact, self.k = exact, X.k
-        self.signs = np.full(exact.cut[-1], -1, np.int8)
-        self.signs[: len(bits)] = bits.astype(np.int8) * 2 - 1
+    def __init__(self, forms: Forms, X: Faces, cell: int, bits: np.ndarray) -> None:
+        self.forms, self.k = forms, X.k
+        self.pieces = forms.pieces(bits)
         k = X.k
 
         def vertices(g: int) -> set[int]:
@@ -35,14 +36,9 @@ class Corners:
         facets = X.idx[X.ptr[top] : X.ptr[top + 1]].tolist()
         self.facets = [(int(X.own[g - X.at[k - 1]]), vertices(g)) for g in facets]
 
-    def _row(self, c: int) -> Row:
-        if c < 0:
-            return self.exact.domain_rows()[-1 - c]
-        return self.exact.row(c, self.signs)
-
     def at(self, g: int) -> Point:
         """The exact place of vertex g of the complex."""
-        found = meet([self._row(c) for c, on in self.facets if g in on], self.k)
+        found = meet([self.forms.wall(c, self.pieces) for c, on in self.facets if g in on], self.k)
         if found is None:
             raise ArithmeticError("no facets meet in a vertex; report this network")
         return found
@@ -64,20 +60,28 @@ class Referee:
     """
 
     def __init__(
-        self, exact: Exact, X: Faces, cell: int, bits: np.ndarray, layer: int, first: int
+        self, forms: Forms, X: Faces, cell: int, bits: np.ndarray, layer: int, first: int
     ) -> None:
-        self.X = X
-        self.corners = Corners(exact, X, cell, bits)
-        self.rows: list[Row] = exact.rows(layer, self.corners.signs)
-        self.shift = first - int(exact.cut[layer])
+        self.X, self.forms, self.layer, self.first = X, forms, layer, first
+        self.corners = Corners(forms, X, cell, bits)
+        self.pre = int(forms.plan.table[layer, PRE])
+        self.rows: dict[tuple[int, int], Row] = {}
         self.points: dict[int, Point] = {}
         self.told: dict[tuple[int, int], int] = {}
         self.moved: dict[int, tuple[np.ndarray, float]] = {}
 
-    def _row(self, n: int) -> Row:
-        return self.rows[self.shift + n]
+    def _row(self, a: int, b: int) -> Row:
+        """Row a of the round, or (b >= 0) the difference of pre-activations a and b."""
+        if (a, b) not in self.rows:
+            pieces = self.corners.pieces
+            if b < 0:
+                found = self.forms.test(self.layer, self.first + a, pieces)
+            else:
+                found = difference(self.forms.layer(self.layer, pieces), a - self.pre, b - self.pre)
+            self.rows[a, b] = found
+        return self.rows[a, b]
 
-    def _point(self, v: int, L: Local) -> Point:
+    def _point(self, v: int, L: Local, C: Contest | None) -> Point:
         """The exact place of a local vertex."""
         if v in self.points:
             return self.points[v]
@@ -85,20 +89,23 @@ class Referee:
         if p < 0:
             found = self.corners.at(int(L.old[L.F[0, v, OLD], FACE]))
         else:
-            a, b = self._point(p, L), self._point(q, L)
-            va, vb = value(self._row(n), a), value(self._row(n), b)
+            a, b = self._point(p, L, C), self._point(q, L, C)
+            row = self._row(n, -1) if C is None else self._row(*C.pair_of[:, n].tolist())
+            va, vb = value(row, a), value(row, b)
             t = va / (va - vb)
             found = [x + t * (y - x) for x, y in zip(a, b, strict=True)]
         self.points[v] = found
         return found
 
-    def settle(self, L: Local, asked: int) -> None:
+    def settle(self, L: Local, C: Contest | None, asked: int) -> None:
         """Answer what is open, and put the vertices asked about where they are."""
-        for n, v in L.doubt[:asked].tolist():
-            place = self._point(v, L)
-            row = self._row(n)
+        for n, v, a, b in L.doubt[:asked].tolist():
+            place = self._point(v, L, C)
+            row = self._row(n, -1) if C is None else self._row(a, b)
             self.told[n, v] = sign(value(row, place))
             x, r = rounded(place)
+            if L.F[0, v, P] < 0 and C is not None:
+                continue  # in the next attempt the same arguments must be compared
             if L.F[0, v, P] < 0:
                 g = int(L.old[L.F[0, v, OLD], FACE])
                 self.X.x[g], self.X.r[g] = x, r

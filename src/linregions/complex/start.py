@@ -10,15 +10,16 @@ from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import UNIT
 from ..errors import LinregionsError
-from ..search.exact import Exact, Point, Row, inside, is_bounded, value
+from ..search.exact import Point, Row, inside, is_bounded, value
+from .exact import Forms
 from .lattice import Faces
 
 HARD = 2_000_000  # subsets of inequalities that are still tried
 
 
-def domain_faces(exact: Exact, name: str) -> tuple[Faces, list[Point]]:
+def domain_faces(forms: Forms, name: str) -> tuple[Faces, list[Point]]:
     """The domain as a complex of one cell, in kernel coordinates, and its exact vertices."""
-    k, rows = exact.k, exact.domain_rows()
+    k, rows = forms.k, forms.domain_rows
     _check_bounded(rows, k, name)
     points, tight = _vertices(rows, k, name)
     facets: dict[frozenset[int], int] = {}

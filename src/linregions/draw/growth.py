@@ -31,18 +31,11 @@ class Growth:
 
     def __init__(self, cells: Any) -> None:
         self.cells = cells.cells
-        sizes, unit_of_row, unit = [], [], 0
-        for layer in cells.problem.network.layers:
-            sizes.append(layer.size)
-            for pieces in layer.units.pieces_per_unit():
-                unit += 1
-                unit_of_row += [unit] * (pieces - 1)
-        self.units = unit
+        sizes = [layer.size for layer in cells.problem.network.layers]
+        self.units = sum(sizes)
         self.layer_ends = np.cumsum(sizes).astype(int)
-        rows = np.asarray(cells.facet_row)
-        table = np.array([0, *unit_of_row])
-        self.facet_unit = table[np.where(rows < 0, 0, rows + 1)]
-        inside = rows >= 0
+        self.facet_unit = np.asarray(cells.facet_unit)
+        inside = self.facet_unit > 0
         self._pairs = np.asarray(cells.facet_cells)[inside].astype(np.int64)
         self._unit = self.facet_unit[inside]
 

@@ -1,4 +1,4 @@
-"""`estimate`: the number of regions where counting is out of reach; `plan`: what a count costs."""
+"""What can be said where counting ends: estimates, forecasts of a count, and sampling."""
 
 from ._estimate import Estimate, estimate
 from ._plan import Plan, plan

@@ -12,6 +12,7 @@ from ..bounds import magnitude, tightest
 from ..counting import Progress, Status, _network, compile_kernel
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..search.zonotope import seen_through
 from ._chen import Representatives
 from ._groups import LEAST, Groups
 from ._samplers import Descents, Sampler, ThinnedWalks
@@ -234,7 +235,8 @@ class Run:
     def __init__(self, problem: Restricted, method: str, seed: int, work: int, exact: bool) -> None:
         self.problem, self.method, self.seed, self.exact = problem, method, seed, exact
         self.start = time.perf_counter()
-        self.sampler = SAMPLERS[method](problem, np.random.default_rng(seed), work, exact)
+        searched = seen_through(problem) if problem.zonotope is None else problem
+        self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0
         self.prepared = False

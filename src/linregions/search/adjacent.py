@@ -38,22 +38,25 @@ APART, SHARED, UNSURE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdict, parent):
+def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks):
     """Decide pairs ``(first[i], second[i])`` of cells that differ in row ``rows[i]`` alone.
 
     ``verdict[i]`` becomes APART, SHARED or UNSURE; pairs already joined in the union-find
-    forest ``parent`` are skipped (APART), pairs that share a facet are joined. Pairs must be
-    sorted by ``first``. With ``segments_only`` a pair is joined only where the segment between
-    the two interior points crosses row c and no other row (valid where rows coincide, too).
+    forest ``parent`` are skipped (APART), pairs that share a facet are joined; with an empty
+    ``parent`` every pair is decided. Pairs must be sorted by ``first``. With ``segments_only``
+    a pair is joined only where the segment between the two interior points crosses row c and no
+    other row (valid where rows coincide, too). ``masks`` (pairs, n_rows), or no rows of it: what
+    vanishes on the facet beside row c, if it is one, and is left out of the cell.
     """
     k, n_rows = P.k, len(P.cut_unit)
     G, A, T, S, I = C.G, C.A, C.T, C.S, C.I
     every = np.arange(len(C.sign)).astype(np.int32)  # all rows are constraints here
     m, loaded = len(every), -1
+    joining = len(parent) > 0
     for i in range(len(first)):
         p, q, c = first[i], second[i], rows[i]
         verdict[i] = APART
-        if _root(parent, p) == _root(parent, q):
+        if joining and _root(parent, p) == _root(parent, q):
             continue
         if p != loaded:
             loaded = p
@@ -66,12 +69,16 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
                     C.ok, C.live, C.H, C.Z, G,
                 )  # fmt: skip
             _gather(k, m, C.sign, G, A, S, points[p])
+        elif len(masks) > 0:
+            _gather(k, m, C.sign, G, A, S, points[p])
+        if len(masks) > 0:
+            _leave_out(k, c, masks[i], A, S)
         verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
             verdict[i] = _facet(
                 k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
             )
-        if verdict[i] == SHARED:
+        if joining and verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
 
 
@@ -122,6 +129,16 @@ def _gather(k, m, sign, G, A, S, x):
             A[j, n] = s * G[n, j]
             total += A[j, n] * x[j]
         S[SLACK, n] = total
+
+
+@inner()
+def _leave_out(k, c, mask, A, S):
+    """Turn the rows of a mask, but not row c, into ``1 >= 0``."""
+    for n in range(len(mask)):
+        if mask[n] and n != c:
+            S[CONST_AT, n] = S[SLACK, n] = 1.0
+            for j in range(k):
+                A[j, n] = 0.0
 
 
 @inner()

@@ -60,7 +60,7 @@ from .lp import (
     rates,
     restart,
 )
-from .zonotope import minimise_zonotope, proved_zonotope
+from .zonotope import descend, minimise_zonotope, proved_zonotope
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
 NEW, TEST, SECOND, FAN, CLIP = range(5)
@@ -236,12 +236,20 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
 
 
 @inner()
-def solve(k, d, m, wc, start, stop, enough, skip, st, pts, A, T, S, I, MR, V, X):
+def solve(
+    k, d, m, wc, we, wce, start, stop, enough, skip, st, pts, G, con, A, T, S, I, MR, V, X
+):  # fmt: skip
     """Minimise ``S[W] . x + wc`` over the cell of frame d, by the method of its domain.
 
     ``start`` is its value at the witness. It may stop below ``stop``, or above ``enough``.
     """
     if st[BOUNDED] == ZONOTOPE:
+        if enough < BIG:
+            status, low, count = descend(
+                k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, enough, skip
+            )
+            if status != FAILED:
+                return status, low, count
         return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip)
     return minimise(A, T, S, I, k, m, start, stop)
 
@@ -330,7 +338,27 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
             S[W, j] = s * G[c, j]
         st[S_LPS] += 1
         status, low, count = solve(
-            k, d, m, s * G[c, k], value, stop, enough, -1, st, pts, A, T, S, I, MR, V, X
+            k,
+            d,
+            m,
+            s * G[c, k],
+            G[c, k + EW],
+            G[c, k + EC],
+            value,
+            stop,
+            enough,
+            -1,
+            st,
+            pts,
+            G,
+            con,
+            A,
+            T,
+            S,
+            I,
+            MR,
+            V,
+            X,
         )
         if status == BELOW or (status == INSIDE and low < -1e-12 * value):
             for trial in range(3):
@@ -433,7 +461,27 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X):
         skip = -1 if task < ends else n
         wc = 0.0 if task < ends else S[CONST_AT, n]
         status, _, count = solve(
-            k, d, F[d, NCON], wc, start, stop, BIG, skip, st, pts, A, T, S, I, MR, V, X
+            k,
+            d,
+            F[d, NCON],
+            wc,
+            0.0,
+            0.0,
+            start,
+            stop,
+            BIG,
+            skip,
+            st,
+            pts,
+            G,
+            con,
+            A,
+            T,
+            S,
+            I,
+            MR,
+            V,
+            X,
         )
         for i in range(I[ACTIVE, 0]):
             I[KEEP, I[NAMES, i]] = 1

@@ -16,7 +16,7 @@ from ..units import Activation, MaxUnits, Pointwise
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import SPAN
-from .zonotope import HI, LO, SPANS, Zonotope
+from .zonotope import HI, KNOWN, LO, PLANES, SPANS, Zonotope
 
 
 class Program(NamedTuple):
@@ -358,6 +358,7 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
+        room = rows + (2 * k + KNOWN if self.zonotope is not None else 0)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -368,10 +369,10 @@ class Compiled:
             pts=np.empty((frames, cap, k)),
             sign=np.ones(rows, np.int8),
             G=np.zeros((rows, k + 7)),
-            A=np.zeros((k + 2, (rows + 16) // 16 * 16)),
+            A=np.zeros((k + 2, (room + 16) // 16 * 16)),
             T=np.zeros((2 * k, k)),
-            S=np.zeros((12, max(k + 2, (rows + 16) // 16 * 16))),
-            I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
+            S=np.zeros((12, max(k + 2, (room + 16) // 16 * 16))),
+            I=np.zeros((6, max(room + 1, k, self.V.shape[1])), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
             X=self._inputs(),
@@ -395,10 +396,18 @@ class Compiled:
         return C
 
     def _inputs(self) -> np.ndarray:
-        X = np.zeros((9, self.V.shape[1]))
-        if self.zonotope is not None:
-            X[LO], X[HI] = self.zonotope.lo, self.zonotope.hi
-            X[SPANS, : self.k] = self.spans
+        n, k = self.V.shape[1], self.k
+        X = np.zeros((PLANES + 2 * k + KNOWN, n))
+        if self.zonotope is None:
+            return X
+        lo, hi = self.zonotope.lo, self.zonotope.hi
+        X[LO], X[HI] = lo, hi
+        X[SPANS, :k] = self.spans
+        middle, half = self.V @ (0.5 * (lo + hi)), abs(self.V) @ (0.5 * (hi - lo))
+        for j in range(k):
+            X[PLANES + 2 * j, [j, k]] = 1.0, half[j] - middle[j]
+            X[PLANES + 2 * j + 1, [j, k]] = -1.0, half[j] + middle[j]
+        X[PLANES + 2 * k :, k] = 1.0  # nothing known yet: 1 >= 0
         return X
 
     def _domain_rows(self, C: Cursor, cuts: int, m0: int) -> None:

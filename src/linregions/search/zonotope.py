@@ -36,17 +36,25 @@ from .lp import (
     NAMES,
     ORDER,
     PICK,
+    QUOTIENT,
     RESID,
     ROOM,
     SLACK,
     TRIAL,
     ULP,
     W,
+    Y,
+    Z,
     inner,
+    minimise,
+    restart,
 )
 
 # rows of X, one entry per input
-LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS = range(9)
+LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, PLANES = range(10)
+# half-spaces around the zonotope, known from earlier programmes: rows of X from PLANES on,
+# a normal and a constant each; the first 2 k are the sides of its bounding box
+KNOWN = 40  # and so many more, the oldest replaced first
 FEWER = 4  # the box has at least this many times more inputs than the zonotope has dimensions
 MOST = 64  # dimensions of a zonotope
 
@@ -240,12 +248,170 @@ def _select(order, X, count, slope):
     return lo
 
 
+@inner(fastmath=FAST)
+def _surround(k, m, A, S, X, pts0):
+    """The known half-spaces as further constraints, behind the m rows; how many in all."""
+    count = 2 * k + KNOWN
+    for t in range(count):
+        plane = X[PLANES + t]
+        slack = plane[k]
+        for c in range(k):
+            A[c, m + t] = plane[c]
+            slack += plane[c] * pts0[c]
+        S[CONST_AT, m + t], S[SLACK, m + t] = plane[k], max(slack, 0.0)
+    return m + count
+
+
+@inner(fastmath=FAST)
+def _support(k, V, X, y):
+    """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
+    e, x = X[ALPHA], X[AT]
+    for j in range(V.shape[1]):
+        x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
+    image(k, x, V, y)
+
+
+@inner(fastmath=FAST)
+def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
+    """Minimise ``w . y + wc`` over a cell of the zonotope by planes around it (Kelley).
+
+    The programme over known half-spaces gives multipliers of the cell's rows. What they leave
+    of ``w`` has its least value at a vertex of the zonotope, which bounds the minimum from
+    below, adds a half-space, and shows where to look for a point. Returns as `lp.minimise`;
+    FAILED where neither bound nor point has told the sign.
+    """
+    tip, old = X[TIME], X[HELD]
+    total = _surround(k, m, A, S, X, pts0)
+    value = wc
+    for c in range(k):
+        value += S[W, c] * pts0[c]
+    for turn in range(4):
+        restart(S, I, k, total)
+        if skip >= 0:
+            S[ROOM, skip] = 1e300
+        status, low, count = minimise(A, T, S, I, k, total, value, -1e300)
+        if status != INSIDE:
+            break
+        kept = 0
+        for i in range(count):
+            if I[BASIS, i] < m:
+                I[BASIS, kept], S[MULT, kept] = I[BASIS, i], S[MULT, i]
+                kept += 1
+        least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, kept)
+        if least > 0.0:
+            I[ACTIVE, 0] = 1
+            return INSIDE, least, kept
+        _support(k, V, X, tip)
+        found = _inwards(k, m, A, S, pts0, wc, skip, tip, tip, 1.0)
+        if not found < -1e-9 and turn > 0:
+            found = _inwards(k, m, A, S, pts0, wc, skip, tip, old, 0.5)
+        if found < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, found, 0
+        found = _approach(k, m, A, S, V, X, pts0, value, skip)
+        if found < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, found, 0
+        if least < low + 1e-9:
+            break  # the programme is exact here, and its solution no vertex
+        # S[RESID] is what the multipliers left of w
+        size, const = 0.0, 0.0
+        for c in range(k):
+            size = max(size, abs(S[RESID, c]))
+            const += S[RESID, c] * tip[c]
+            old[c] = tip[c]
+        if size < 1e-12:
+            break
+        at = PLANES + 2 * k + int(X[SPANS, k])
+        X[SPANS, k] = (X[SPANS, k] + 1.0) % KNOWN
+        for c in range(k):
+            X[at, c] = S[RESID, c] / size
+        X[at, k] = -const / size
+        _surround(k, m, A, S, X, pts0)
+    I[ACTIVE, 0] = 0
+    return FAILED, value, 0
+
+
+@inner(fastmath=FAST)
+def _approach(k, m, A, S, V, X, pts0, value, skip):
+    """Walk from the witness to where ``w . y + wc`` is negative, away from the cell's walls.
+
+    Frank and Wolfe's steps for ``w . y - mu sum log(rows)``: each goes towards a vertex of the
+    zonotope, half as far as the walls allow. The value where it ends; then S[END] is there.
+    """
+    z, at, room, push, w = S[TRIAL], S[Z], S[ROOM], S[Y], S[W]
+    for c in range(k):
+        at[c] = pts0[c]
+    for r in range(m):
+        room[r] = S[SLACK, r]
+    start = value
+    for step in range(24):
+        mu = 0.3 * start / (m + 1.0) * 0.8**step
+        for c in range(k):
+            push[c] = w[c]
+        for r in range(m):
+            if r != skip:
+                f = mu / max(room[r], 1e-9)
+                for c in range(k):
+                    push[c] -= f * A[c, r]
+        _through(k, push, V, X[ALPHA])
+        _support(k, V, X, z)
+        slope = 0.0
+        for c in range(k):
+            z[c] -= at[c]
+            slope += w[c] * z[c]
+        t, rates = 1.0, S[QUOTIENT]
+        for r in range(m):
+            rate = 0.0
+            for c in range(k):
+                rate += A[c, r] * z[c]
+            rates[r] = rate
+            if r != skip and room[r] + t * rate < 0.0:
+                t = room[r] / -rate
+        if value + t * slope < -1e-9:
+            for c in range(k):
+                S[END, c] = at[c] + t * z[c] - pts0[c]
+            return value + t * slope
+        t *= 0.6
+        value += t * slope
+        for c in range(k):
+            at[c] += t * z[c]
+        for r in range(m):
+            room[r] += t * rates[r]
+    return value
+
+
+@inner(fastmath=FAST)
+def _inwards(k, m, A, S, pts0, wc, skip, a, b, share):
+    """From the witness towards a point between a and b, as far as the cell goes: the value."""
+    z, w = S[TRIAL], S[W]
+    slope, value = 0.0, wc
+    for c in range(k):
+        z[c] = share * a[c] + (1.0 - share) * b[c] - pts0[c]
+        slope += w[c] * z[c]
+        value += w[c] * pts0[c]
+    if not value + slope < -1e-9:
+        return 0.0
+    t = 1.0
+    for r in range(m):
+        rate = 0.0
+        for c in range(k):
+            rate += A[c, r] * z[c]
+        if r != skip and S[SLACK, r] + t * rate < 0.0:
+            t = S[SLACK, r] / -rate
+    if value + t * slope < -1e-9:
+        for c in range(k):
+            S[END, c] = t * z[c]
+    return value + t * slope
+
+
 @inner()
 def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
     """Minimise ``w . y + wc`` over the part of the zonotope where m rows are not negative.
 
     Dual simplex with bounded variables from the empty basis, with costs moved by 1e-7 of their
-    size against ties; each step passes all breakpoints of the dual along its direction at once. Stops as soon as the dual bound exceeds ``enough``.
+    size against ties; each step passes all breakpoints of the dual along its direction at once.
+    Stops as soon as the dual bound exceeds ``enough``.
     Row ``skip`` is left out. Returns ``(status, value, count)`` as `lp.minimise`; S[END] is
     relative to the point pts0.
     """
