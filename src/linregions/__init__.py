@@ -11,6 +11,7 @@ Load a network, say where to look, ask::
         ...
     lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
     lr.crossings(net, segments)                     # breakpoints along lines
+    lr.estimate(net, seconds=10)                    # where counting is out of reach
     lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
@@ -20,6 +21,7 @@ from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
+from .estimate import Estimate, Plan, estimate, plan
 from .estimate.sampling import Sampled, sample
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .measure.distance import Distances, distance
@@ -40,11 +42,13 @@ __all__ = [
     "Crossings",
     "Distances",
     "Domain",
+    "Estimate",
     "Layer",
     "Line",
     "LinregionsError",
     "MaxUnits",
     "Network",
+    "Plan",
     "Plane",
     "Pointwise",
     "Polytope",
@@ -62,7 +66,9 @@ __all__ = [
     "crossings",
     "distance",
     "draw",
+    "estimate",
     "load",
+    "plan",
     "region",
     "regions",
     "regions_along",

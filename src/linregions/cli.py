@@ -19,12 +19,14 @@ from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
+from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_sample import add_sample
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Domain, restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
+from .estimate._plan import duration
 from .network import Network
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
@@ -350,9 +352,14 @@ def _progress() -> Iterator[Any]:
 
 
 def _status(s: Status) -> str:
+    if s.stage == "estimate":
+        return f"about {s.regions:.3g} regions, {s.seconds:.1f} s (Ctrl-C stops)"
     verb = "merging" if s.stage == "merge" else "so far"
+    share, left = s.share, s.left
+    part = "" if share is None or left is None else f" (about {share:.1%}, {duration(left)} left)"
     return (
-        f"{s.regions:,} regions {verb}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s (Ctrl-C stops)"
+        f"{s.regions:,} regions {verb}{part}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s "
+        "(Ctrl-C stops)"
     )
 
 
@@ -425,6 +432,7 @@ def _perspective(regions: int, units: int) -> str:
 
 
 add_bounds(app, _load, domain_of)
+add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
 add_sample(app, _load, _progress)
 add_measure(app, _load, _progress)

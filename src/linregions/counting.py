@@ -27,11 +27,26 @@ Progress = Callable[["Status"], None]
 
 @dataclass(frozen=True)
 class Status:
-    """What a progress callable receives: regions so far, seconds, and what is being done."""
+    """What a progress callable receives: regions so far, seconds, and what is being done.
+
+    ``total`` is an estimate of all regions, once there is one (and an interval for it).
+    """
 
     regions: int
     seconds: float
     stage: str = "search"
+    total: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Part of the regions that is counted, by the estimate; below 1 until it is all."""
+        return None if self.total is None else min(self.regions / self.total, 0.999)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest will take, by the estimate."""
+        done = self.share
+        return self.seconds * (1.0 - done) / done if done else None
 
     @property
     def rate(self) -> float:
@@ -327,12 +342,16 @@ class _Run:
         from .search.engine import Search
 
         self.search = Search(problem, exact, emit)
+        self.problem, self.exact = problem, exact
         self.batches: list[Any] = []
         self.start = time.perf_counter()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         """Run to the end (empty answer), or say what stopped the search."""
+        from .estimate._ahead import Ahead
+
         search, nodes = self.search, 1000
+        ahead = Ahead(self.problem, self.exact)
         try:
             while True:
                 before = time.perf_counter()
@@ -344,7 +363,8 @@ class _Run:
                     self.batches.append(search.take())
                 now = time.perf_counter()
                 if progress is not None:
-                    progress(Status(search.leaves, now - self.start))
+                    total = ahead.total(search.leaves, now - self.start) if more else None
+                    progress(Status(search.leaves, now - self.start, total=total))
                 if not more:
                     return ""
                 if seconds is not None and now - self.start >= seconds:
