@@ -303,7 +303,7 @@ class _Worker:
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
         owner, this = self.owner, self.this
-        given: tuple[Any, ...] = (
+        given: Any = (
             this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
             owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
             self.tally, self.known.slots,
