@@ -308,7 +308,8 @@ class _Worker:
             owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
             self.tally, self.known.slots,
         )  # fmt: skip
-        status = refine_largest(*given, self.contest) if self.most else refine(*given)
+        kernel: Any = refine_largest if self.most else refine
+        status = kernel(*given, *([self.contest] if self.most else []))
         if status == K.LOCAL:
             self.size *= 2
             self._room()

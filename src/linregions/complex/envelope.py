@@ -111,8 +111,8 @@ def envelope(
                 if found == MINUS:
                     continue
                 if not insert(
-                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits, facet,
-                    M, pairs, slack, size, blur, best, column, told,
+                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits,
+                    facet, M, pairs, slack, size, blur, best, column, told,
                 ):  # fmt: skip
                     return np.int64(MORE)
             if N[MADE, k] > before:

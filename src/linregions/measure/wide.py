@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from itertools import pairwise
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -56,7 +57,7 @@ class _Piece(NamedTuple):
         step = max(2, AT_ONCE // max(self.cells.signs([0]).shape[1], 1))
         for at in range(0, len(self.order) - 1, step - 1):
             signs = self.cells.signs(self.order[at : at + step])
-            for before, after in zip(signs[:-1], signs[1:], strict=True):
+            for before, after in pairwise(signs):
                 yield np.flatnonzero(before != after)
 
     def exactly(self) -> list[Fraction]:
