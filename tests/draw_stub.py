@@ -113,6 +113,7 @@ class Stub:
         ends = np.cumsum([len(W) for W, _ in self.pairs[:-1]])
         layer = np.searchsorted(ends, self.facet_row, side="right") + 1
         self.facet_layer = np.where(self.facet_row < 0, 0, layer).astype(np.int32)
+        self.facet_unit = np.maximum(self.facet_row, -1) + 1  # ReLU: a row is a unit
 
     def _row(self, cells, middle):
         """The first unit on which two cells differ, or the inequality of the domain."""

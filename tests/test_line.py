@@ -450,14 +450,6 @@ def test_curves_that_are_refused(points, message):
     assert message in str(caught.value)
 
 
-def test_max_units_are_refused():
-    affine = Affine.dense(np.eye(4), None, INPUT)
-    layer = lr.Layer(affine, lr.MaxUnits(((0, 1), (2, 3)), 4))
-    net = lr.Network(4, (layer,), Affine.identity(2, 1))
-    with pytest.raises(lr.UnsupportedNetwork, match="layer 1 has max units"):
-        crossings(net, np.eye(4)[:2])
-
-
 def test_fractions_are_exact():
     third = np.array([Fraction(1, 3)], dtype=object)
     net = lr.load([([[3.0]], [-1.0]), ([[1.0]], [0.0])])

@@ -52,9 +52,9 @@ class CellComplex:
         Numbers of faces of dimension 0, ..., k.
     facet_row
         (F,) which row made each face of dimension k - 1: a breakpoint, numbered through the network
-        (for ReLU: the unit), or -1 - i for inequality i of the domain. A max unit has a row for each
-        pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is a
-        row of the first.
+        (for ReLU: the unit), or -1 - i for inequality i of the domain. A max unit has a row for
+        each pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is
+        a row of the first.
     exact, in_doubt
         Whether all decisions are proved; how many cells are not decided (0 when exact).
     seconds, stats
@@ -123,6 +123,19 @@ class CellComplex:
         if ptr is None:
             ptr = np.arange(0, len(idx) + 1, 2, dtype=np.int32)
         return ptr, idx
+
+    @property
+    def lattice(self) -> Faces:
+        """Faces of dimension k, their facets and the rows behind those, for exact corners."""
+        k, at = self.dimension, self._at
+        ptr = np.zeros(int(at[-1]) + 1, np.int64)
+        lists = []
+        for d in range(1, k + 1):
+            mine, idx = self.faces(d)
+            ptr[at[d] : at[d + 1] + 1] = ptr[at[d]] + mine
+            lists.append(idx + np.int32(at[d - 1]))
+        none = np.zeros(0)
+        return Faces(k, at, ptr, np.concatenate(lists), self.facet_row, none, none, none, none)
 
     @cached_property
     def edges(self) -> np.ndarray:

@@ -303,12 +303,13 @@ class _Worker:
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
         owner, this = self.owner, self.this
-        given: tuple[Any, ...] = (
+        given: Any = (
             this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
             owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
             self.tally, self.known.slots,
         )  # fmt: skip
-        status = refine_largest(*given, self.contest) if self.most else refine(*given)
+        kernel: Any = refine_largest if self.most else refine
+        status = kernel(*given, *([self.contest] if self.most else []))
         if status == K.LOCAL:
             self.size *= 2
             self._room()

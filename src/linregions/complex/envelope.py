@@ -55,8 +55,8 @@ from .lattice import (
 )  # fmt: skip
 from .program import PRE, SPARSE, WIDE
 
-# rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant without
-# rounding
+# rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant
+# without rounding
 CHALLENGER, INCIDENT, BARE = range(3)
 EVERYWHERE = -1
 MORE = -1  # local arrays are too small
@@ -111,8 +111,8 @@ def envelope(
                 if found == MINUS:
                     continue
                 if not insert(
-                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits, facet, M,
-                    pairs, slack, size, blur, best, column, told,
+                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits,
+                    facet, M, pairs, slack, size, blur, best, column, told,
                 ):  # fmt: skip
                     return np.int64(MORE)
             if N[MADE, k] > before:

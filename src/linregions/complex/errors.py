@@ -158,7 +158,8 @@ def _roundings(weights: Weights, sources: tuple[int, ...]) -> float:
     """Roundings, in units of the largest size of a row, of its sum and of the updates after it.
 
     An update rounds the change of the value (at most twice its size), the product and the sum:
-    5 units of the row's size, which is sqrt(2) times as large where old and new values mix. Rows that read the coordinates alone are the weights.
+    5 units of the row's size, which is sqrt(2) times as large where old and new values mix. Rows
+    that read the coordinates alone are the weights.
     """
     if sources == (0,):
         return 0.0

@@ -610,8 +610,8 @@ def insert(
 ):  # fmt: skip
     """Cut everything by row n, whose signs at the vertices are known; False when out of room.
 
-    For argument j of ``many`` of a max unit (else -1) the row is a difference with the best argument so far,
-    another one in each face: ``column[i]`` is that with argument i.
+    For argument j of ``many`` of a max unit (else -1) the row is a difference with the best
+    argument so far, another one in each face: ``column[i]`` is that with argument i.
     """
     room, long = F.shape[1], facets.shape[1]
     if j >= 0:

@@ -14,7 +14,7 @@ LONG = 1024  # bits from which it is worth looking for those that all cells shar
 
 @dataclass(frozen=True, eq=False)
 class Patterns:
-    """``words[c]`` holds bits number ``slots[0]``, ``slots[1]``, ... of cell c; ``base`` all others."""
+    """``words[c]`` holds bits ``slots[0]``, ``slots[1]``, ... of cell c; ``base`` all others."""
 
     words: np.ndarray
     slots: np.ndarray
@@ -34,7 +34,7 @@ class Patterns:
         return out
 
     def then(self, parent: np.ndarray, own: np.ndarray, first: int, count: int) -> Patterns:
-        """Those of new cells: their parents', and their own ``count`` bits from number ``first``."""
+        """Those of new cells: their parents', and their own ``count`` bits from ``first``."""
         own, slots, base = _shared(own, first, count, self.base)
         old, words = len(self.slots), (len(self.slots) + len(slots) + 63) // 64
         out = np.empty((len(parent), words), np.uint64)

@@ -96,9 +96,11 @@ class Weights:
 
     def csr(self) -> sparse.csr_array:
         """One sparse matrix."""
-        rows, columns, data = [np.zeros(0, int)], [np.zeros(0, int)], [np.zeros(0)]
+        rows: list[Any] = [np.zeros(0, int)]
+        columns: list[Any] = [np.zeros(0, int)]
+        data: list[Any] = [np.zeros(0)]
         for at, matrix, _ in self.blocks:
-            coo = sparse.coo_array(matrix)
+            coo: Any = sparse.coo_array(matrix)
             rows.append(coo.row)
             columns.append(coo.col + (at - self.lo))
             data.append(coo.data)

@@ -20,7 +20,7 @@ from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
 from ..rational import is_rational, rounded
-from ..units import Pointwise
+from . import wide
 from .pieces import Pieces, affine_pieces, merge
 
 AT_ONCE = 1 << 22  # numbers of one first-layer product
@@ -60,7 +60,8 @@ class Crossings:
         numbers; two that differ by less than rounding may be equal as floats).
     row_ptr, rows
         At breakpoint j the rows ``rows[row_ptr[j]:row_ptr[j + 1]]`` switch together: for ReLU
-        networks these are units, numbered through all layers, else breakpoints of units.
+        networks these are units, numbered through all layers, else breakpoints of units; a max
+        unit has a row for each pair of its arguments (`MaxUnits.row_weights`).
     start
         (m, rows) whether each row is positive on the segment's first interval.
     exact
@@ -122,6 +123,8 @@ class Crossings:
         a, b = int(self.ptr[i]), int(self.ptr[i + 1])
         if all(j in self.rational for j in range(a, b)):
             return [self.rational[j] for j in range(a, b)]
+        if wide.is_wide(self.network):
+            return wide.exact_times(self.network, self.given, i)
         return self.rationally.breaks(*self.given.exact(i)).t
 
     @cached_property
@@ -140,11 +143,9 @@ class Crossings:
 
     def patterns(self, i: int) -> np.ndarray:
         """(intervals, units) piece of every unit on each interval of a segment."""
-        signs = self.signs(i).astype(np.int64)
-        owner, _ = rows_of(self.network)
-        out = np.zeros((len(signs), self.network.units), np.int64)
-        np.add.at(out.T, owner, signs.T)
-        return out.astype(np.uint8)
+        from ..regions import pieces
+
+        return pieces(self.network, self.signs(i))
 
     def intervals(self, i: int) -> np.ndarray:
         """(intervals + 1,) ends of the intervals: the first end, the breakpoints, the last."""
@@ -161,19 +162,6 @@ class Crossings:
         what = "lines" if self.given.lines else "segments"
         sure = "exact" if self.exact else f"{self.stats['doubtful']} in doubt"
         return f"<{int(self.regions.sum()):,} regions along {len(self):,} {what}, {sure}>"
-
-
-def rows_of(network: Network) -> tuple[np.ndarray, np.ndarray]:
-    """Unit and layer (1-based) of every row."""
-    unit, layer_of, at = [], [], 0
-    for number, layer in enumerate(network.layers, start=1):
-        assert isinstance(layer.units, Pointwise)
-        for which in layer.units.which:
-            n = len(layer.units.kinds[which].breaks)
-            unit += [at] * n
-            layer_of += [number] * n
-            at += 1
-    return np.array(unit, np.int64), np.array(layer_of, np.int64)
 
 
 # -- the verb ---------------------------------------------------------------------------------
@@ -196,7 +184,7 @@ def crossings(
     Parameters
     ----------
     network
-        A `Network`, or anything that `load` takes; pointwise units.
+        A `Network`, or anything that `load` takes.
     segments
         Array (m, 2, n) of end points p, q, or with ``lines=True`` of points and directions;
         one segment may be (2, n). Or a `Segment` or a `Line`, or a list of either. Floats are
@@ -215,8 +203,6 @@ def crossings(
     ------
     LinregionsError
         For NaN, wrong shapes, no segments, equal ends, a zero direction.
-    UnsupportedNetwork
-        For max units.
 
     Examples
     --------
@@ -228,8 +214,10 @@ def crossings(
     from ..counting import _network
 
     net = _network(network)
-    sweeper = prepare(net)
     given = _given(segments, lines, net.inputs)
+    if wide.is_wide(net):
+        return _wide(net, given, progress)
+    sweeper = prepare(net)
     line_compile()
     start = time.perf_counter()
     threads = cores() if threads is None else max(1, int(threads))
@@ -241,6 +229,33 @@ def crossings(
             found = sum(len(s.s) + len(s.starts) for s in parts)
             progress(Status(found, time.perf_counter() - start, "line"))
     return _assemble(net, given, _joined(parts), exact, start)
+
+
+def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
+    """Every segment as a complex of dimension one: always exact."""
+    from ..complex.compiling import compile_complex
+
+    compile_complex()
+    start, found, total = time.perf_counter(), [], 0
+    for i in range(len(given.both)):
+        found.append(wide.breaks(net, given, i))
+        total += len(found[-1].t) + 1
+        if progress is not None:
+            progress(Status(total, time.perf_counter() - start, "line"))
+    rows = [r for f in found for r in f.rows]
+    none = np.zeros(0, np.int64)
+    return Crossings(
+        net,
+        given,
+        np.cumsum([0, *(len(f.t) for f in found)]),
+        np.concatenate([np.zeros(0), *(f.t for f in found)]),
+        np.cumsum([0, *map(len, rows)]),
+        np.concatenate([none, *rows]),
+        np.stack([f.start for f in found]),
+        True,
+        {"float": len(found), "rational": 0, "doubtful": 0},
+        time.perf_counter() - start,
+    )
 
 
 def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: int) -> Swept:
@@ -499,6 +514,10 @@ def _distinct(found: Crossings) -> int:
     """Number of distinct patterns on all intervals."""
     seen: set[bytes] = set()
     for i in range(len(found)):
-        bits = np.packbits(found.signs(i), axis=1)
-        seen.update(b.tobytes() for b in bits)
+        state = found.start[i].copy()
+        seen.add(np.packbits(state).tobytes())
+        for j in range(int(found.ptr[i]), int(found.ptr[i + 1])):
+            rows = found.rows[found.row_ptr[j] : found.row_ptr[j + 1]]
+            state[rows] = ~state[rows]
+            seen.add(np.packbits(state).tobytes())
     return len(seen)

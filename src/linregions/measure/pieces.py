@@ -9,6 +9,7 @@ import numpy as np
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..network import Network
 from ..units import Pointwise
+from . import wide
 
 if TYPE_CHECKING:
     from .crossings import Crossings
@@ -30,6 +31,8 @@ class Pieces(NamedTuple):
 
 def affine_pieces(found: Crossings) -> Pieces:
     """The affine map on every interval, composed along its pattern in float64."""
+    if wide.is_wide(found.network):
+        return Pieces(_ptr(found), *wide.maps(found.network, found.given, len(found)))
     return Pieces(_ptr(found), *_forms(found)[:2])
 
 
@@ -136,13 +139,17 @@ def merge(found: Crossings) -> dict[str, np.ndarray]:
     others those are equal in which the same units matter to the output, with the same pieces;
     what is left is compared in rational arithmetic.
     """
-    slope, intercept, error = _forms(found)
+    large = wide.is_wide(found.network)
+    slope, intercept, error = (None, None, None) if large else _forms(found)
     ptr, m = _ptr(found), len(found)
     linear, affine = np.empty(m, np.int64), np.empty(m, np.int64)
     changes = np.ones(len(found.t), np.int64)
     for i in range(m):
         mine = slice(ptr[i], ptr[i + 1])
-        label = _labels(found, i, slope[mine], intercept[mine], error[mine])
+        if slope is None or intercept is None or error is None:
+            label = wide.labels(found.network, found.given, i)
+        else:
+            label = _labels(found, i, slope[mine], intercept[mine], error[mine])
         differ = label[1:] != label[:-1]
         changes[found.ptr[i] : found.ptr[i + 1]] = differ
         linear[i] = 1 + int(differ.sum())
