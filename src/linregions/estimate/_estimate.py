@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..bounds import magnitude, tightest
-from ..counting import Progress, Status, _network, compile_kernel
+from ..counting import Progress, Status, _network, announced, compile_kernel
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..search.zonotope import seen_through
@@ -27,6 +27,7 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "strata": Representatives,
     "descents": Descents,
 }
+LATE = 1.2  # of the time, after which a pass under way is cut to a few paths
 ENOUGH = 20  # values before a relative error may end an estimate
 
 
@@ -148,7 +149,8 @@ def estimate(
         Where to look; all of R^n by default.
     seconds
         Stop after so much time (compilation apart); a pass under way is finished first, since
-        dropping the long ones would favour small estimates. 10 unless another end is given.
+        dropping the long ones would favour small estimates, but with fewer and fewer paths if
+        it takes long. 10 unless another end is given.
     relative_error
         Stop once the half-width of the interval is that part of the estimate, such as 0.05.
     passes
@@ -225,7 +227,8 @@ def compile_thinned() -> None:
 
     compile_kernel()
     tiny = Network.from_layers([([[1.0], [1.0]], [0.0, 1.0]), ([[1.0, 1.0]], [0.0])])
-    Thinned(restrict(tiny), np.random.default_rng(0)).go(0.0, np.inf)
+    with announced("linregions: compiling the walks of estimates (once per machine) ..."):
+        Thinned(restrict(tiny), np.random.default_rng(0)).go(0.0, np.inf)
     _compiled = True
 
 
@@ -255,13 +258,17 @@ class Run:
         """Take values until one of the ends is reached; ``may_count``: by a full count too."""
         sampler, groups = self.sampler, self.groups
         limit = float("inf") if seconds is None else seconds
+        timed = passes is None and limit < float("inf")
+        walker = sampler.walker
+        walker.deadline = self.start + 0.5 * limit if timed else np.inf
         try:
             if not self.prepared:
                 self.prepared = True
                 sampler.prepare(lambda steps: self._until(steps) >= 0.3 * limit)
-                if passes is None and limit < float("inf"):
+                if timed:
                     rate = sampler.steps / max(self.elapsed, 1e-9)
                     sampler.fit(rate * (limit - self.elapsed) / ENOUGH)
+            walker.deadline = self.start + LATE * limit if timed else np.inf
             while not self._ended(limit, relative_error, passes, confidence):
                 before = self.elapsed
                 if may_count and passes is None and self._worth_counting(limit):
@@ -312,9 +319,9 @@ class Run:
         return self._until(steps) < limit
 
     def _rough(self) -> float:
-        """The mean of the passes that were made to learn, where there was time for no others."""
-        pilots = self.sampler.pilots
-        return float(np.mean(pilots)) if pilots else float(self.sampler.walker.most)
+        """The mean of all passes, those made to learn included, where the others met nothing."""
+        values = [*self.sampler.pilots, *self.groups.values]
+        return float(np.mean(values)) if values else float(self.sampler.walker.most)
 
     def answer(self, confidence: float) -> Estimate:
         """What is known by now."""
@@ -330,7 +337,7 @@ class Run:
             if found.given:
                 interval = _within(found.low, found.high, seen, int(bound.value))
         return Estimate(
-            estimate=mean if self.groups.values or total else self._rough(),
+            estimate=mean if mean > 0.0 else self._rough(),
             interval=interval,
             why=why,
             confidence=confidence,

@@ -9,6 +9,7 @@ that one branch stands for, so that about ``leaves / threshold`` paths are follo
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from functools import cached_property
 from typing import NamedTuple
@@ -101,6 +102,7 @@ class Thinned:
         self.state = T.thinning(self.compiled.program)
         self.most = 0  # the most leaves that one pass met: a certain lower bound
         self._raised = 0
+        self.deadline = np.inf  # of `time.perf_counter`: thresholds rise from then on
         self._root: list[np.ndarray] = []
         if self.search.cursor is not None:
             C = self.search.cursor
@@ -194,8 +196,15 @@ class Thinned:
     def _walk(self, C) -> int:
         """Run the kernel to the end of a pass; returns the leaves met in rational arithmetic."""
         seen, state, search = 0, self.state, self.search
+        budget, late = 64, self.deadline < np.inf
         while True:
-            status = T.thin(self.compiled.program, C, *state, 1 << 16)
+            before = time.perf_counter() if late else 0.0
+            status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
+            if late:
+                now = time.perf_counter()
+                budget = 2 * budget if now - before < 0.05 else max(budget // 2, 16)
+                if now > self.deadline and state.v[T.THRESHOLD] >= 0.0:
+                    self._raise()
             if status == K.DONE:
                 return seen
             if status == T.OVER:
