@@ -166,8 +166,11 @@ def main() -> None:
             found = measure(sizes, train, test, chosen.epochs, seed, chosen.seconds)
             keep(path, {**key, **found})
             least = "" if found["complete"] else "at least "
-            print(f"{n1}+{n2}, seed {seed}: {least}{found['regions']:,} regions, "
-                  f"{found['seconds']:.2f} s, test error {found['test_error']:.1%}", flush=True)  # fmt: skip
+            print(
+                f"{n1}+{n2}, seed {seed}: {least}{found['regions']:,} regions, "
+                f"{found['seconds']:.2f} s, test error {found['test_error']:.1%}",
+                flush=True,
+            )
     mine = [r for r in read(path) if (r["data"], int(r["n1"]) + int(r["n2"]), r["epochs"])
             == (name, chosen.units, str(chosen.epochs))]  # fmt: skip
     table(mine)
