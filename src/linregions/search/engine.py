@@ -18,6 +18,7 @@ from ..domain import Restricted
 from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
+from .boxed import least, positive
 from .exact import Exact, Point, Row, inside, minimise, negative, point_of, value
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
@@ -294,6 +295,9 @@ class Search:
         """Settle a decision over a zonotope, by rows over the box behind it."""
         C = self.cursor
         assert C is not None
+        if (answer := self._guessed(d, c, rows, g)) is not None:
+            C.st[K.ANSWER] = answer
+            return
         rows = [*self.rational.domain_rows(), *rows]
         k = self.rational.k
         x0 = inside(rows, k, "a cell")
@@ -319,6 +323,39 @@ class Search:
         rest = C.cand[d, :done].tolist() + C.cand[d, at:count].tolist()
         self._side = self.rational.leaves(layer, rows, x, signs, rest)
         C.st[K.ANSWER] = K.DROP
+
+    def _guessed(self, d: int, c: int, rows: list[Row], g: Row) -> int | None:
+        """Settle it by a certified point on each side, or by checked multipliers, if possible."""
+        C, seen = self.cursor, self.compiled.zonotope
+        assert C is not None and seen is not None
+        unit = self.rational.compiled.unit
+        lo, hi = seen.lo / unit, seen.hi / unit
+        for t in (1, -1):
+            if any(self._side_of(c, C.pts[d, p]) == t for p in range(C.F[d, K.NIN])):
+                continue
+            w = negative(g) if t > 0 else g
+            guess = least(rows, w, lo, hi)
+            if guess is None:
+                return None
+            if not self._step_to(d, c, t, self.compiled.image(guess.x * unit)):
+                if not positive(rows, w, lo, hi, guess.multipliers):
+                    return None
+                return K.MINUS if t > 0 else K.PLUS
+        return K.CUTS
+
+    def _step_to(self, d: int, c: int, t: int, far: np.ndarray) -> bool:
+        """Give frame d a certified point on side t of row c, on the way to the point ``far``."""
+        C, k = self.cursor, self.compiled.k
+        assert C is not None
+        start = C.pts[d, 0]
+        value, end = (abs(float(C.G[c, :k] @ x + C.G[c, k])) for x in (start, far))
+        cross = value / (value + end) if value + end > 0 else 1.0
+        for share in (0.5, 0.8, 0.2, 0.95):
+            trial = start + (cross + (1 - cross) * share) * (far - start)
+            if self._side_of(c, trial) == t and self._certain(d, trial):
+                _insert(C, d, trial, t)
+                return True
+        return False
 
     def _walk_fan(self, d: int, rows: list[Row], x: Point) -> None:
         """Walk the rest of frame d, in a layer of max units, in rational arithmetic."""
