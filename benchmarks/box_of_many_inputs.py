@@ -7,6 +7,8 @@ Random networks with the same hidden layers, 784-[n1, n2] over [0, 1]^784 and k-
 
 import common  # isort: skip
 
+from itertools import pairwise
+
 import numpy as np
 
 import linregions as lr
@@ -20,7 +22,7 @@ def network(sizes: list[int], seed: int) -> list:
     rng = np.random.default_rng([*sizes, seed])
     middle = 0.5 if sizes[0] == MANY else 0.0
     layers = []
-    for i, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for i, (n, m) in enumerate(pairwise(sizes)):
         W = rng.normal(0, (2 / n) ** 0.5, (m, n))
         b = rng.normal(0, 0.1, m) - (W.sum(axis=1) * middle if i == 0 else 0.0)
         layers.append((W, b))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import sys
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -45,7 +46,7 @@ def nets(draw):
     style = draw(st.sampled_from(STYLES))
     rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
     layers = []
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in pairwise(sizes):
         if style in ("integer", "dyadic"):
             scale = 1.0 if style == "integer" else 0.25
             values = rng.integers(-2, 3, (m, n + 1)) * scale
