@@ -131,6 +131,23 @@ def digits() -> tuple[np.ndarray, np.ndarray, str]:
     return data.data / 16.0, data.target.astype(int), "scikit-learn's digits"
 
 
+def test_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Test images and labels: MNIST's, or the last 297 of scikit-learn's digits (in `digits` too).
+
+    See `digits` for where MNIST is looked for.
+    """
+    here = Path(__file__).resolve().parents[1]
+    folder = here / os.environ.get("LINREGIONS_DATA", "../shared/data") / "mnist"
+    if (folder / "t10k-images-idx3-ubyte.gz").exists():
+        images = _idx(folder / "t10k-images-idx3-ubyte.gz", 16)
+        labels = _idx(folder / "t10k-labels-idx1-ubyte.gz", 8)
+        return images.reshape(len(labels), -1) / 255.0, labels.astype(int)
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return data.data[-297:] / 16.0, data.target[-297:].astype(int)
+
+
 def _idx(path: Path, header: int) -> np.ndarray:
     return np.frombuffer(gzip.decompress(path.read_bytes())[header:], dtype=np.uint8)
 
