@@ -15,12 +15,13 @@ import numpy as np
 import linregions as lr
 
 
-def options(description: str) -> argparse.Namespace:
-    """``-o DIR`` and ``--quick``, as every script of the gallery takes them."""
+def options(description: str, **numbers: int) -> argparse.Namespace:
+    """``-o DIR`` and ``--quick``, as every script of the gallery takes them; whole numbers too."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("--quick", action="store_true", help="less training, smaller networks")
-    parser.add_argument("--seed", type=int, default=0)
+    for name, default in {"seed": 0, **numbers}.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     return chosen
