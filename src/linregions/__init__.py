@@ -15,7 +15,7 @@ Load a network, say where to look, ask::
     lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
-from . import constructions, draw, theory
+from . import constructions, draw, theory, training
 from .bounds import Bound, bounds
 from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
@@ -76,4 +76,5 @@ __all__ = [
     "sample",
     "subdivide",
     "theory",
+    "training",
 ]
