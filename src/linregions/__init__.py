@@ -21,8 +21,12 @@ from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
 from .estimate.sampling import Sampled, sample
+from .measure.chords import Ball
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .measure.distance import Distances, distance
+from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
+from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
+from .measure.volume import BoundaryVolume, boundary_volume
 from .network import Layer, Network
 from .readers import load
 from .regions import Region, Regions, region, regions
@@ -33,21 +37,27 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Along",
+    "Ball",
     "Bound",
+    "BoundaryVolume",
     "Box",
     "CellComplex",
     "Count",
     "Crossings",
     "Distances",
+    "DistinctPatterns",
     "Domain",
+    "ExpectedVolume",
     "Layer",
     "Line",
     "LinregionsError",
+    "LocalComplexity",
     "MaxUnits",
     "Network",
     "Plane",
     "Pointwise",
     "Polytope",
+    "RandomNetworks",
     "Region",
     "Regions",
     "Sampled",
@@ -56,13 +66,17 @@ __all__ = [
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "boundary_volume",
     "bounds",
     "constructions",
     "count",
     "crossings",
     "distance",
+    "distinct_patterns",
     "draw",
+    "expected_boundary_volume",
     "load",
+    "local_complexity",
     "region",
     "regions",
     "regions_along",

@@ -148,7 +148,9 @@ def boundary_volume(
     if method == "exact":
         if problem is None or k > 4:
             what = "a ball" if problem is None else f"a domain of dimension {k}"
-            raise LinregionsError(f"method='exact' in {what}: it is for polytopes of dimension <= 4")
+            raise LinregionsError(
+                f"method='exact' in {what}: it is for polytopes of dimension <= 4"
+            )
         if lines is not None or seconds is not None:
             raise LinregionsError("lines= and seconds= are for method='crofton' in codimension 1")
         value, whole = _exact(problem, kind, codimension, progress, start)
@@ -261,9 +263,7 @@ def _exp(x: float) -> float:
 def _ball(ball: Ball, n: int) -> Chords:
     centre = np.asarray(ball.centre, np.float64)
     if centre.ndim and centre.shape != (n,):
-        raise LinregionsError(
-            f"ball: centre has {len(centre)} entries, the network has {n} inputs"
-        )
+        raise LinregionsError(f"ball: centre has {len(centre)} entries, the network has {n} inputs")
     return through_ball(np.broadcast_to(centre, (n,)), float(ball.radius))
 
 
@@ -288,7 +288,11 @@ def _chords(problem: Restricted) -> Chords:
 def _restricted(net: Network, domain: Any) -> Restricted:
     problem = restrict(net, domain)
     # (whether a polytope has bounds is seen by the engine, or when a box is put around it)
-    if problem.picked is not None or problem.bounded is False or not len(problem.A) and problem.dimension:
+    if (
+        problem.picked is not None
+        or problem.bounded is False
+        or (not len(problem.A) and problem.dimension)
+    ):
         raise LinregionsError(
             f"boundary_volume in {problem.domain.describe()}: the domain is unbounded; give a "
             "bounded one, such as Box(-1, 1)"
