@@ -100,9 +100,9 @@ def local_complexity(
 ) -> LocalComplexity:
     """Count the regions met by a small shape around each point of a data set.
 
-    ``segment``: ``x - r u`` to ``x + r u`` with a uniform unit vector u. The number is exact; minus
-    1, over ``2 r``, its mean is a density of crossings. A region left and entered again counts twice
-    under ``linear`` only (cells are convex).
+    ``segment``: ``x - r u`` to ``x + r u`` with a uniform unit vector u. The number is exact;
+    minus 1, over ``2 r``, its mean is a density of crossings. A region that is left and entered
+    again counts twice, which happens under ``linear`` only (cells are convex).
 
     ``slice``: ``x + B y`` with ``|y_i| <= r``, where the d columns of B are a uniform orthonormal
     frame. The number is exact (`count`), for the plane that the rounded numbers span.
@@ -292,9 +292,9 @@ class DistinctPatterns:
 def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
     """How many activation regions the points of a data set lie in, and which share one.
 
-    Patterns are evaluated in float64 (`Network.patterns`): a point within rounding of a boundary may
-    fall on either side. Those of more than 128 bits are compared by a 128-bit hash (BLAKE2b), of
-    which two among a million agree by chance with probability below 1e-26.
+    Patterns are evaluated in float64 (`Network.patterns`): a point within rounding of a boundary
+    may fall on either side. Those of more than 128 bits are compared by a 128-bit hash (BLAKE2b),
+    of which two among a million agree by chance with probability below 1e-26.
 
     Parameters
     ----------

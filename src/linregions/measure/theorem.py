@@ -4,18 +4,20 @@
 of the integral over x in K of E[ |J(x)| prod_i rho(t_i - z_i(x)) ]``
 
 Here z_i(x) is the pre-activation of unit i without its own bias, rho the density of the biases, J
-the k x n matrix of the gradients of the z_i, and ``|J| = sqrt det(J J^T)``. Sets are unordered. Where
-z_j sits above z_i, its value is taken with unit i at its breakpoint, since the bias of unit i is what
-the density of i integrates out; the side that unit i is on does not change ``|J|``. The printed theorem leaves
-this open, and with the biases as drawn the sum is another number. For linear regions there is
-one more factor, 1 if every unit of the set is good: some path leads from it to the output
-through units of non-zero slope, again with the units of the set at their breakpoints.
+the k x n matrix of the gradients of the z_i, and ``|J| = sqrt det(J J^T)``. Sets are unordered.
+Where z_j sits above z_i, its value is taken with unit i at its breakpoint, since the bias of unit i
+is what the density of i integrates out; the side that unit i is on does not change ``|J|``. The
+printed theorem leaves this open, and with the biases as drawn the sum is another number. For
+linear regions there is one more factor, 1 if every unit of the set is good: some path leads from
+it to the output through units of non-zero slope, again with the units of the set at their
+breakpoints.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -221,14 +223,16 @@ def _integrand(
                 z, _, b, _ = passed[layer]
                 term *= ensemble.density(t - (z[:, i] - b[:, i]))
             if kind == "linear":
-                good = _good([slope != 0 for _, _, _, slope in passed], layers)
+                good = _good([np.not_equal(slope, 0) for _, _, _, slope in passed], layers)
                 for layer, i in pick:
                     term *= good[layer][:, i]
             total += term
     return total
 
 
-def _forward(ensemble: RandomNetworks, layers: list, x: np.ndarray, forced: dict) -> Any:
+def _forward(
+    ensemble: RandomNetworks, layers: list, x: np.ndarray, forced: dict
+) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]]:
     """Of each hidden layer: pre-activations, their gradients, biases and slopes.
 
     A forced unit has its breakpoint as pre-activation, and the slope to the right of it.
