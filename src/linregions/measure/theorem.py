@@ -223,7 +223,7 @@ def _integrand(
                 z, _, b, _ = passed[layer]
                 term *= ensemble.density(t - (z[:, i] - b[:, i]))
             if kind == "linear":
-                good = _good([np.not_equal(slope, 0) for _, _, _, slope in passed], layers)
+                good = _good([np.asarray(slope != 0) for _, _, _, slope in passed], layers)
                 for layer, i in pick:
                     term *= good[layer][:, i]
             total += term
