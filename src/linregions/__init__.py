@@ -23,8 +23,12 @@ from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, r
 from .errors import LinregionsError, UnsupportedNetwork
 from .estimate import Estimate, Plan, estimate, plan
 from .estimate.sampling import Sampled, sample
+from .measure.chords import Ball
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .measure.distance import Distances, distance
+from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
+from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
+from .measure.volume import BoundaryVolume, boundary_volume
 from .network import Layer, Network
 from .readers import load
 from .regions import Region, Regions, region, regions
@@ -35,23 +39,29 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Along",
+    "Ball",
     "Bound",
+    "BoundaryVolume",
     "Box",
     "CellComplex",
     "Count",
     "Crossings",
     "Distances",
+    "DistinctPatterns",
     "Domain",
     "Estimate",
+    "ExpectedVolume",
     "Layer",
     "Line",
     "LinregionsError",
+    "LocalComplexity",
     "MaxUnits",
     "Network",
     "Plan",
     "Plane",
     "Pointwise",
     "Polytope",
+    "RandomNetworks",
     "Region",
     "Regions",
     "Sampled",
@@ -60,15 +70,20 @@ __all__ = [
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "boundary_volume",
     "bounds",
     "constructions",
     "count",
     "crossings",
     "distance",
+    "distinct_patterns",
     "draw",
     "estimate",
     "load",
     "plan",
+    "expected_boundary_volume",
+    "load",
+    "local_complexity",
     "region",
     "regions",
     "regions_along",

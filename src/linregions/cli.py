@@ -22,6 +22,7 @@ from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_sample import add_sample
+from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import Domain, restrict
 from .draw.command import register as add_draw
@@ -435,7 +436,7 @@ add_bounds(app, _load, domain_of)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
 add_sample(app, _load, _progress)
-add_measure(app, _load, _progress)
+add_volume(add_measure(app, _load, _progress), _load, _progress)
 
 
 def main(argv: list[str] | None = None) -> None:
