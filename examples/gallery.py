@@ -147,6 +147,8 @@ def _part(name: str) -> tuple[np.ndarray, np.ndarray]:
     images = _idx(_mnist() / f"{name}-images-idx3-ubyte.gz", 16)
     labels = _idx(_mnist() / f"{name}-labels-idx1-ubyte.gz", 8)
     return images.reshape(len(labels), -1) / 255.0, labels.astype(int)
+
+
 def test_digits() -> tuple[np.ndarray, np.ndarray]:
     """Test images and labels: MNIST's, or the last 297 of scikit-learn's digits (in `digits` too).
 

@@ -82,7 +82,6 @@ __all__ = [
     "load",
     "plan",
     "expected_boundary_volume",
-    "load",
     "local_complexity",
     "region",
     "regions",

@@ -257,11 +257,11 @@ def _forward(
 
 def _good(opened: list[np.ndarray], layers: list) -> list[np.ndarray]:
     """From each unit, whether open units lead to the output (all weights are non-zero)."""
-    good = [np.ones_like(opened[-1])]
+    good: list[Any] = [np.ones_like(opened[-1])]
     for mine in opened[:0:-1]:
-        onward = (mine & good[0]).any(axis=1)
+        onward = np.logical_and(mine, good[0]).any(axis=1)
         below = layers[len(opened) - len(good) - 1][0].shape[1]
-        good.insert(0, np.repeat(onward[:, None], below, axis=1))
+        good.insert(0, np.repeat(np.asarray(onward)[:, None], below, axis=1))
     return good
 
 
