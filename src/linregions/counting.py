@@ -246,12 +246,17 @@ def _count_complex(
     """Count with the complex; None where ``auto`` should rather search."""
     from .complex.cells import CellComplex
     from .complex.compiling import compile_complex
-    from .complex.engine import Refinement, TooLarge
+    from .complex.engine import Refinement, TooFar, TooLarge
 
     if auto and not suits_complex(problem):
         return None
     begin = time.perf_counter()
-    engine = Refinement(problem, MEMORY if auto else None)  # refuses before anything is compiled
+    try:
+        engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
+    except TooFar:
+        if auto:
+            return None
+        raise
     start = begin + compile_complex()
 
     def report(cells: int, seconds: float) -> None:
