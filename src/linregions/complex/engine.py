@@ -131,7 +131,7 @@ class Refinement:
         self.forms = Forms(self.plan)
         self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
         self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
-        if not self.reach < 1e150:
+        if not self.reach * float(np.max(self.plan.unit, initial=1.0)) < 1e150:
             raise TooFar(
                 f"{problem.domain.describe()} reaches beyond 1e150, where the cell complex's "
                 'floats overflow; count with engine="search" or take a smaller domain'
