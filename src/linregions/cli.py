@@ -35,7 +35,9 @@ from .search.engine import Search
 from .seen import seen_dimension
 from .where import (
     BoxOption,
+    Json,
     LineOption,
+    Model,
     PlaneOption,
     PolytopeOption,
     SegmentOption,
@@ -50,8 +52,6 @@ app = App(
     version=__version__,
 )
 
-Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
-
 
 def _whole(_: Any, tokens: Any) -> int:
     text = tokens[0].value
@@ -61,7 +61,6 @@ def _whole(_: Any, tokens: Any) -> int:
 
 
 Limit = Annotated[int | None, Parameter(converter=_whole)]
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 
 
 @app.command(name="count")

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
-from cyclopts import App, Parameter
+from cyclopts import App
 
 from .errors import LinregionsError
 from .estimate import Estimate, Plan, estimate, plan
@@ -15,16 +15,15 @@ from .estimate._estimate import METHODS, short
 from .estimate._plan import duration, size
 from .where import (
     BoxOption,
+    Json,
     LineOption,
+    Model,
     PlaneOption,
     PolytopeOption,
     SegmentOption,
     SizeOption,
     Where,
 )
-
-Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 
 
 def add_estimate(

@@ -12,11 +12,9 @@ from cyclopts import App, Parameter
 
 from . import files
 from .measure.distance import Distances, distance
-from .where import BoxOption, Where, read_points
+from .where import BoxOption, Json, Model, Where, read_points
 
-Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
 Data = Annotated[Path, Parameter(help="FILE.npy of the points (points x inputs).")]
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 
 

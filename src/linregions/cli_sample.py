@@ -17,16 +17,15 @@ from .estimate.sampling import Sampled, sample
 from .estimate.sampling.answer import Tally
 from .where import (
     BoxOption,
+    Json,
     LineOption,
+    Model,
     PlaneOption,
     PolytopeOption,
     SegmentOption,
     SizeOption,
     Where,
 )
-
-Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
-Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 
 
 def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> None:

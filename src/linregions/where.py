@@ -1,4 +1,4 @@
-"""The domain that the options of the command line ask for."""
+"""Options that commands share, above all those that name a domain."""
 
 from __future__ import annotations
 
@@ -14,6 +14,8 @@ from cyclopts import Parameter
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Space
 from .errors import LinregionsError
 
+Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
+Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 BoxOption = Annotated[
     str | None,
     Parameter(

@@ -15,7 +15,7 @@ from flint import fmpz, fmpz_mat
 
 from ..affine import INPUT, ONE
 from ..rational import IntMatrix, integers
-from ..search.exact import Row, reduced
+from ..search.exact import Row, exact_domain, reduced
 from ..units import MaxUnits, Units
 from .program import PRE, TEST, Plan
 
@@ -34,14 +34,7 @@ class Forms:
     @cached_property
     def domain_rows(self) -> list[Row]:
         """``b - A x >= 0`` in kernel coordinates."""
-        problem = self.plan.problem
-        A = integers(problem.A) @ integers(np.diag(self.plan.unit))
-        b = integers(np.asarray(problem.b)[:, None])
-        rows = []
-        for r in range(len(problem.b)):
-            row = [-(A.num[r, j] * fmpz(b.den)) for j in range(self.k)]
-            rows.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
-        return rows
+        return exact_domain(self.plan.problem, self.plan.unit)
 
     def layer(self, n: int, pieces: np.ndarray) -> IntMatrix:
         """Forms of the pre-activations of layer n (from 0; the output last).

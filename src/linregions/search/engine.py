@@ -259,7 +259,7 @@ class Search:
         rows = self.rational.cell(C.con[d, : C.F[d, K.NCON]].tolist(), signs)
         g = self.rational.row(c, signs)
         if self.compiled.zonotope is not None:
-            self._decide_in_the_box(d, c, rows, g, signs)
+            self._decide_in_the_box(d, c, rows, g)
             return
         x0 = point_of(C.pts[d, 0])
         s, x, other, coincident = self.rational.place(rows, x0, g, self._hint(d))
@@ -272,7 +272,7 @@ class Search:
             C.st[K.ANSWER] = K.CUTS
             return
         if self.rational.fans(int(C.F[d, K.LAYER])):
-            self._walk_fan(d, rows, x)
+            self._walk_frame(d, rows, x)
             return
         first = int(C.F[d, K.NSURV])
         at = int(C.F[d, K.POS])
@@ -289,9 +289,7 @@ class Search:
         self._side = self.rational.leaves(layer, half, start, hidden, others)
         self._keep_side(d, c, seen, others)
 
-    def _decide_in_the_box(
-        self, d: int, c: int, rows: list[Row], g: Row, signs: np.ndarray
-    ) -> None:
+    def _decide_in_the_box(self, d: int, c: int, rows: list[Row], g: Row) -> None:
         """Settle a decision over a zonotope, by rows over the box behind it."""
         C = self.cursor
         assert C is not None
@@ -316,13 +314,7 @@ class Search:
         if found == 2:
             C.st[K.ANSWER] = K.CUTS
             return
-        layer, done, at, count = (int(C.F[d, i]) for i in (K.LAYER, K.NSURV, K.POS, K.NCAND))
-        if self.rational.fans(layer):
-            self._walk_fan(d, rows, x)
-            return
-        rest = C.cand[d, :done].tolist() + C.cand[d, at:count].tolist()
-        self._side = self.rational.leaves(layer, rows, x, signs, rest)
-        C.st[K.ANSWER] = K.DROP
+        self._walk_frame(d, rows, x)
 
     def _guessed(self, d: int, c: int, rows: list[Row], g: Row) -> int | None:
         """Settle it by a certified point on each side, or by checked multipliers, if possible."""
@@ -357,8 +349,8 @@ class Search:
                 return True
         return False
 
-    def _walk_fan(self, d: int, rows: list[Row], x: Point) -> None:
-        """Walk the rest of frame d, in a layer of max units, in rational arithmetic."""
+    def _walk_frame(self, d: int, rows: list[Row], x: Point) -> None:
+        """Walk all that is left of frame d in rational arithmetic."""
         C = self.cursor
         assert C is not None
         layer, signs = int(C.F[d, K.LAYER]), C.sign[: self.compiled.cuts]

@@ -17,6 +17,7 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import ONE, Affine
+from ..domain import Restricted
 from ..errors import LinregionsError
 from ..rational import IntMatrix, integers, to_fmpq
 from ..units import MaxUnits
@@ -214,6 +215,17 @@ def is_bounded(rows: list[Row], x: Point) -> bool:
     return True
 
 
+def exact_domain(problem: Restricted, unit: np.ndarray) -> list[Row]:
+    """``b - A y >= 0`` as exact rows in the coordinates ``y / unit``."""
+    A = integers(problem.A) @ integers(np.diag(unit))
+    b = integers(np.asarray(problem.b)[:, None])
+    out = []
+    for r in range(len(problem.b)):
+        row = [-(A.num[r, j] * fmpz(b.den)) for j in range(len(unit))]
+        out.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
+    return out
+
+
 class Exact:
     """Exact rows of a compiled network, and searches with them."""
 
@@ -249,14 +261,7 @@ class Exact:
 
     @cached_property
     def _domain(self) -> list[Row]:
-        problem = self.compiled.problem
-        A = integers(problem.A) @ integers(np.diag(self.compiled.unit))
-        b = integers(np.asarray(problem.b)[:, None])
-        rows = []
-        for r in range(len(problem.b)):
-            row = [-(A.num[r, j] * fmpz(b.den)) for j in range(self.k)]
-            rows.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
-        return rows
+        return exact_domain(self.compiled.problem, self.compiled.unit)
 
     def values(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""

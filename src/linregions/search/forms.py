@@ -14,7 +14,7 @@ import math
 from .lp import AERR, BERR, EC, EW, EXP, LONG, SPAN, ULP, inner
 
 # columns of the layer table
-PRE, CUT, VAL, LO, HI, W_AT, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(11)
+PRE, CUT, VAL, LO, HI, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(10)
 # columns of the table of max units
 FIRST, ARGS, VALUE = range(3)
 # columns of the unit table (floats) and of the breakpoint table

@@ -246,7 +246,7 @@ def solve(
     if st[BOUNDED] == ZONOTOPE:
         if enough < BIG:
             status, low, count = descend(
-                k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, enough, skip
+                k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, skip
             )
             if status != FAILED:
                 return status, low, count
@@ -617,7 +617,7 @@ def champion(k, d, first, m, pts, G):
 
 
 @inner()
-def fan(d, m, F, cand, con, pts, k):
+def fan(k, d, F, cand, con, pts):
     """Push the next child of frame d as frame d + 1: the same cell, to be cut down."""
     e = d + 1
     u, left = F[d, SPLIT], 0
@@ -778,7 +778,7 @@ def advance(P, C, budget):
                 if F[d, CHAMP] == m:
                     d -= 1
                 else:
-                    fan(d, m, F, cand, con, pts, k)
+                    fan(k, d, F, cand, con, pts)
                     d += 1
                 continue
             st[ANSWER] = NONE
@@ -821,11 +821,12 @@ def advance(P, C, budget):
                     )  # fmt: skip
                     answer = NONE
                 else:
-                    st[UNIT] = c
                     verdict = place(
                         k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
                     )
                 if verdict == NONE:
+                    if not fans:
+                        st[UNIT] = c
                     st[S_ASKED] += 1
                     return UNDECIDED
                 if not fans:

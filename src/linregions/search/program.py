@@ -158,14 +158,14 @@ class _Tables:
         self.groups: list[tuple[int, int, int]] = []
         self.args: list[int] = []
         self.owner: list[int] = []
-        self.pre = self.used = 0
+        self.pre = 0
 
     def layer(
         self, value: int, block: _Block, gamma: float, level: int, chain: bool, kind: int
     ) -> None:
         """One row of the layer table, before the tables grow."""
         self.table.append([
-            self.pre, len(self.cut_unit), value, block.lo, block.hi, self.used, level, chain,
+            self.pre, len(self.cut_unit), value, block.lo, block.hi, level, chain,
             kind, len(self.groups), block.sparse,
         ])  # fmt: skip
         self.gamma.append(gamma)
@@ -182,7 +182,6 @@ class _Tables:
             self.lengths.append(np.full(rows, block.hi - block.lo))
         self.unit_rows.append(np.column_stack([block.error, block.bias, block.bias_error]))
         self.pre += rows
-        self.used += len(block.values)
 
     def units(self, units: Pointwise | MaxUnits, fan_in: int, value: int) -> None:
         """Append the units of a layer: its rows, pieces and groups."""
@@ -212,7 +211,7 @@ class _Tables:
 
     def program(self, k: int, values: int) -> Program:
         """The finished tables."""
-        last = [self.pre, len(self.cut_unit), values, 0, 0, self.used, -1, 0, 0]
+        last = [self.pre, len(self.cut_unit), values, 0, 0, -1, 0, 0]
         self.table.append([*last, len(self.groups), 0])
         self.groups.append((len(self.cut_unit), len(self.args), values))
         layers = np.array(self.table, np.int64)
@@ -274,14 +273,14 @@ class Compiled:
         """The zonotope's rows in kernel coordinates, their size, and the error of an image.
 
         A point is an image of one of the box, rounded, or on a segment between two such; a
-        path has no more segments than pairs of rows, each of which rounds once more.
+        path has no more such points than pairs of rows, each after at most 24 steps that round.
         """
         if self.zonotope is None:
             return np.zeros((0, 0)), np.zeros(0), 0.0
         V = np.ascontiguousarray(self.zonotope.V / self.unit[:, None])
         size = np.maximum(abs(self.zonotope.lo), abs(self.zonotope.hi))
         spans, rows = 1.01 * (abs(V) @ size), sum(self.network.widths) + 2
-        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + 8 * UNIT * rows**2)
+        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + 80 * UNIT * rows**2)
 
     def image(self, x: np.ndarray) -> np.ndarray:
         """Kernel coordinates of a point of the box behind a zonotope."""

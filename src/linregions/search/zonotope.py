@@ -272,7 +272,7 @@ def _support(k, V, X, y):
 
 
 @inner(fastmath=FAST)
-def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
+def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
     """Minimise ``w . y + wc`` over a cell of the zonotope by planes around it (Kelley).
 
     The programme over known half-spaces gives multipliers of the cell's rows. What they leave
@@ -281,11 +281,11 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
     FAILED where neither bound nor point has told the sign.
     """
     tip, old = X[TIME], X[HELD]
-    total = _surround(k, m, A, S, X, pts0)
     value = wc
     for c in range(k):
         value += S[W, c] * pts0[c]
     for turn in range(4):
+        total = _surround(k, m, A, S, X, pts0)
         restart(S, I, k, total)
         if skip >= 0:
             S[ROOM, skip] = 1e300
@@ -302,13 +302,15 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
             I[ACTIVE, 0] = 1
             return INSIDE, least, kept
         _support(k, V, X, tip)
-        found = _inwards(k, m, A, S, pts0, wc, skip, tip, tip, 1.0)
+        for c in range(k):
+            S[TRIAL, c] = tip[c] - pts0[c]
+        found = _inwards(k, m, A, S, value, skip)
         if not found < -1e-9 and turn > 0:
-            found = _inwards(k, m, A, S, pts0, wc, skip, tip, old, 0.5)
-        if found < -1e-9:
-            I[ACTIVE, 0] = 1
-            return BELOW, found, 0
-        found = _approach(k, m, A, S, V, X, pts0, value, skip)
+            for c in range(k):
+                S[TRIAL, c] = 0.5 * (tip[c] + old[c]) - pts0[c]
+            found = _inwards(k, m, A, S, value, skip)
+        if not found < -1e-9:
+            found = _approach(k, m, A, S, V, X, pts0, value, skip)
         if found < -1e-9:
             I[ACTIVE, 0] = 1
             return BELOW, found, 0
@@ -327,7 +329,6 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
         for c in range(k):
             X[at, c] = S[RESID, c] / size
         X[at, k] = -const / size
-        _surround(k, m, A, S, X, pts0)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
 
@@ -337,7 +338,7 @@ def _approach(k, m, A, S, V, X, pts0, value, skip):
     """Walk from the witness to where ``w . y + wc`` is negative, away from the cell's walls.
 
     Frank and Wolfe's steps for ``w . y - mu sum log(rows)``: each goes towards a vertex of the
-    zonotope, half as far as the walls allow. The value where it ends; then S[END] is there.
+    zonotope, not all the way to the walls. The value where it ends; then S[END] is there.
     """
     z, at, room, push, w = S[TRIAL], S[Z], S[ROOM], S[Y], S[W]
     for c in range(k):
@@ -382,17 +383,17 @@ def _approach(k, m, A, S, V, X, pts0, value, skip):
 
 
 @inner(fastmath=FAST)
-def _inwards(k, m, A, S, pts0, wc, skip, a, b, share):
-    """From the witness towards a point between a and b, as far as the cell goes: the value."""
+def _inwards(k, m, A, S, value, skip):
+    """From the witness along S[TRIAL], whole or as far as the cell goes: the value there.
+
+    ``value`` is that at the witness. Where the new one is negative S[END] is there.
+    """
     z, w = S[TRIAL], S[W]
-    slope, value = 0.0, wc
+    slope, t = 0.0, 1.0
     for c in range(k):
-        z[c] = share * a[c] + (1.0 - share) * b[c] - pts0[c]
         slope += w[c] * z[c]
-        value += w[c] * pts0[c]
     if not value + slope < -1e-9:
         return 0.0
-    t = 1.0
     for r in range(m):
         rate = 0.0
         for c in range(k):
@@ -434,8 +435,10 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
     image(k, x, V, y)
     q = 0
     held = MR[1]  # row 0: the image of the nonbasic inputs; row 1, 2: solutions
+    start = wc
     for c in range(k):
         held[0, c] = y[c]
+        start += w[c] * pts0[c]
     for _ in range(40 + 12 * m):
         bound = wc
         for c in range(k):
@@ -443,7 +446,7 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
         if bound > enough:
             I[ACTIVE, 0] = q
             return INSIDE, bound, _finish(k, q, S, I, MR, V)
-        low = _towards(k, m, q, A, S, I, V, X, held[0], pts0, wc, skip)
+        low = _towards(k, m, q, A, S, I, V, X, held[0], pts0, start, skip)
         if low < -1e-9:
             I[ACTIVE, 0] = 1
             return BELOW, low, 0
@@ -562,36 +565,26 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
 
 
 @inner(fastmath=FAST)
-def _towards(k, m, q, A, S, I, V, X, held, pts0, wc, skip):
-    """From the witness towards the current solution, as far as the cell goes: the value there.
-
-    Where it is negative the end of that segment is S[END], relative to the witness.
-    """
-    z, w = S[TRIAL], S[W]
+def _towards(k, m, q, A, S, I, V, X, held, pts0, value, skip):
+    """`_inwards` to the current solution, its basic inputs moved into the box."""
+    z, x = S[TRIAL], X[AT]
     for c in range(k):
         z[c] = held[c] - pts0[c]
     for s in range(q):
         j = I[PICK, s]
-        inside = min(max(X[AT, j], X[LO, j]), X[HI, j])
+        inside = min(max(x[j], X[LO, j]), X[HI, j])
         for c in range(k):
             z[c] += V[c, j] * inside
-    slope, value = 0.0, wc
-    for c in range(k):
-        slope += w[c] * z[c]
-        value += w[c] * pts0[c]
-    if not value + slope < -1e-9:
-        return 0.0
-    t = 1.0
-    for r in range(m):
-        rate = 0.0
+    low = _inwards(k, m, A, S, value, skip)
+    if low < -1e-9:  # anew, for ``held`` has gathered rounding: the image of a point of the box
+        for s in range(q):
+            j = I[PICK, s]
+            x[j] = min(max(x[j], X[LO, j]), X[HI, j])
+        image(k, x, V, z)
         for c in range(k):
-            rate += A[c, r] * z[c]
-        if r != skip and S[SLACK, r] + t * rate < 0.0:
-            t = S[SLACK, r] / -rate
-    if value + t * slope < -1e-9:
-        for c in range(k):
-            S[END, c] = t * z[c]
-    return value + t * slope
+            z[c] -= pts0[c]
+        low = _inwards(k, m, A, S, value, skip)
+    return low
 
 
 @inner()
