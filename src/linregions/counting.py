@@ -219,7 +219,7 @@ def _count_complex(
         return None
     begin = time.perf_counter()
     engine = Refinement(problem, MEMORY if auto else None)  # refuses before anything is compiled
-    start = begin + compile_complex()
+    start = begin + compile_complex(problem.network)
 
     def report(cells: int, seconds: float) -> None:
         if progress is not None:
