@@ -15,12 +15,13 @@ import numpy as np
 import linregions as lr
 
 
-def options(description: str) -> argparse.Namespace:
-    """``-o DIR`` and ``--quick``, as every script of the gallery takes them."""
+def options(description: str, **numbers: int) -> argparse.Namespace:
+    """``-o DIR`` and ``--quick``, as every script of the gallery takes them; whole numbers too."""
     parser = argparse.ArgumentParser(description=description)
     parser.add_argument("-o", "--output", type=Path, default=Path("."), help="folder to write to")
     parser.add_argument("--quick", action="store_true", help="less training, smaller networks")
-    parser.add_argument("--seed", type=int, default=0)
+    for name, default in {"seed": 0, **numbers}.items():
+        parser.add_argument(f"--{name}", type=int, default=default, help=f"default {default}")
     chosen = parser.parse_args()
     chosen.output.mkdir(parents=True, exist_ok=True)
     return chosen
@@ -114,21 +115,55 @@ def accuracy(layers: list[Any], inputs: np.ndarray, labels: np.ndarray) -> float
 # -- data -------------------------------------------------------------------------------------
 
 
-def digits() -> tuple[np.ndarray, np.ndarray, str]:
+def digits(small: bool = False) -> tuple[np.ndarray, np.ndarray, str]:
     """Images (m, pixels) in [0, 1] and labels: MNIST, or scikit-learn's digits where it is absent.
 
-    MNIST is looked for in ``$LINREGIONS_DATA/mnist`` (the four files of its authors).
+    MNIST is looked for in ``$LINREGIONS_DATA/mnist`` (the four files of its authors); ``small``
+    takes the digits in any case.
     """
-    here = Path(__file__).resolve().parents[1]
-    folder = here / os.environ.get("LINREGIONS_DATA", "../shared/data") / "mnist"
-    if (folder / "train-images-idx3-ubyte.gz").exists():
-        images = _idx(folder / "train-images-idx3-ubyte.gz", 16)
-        labels = _idx(folder / "train-labels-idx1-ubyte.gz", 8)
-        return images.reshape(len(labels), -1) / 255.0, labels.astype(int), "MNIST"
+    if not small and (_mnist() / "train-images-idx3-ubyte.gz").exists():
+        return *_part("train"), "MNIST"
     from sklearn.datasets import load_digits
 
     data = load_digits()
     return data.data / 16.0, data.target.astype(int), "scikit-learn's digits"
+
+
+def held_out(images: np.ndarray, labels: np.ndarray) -> tuple[Any, Any]:
+    """What to train on and what to test on, as (images, labels): the 10,000 test images of MNIST
+    where these are of MNIST and the test files are there, else every fifth image."""
+    if images.shape[1] == 784 and (_mnist() / "t10k-images-idx3-ubyte.gz").exists():
+        return (images, labels), _part("t10k")
+    test = np.arange(len(images)) % 5 == 0
+    return (images[~test], labels[~test]), (images[test], labels[test])
+
+
+def _mnist() -> Path:
+    here = Path(__file__).resolve().parents[1]
+    return here / os.environ.get("LINREGIONS_DATA", "../shared/data") / "mnist"
+
+
+def _part(name: str) -> tuple[np.ndarray, np.ndarray]:
+    images = _idx(_mnist() / f"{name}-images-idx3-ubyte.gz", 16)
+    labels = _idx(_mnist() / f"{name}-labels-idx1-ubyte.gz", 8)
+    return images.reshape(len(labels), -1) / 255.0, labels.astype(int)
+
+
+def test_digits() -> tuple[np.ndarray, np.ndarray]:
+    """Test images and labels: MNIST's, or the last 297 of scikit-learn's digits (in `digits` too).
+
+    See `digits` for where MNIST is looked for.
+    """
+    here = Path(__file__).resolve().parents[1]
+    folder = here / os.environ.get("LINREGIONS_DATA", "../shared/data") / "mnist"
+    if (folder / "t10k-images-idx3-ubyte.gz").exists():
+        images = _idx(folder / "t10k-images-idx3-ubyte.gz", 16)
+        labels = _idx(folder / "t10k-labels-idx1-ubyte.gz", 8)
+        return images.reshape(len(labels), -1) / 255.0, labels.astype(int)
+    from sklearn.datasets import load_digits
+
+    data = load_digits()
+    return data.data[-297:] / 16.0, data.target[-297:].astype(int)
 
 
 def _idx(path: Path, header: int) -> np.ndarray:

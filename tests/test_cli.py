@@ -414,7 +414,7 @@ def test_mistakes_of_usage(model, refused, arguments):
     ("options", "message"),
     [
         (["--kind=nonsense"], "nonsense"),
-        (["--kind=closed"], "not counted yet"),
+        (["--kind=closed", "--engine=complex", "--box=-1,1"], 'give engine="search"'),
         (["--engine=magic"], "magic"),
         (["--limit=-1"], "limit=-1"),
         (["--seconds=-1"], "seconds=-1"),

@@ -98,9 +98,10 @@ def test_an_answer_survives_pickling():
     assert back == answer and back.to_dict() == answer.to_dict()
 
 
-@pytest.mark.parametrize("kind", ["pattern", "closed", "nonsense", "", "Linear", None])
+@pytest.mark.parametrize("kind", ["convex", "nonsense", "", "Linear", None])
 def test_other_kinds_are_refused(kind):
-    with pytest.raises(lr.LinregionsError, match="activation, linear, affine") as caught:
+    known = "pattern, activation, linear, closed, affine"
+    with pytest.raises(lr.LinregionsError, match=known) as caught:
         lr.count(gaussian(0, 1, 1, 1), kind=kind)
     assert "\n" not in str(caught.value) and repr(kind) in str(caught.value)
 

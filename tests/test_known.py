@@ -24,7 +24,7 @@ from known import (
 
 import linregions as lr
 
-COUNTED = ("activation", "linear", "affine")
+COUNTED = ("pattern", "activation", "linear", "closed", "affine")
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -37,7 +37,7 @@ def test_known_counts(name):
 
 def test_all_definitions_differ_on_one_network():
     net, _ = NETWORKS["d"]()
-    assert [lr.count(net, kind=kind) for kind in COUNTED] == [14, 8, 6]
+    assert [lr.count(net, kind=kind) for kind in COUNTED] == [19, 14, 8, 7, 6]
 
 
 def test_a_central_arrangement_of_many_planes():
@@ -165,7 +165,7 @@ def test_reference_definitions(reference):
             names = ("layer1_", "layer2_", "out_")
             net = [(case[f"{part}W"], case[f"{part}b"]) for part in names]
         found = [lr.count(net, kind=kind) for kind in COUNTED]
-        assert (name, found) == (name, [case["R2"], case["R4"], case["R6"]])
+        assert (name, found) == (name, [case[f"R{n}"] for n in (1, 2, 4, 5, 6)])
 
 
 def test_reference_tents(reference):

@@ -11,18 +11,27 @@ Load a network, say where to look, ask::
         ...
     lr.subdivide(net, lr.Plane.through(a, b, c)).plot()   # every cell of a plane, and a picture
     lr.crossings(net, segments)                     # breakpoints along lines
+    lr.estimate(net, seconds=10)                    # where counting is out of reach
+    lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
-from . import constructions, draw, theory
+from . import constructions, draw, theory, training
 from .bounds import Bound, bounds
 from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import LinregionsError, UnsupportedNetwork
+from .estimate import Estimate, Plan, estimate, plan
+from .estimate.sampling import Sampled, sample
+from .measure.chords import Ball
 from .measure.crossings import Along, Crossings, crossings, regions_along
+from .measure.distance import Distances, distance
+from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
+from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
+from .measure.volume import BoundaryVolume, boundary_volume
 from .network import Layer, Network
 from .readers import load
-from .regions import Region, region, regions
+from .regions import Region, Regions, region, regions
 from .units import Activation, MaxUnits, Pointwise
 
 __version__ = "0.1.0"
@@ -30,36 +39,56 @@ __version__ = "0.1.0"
 __all__ = [
     "Activation",
     "Along",
+    "Ball",
     "Bound",
+    "BoundaryVolume",
     "Box",
     "CellComplex",
     "Count",
     "Crossings",
+    "Distances",
+    "DistinctPatterns",
     "Domain",
+    "Estimate",
+    "ExpectedVolume",
     "Layer",
     "Line",
     "LinregionsError",
+    "LocalComplexity",
     "MaxUnits",
     "Network",
+    "Plan",
     "Plane",
     "Pointwise",
     "Polytope",
+    "RandomNetworks",
     "Region",
+    "Regions",
+    "Sampled",
     "Segment",
     "Slice",
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "boundary_volume",
     "bounds",
     "constructions",
     "count",
     "crossings",
+    "distance",
+    "distinct_patterns",
     "draw",
+    "estimate",
     "load",
+    "plan",
+    "expected_boundary_volume",
+    "local_complexity",
     "region",
     "regions",
     "regions_along",
     "restrict",
+    "sample",
     "subdivide",
     "theory",
+    "training",
 ]

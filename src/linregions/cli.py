@@ -19,13 +19,20 @@ from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
+from .cli_estimate import add_estimate
+from .cli_measure import add_measure
+from .cli_sample import add_sample
+from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
-from .domain import Domain, Space, restrict
+from .domain import Domain, restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
+from .estimate._plan import duration
 from .network import Network
 from .readers import load
+from .readers.builder import COMPILED, ROUNDED
 from .search.engine import Search
+from .seen import seen_dimension
 from .where import (
     BoxOption,
     LineOption,
@@ -83,10 +90,11 @@ def count_command(
     ----------
     kind
         activation (cells of one pattern), linear (cells of one affine map, joined through
-        facets) or affine (distinct affine maps).
+        facets), closed (closed sets of one affine map), affine (distinct affine maps) or
+        pattern (lower-dimensional patterns too; small networks).
     engine
         search (any dimension, little memory), complex (bounded domains of dimension 1 to 4,
-        fast) or auto, which takes complex where it can.
+        fast) or auto, which takes complex where it can; milp and milp-scip are slow referees.
     exact
         Justify every decision; --no-exact is faster and uncertified.
     limit
@@ -101,9 +109,12 @@ def count_command(
             net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
             progress=report,
         )  # fmt: skip
-    most, bound = upper_bound(restrict(net, domain))
+    most, bound = None, ""  # every bound is one of full-dimensional regions
+    if kind != "pattern":
+        most, bound = upper_bound(restrict(net, domain))
     facts = {**answer.to_dict(), "upper_bound": most}
-    print(_dump(facts) if json else f"{_prose(model.name, net, answer)}\n  at most     {bound}")
+    tail = f"\n  at most     {bound}" if bound else ""
+    print(_dump(facts) if json else _prose(model.name, net, answer) + tail)
     return 130 if answer.stopped == "interrupt" else 0
 
 
@@ -195,15 +206,21 @@ def info(model: Model, /, *, json: Json = False) -> int:
         }
         for layer in net.layers
     ]
-    problem = restrict(net, Space())
+    dimension = seen_dimension(net)
+    notes = {
+        kind: [n.removeprefix(kind) for n in net.notes if n.startswith(kind)]
+        for kind in (COMPILED, ROUNDED)
+    }
     facts = {
         "model": str(model),
         "inputs": net.inputs,
         "outputs": net.outputs,
         "units": net.units,
-        "dimension": problem.dimension,
+        "dimension": dimension,
         "hash": net.hash,
         "layers": layers,
+        "compiled_away": notes[COMPILED],
+        "roundings": notes[ROUNDED],
         "notes": list(net.notes),
     }
     if json:
@@ -213,10 +230,10 @@ def info(model: Model, /, *, json: Json = False) -> int:
     for i, layer in enumerate(layers, start=1):
         reads = "" if layer["reads"] in (["input"], [f"layer {i - 1}"]) else _reads(layer["reads"])
         print(f"  layer {i}: {layer['units']} units, {layer['activation']}{reads}")
-    if problem.dimension < net.inputs:
-        print(f"  over R^n the network sees {problem.dimension} of its {net.inputs} dimensions")
+    if dimension is not None and dimension < net.inputs:
+        print(f"  over R^n the network sees {dimension} of its {net.inputs} dimensions")
     for note in net.notes:
-        print(f"  note: {note}")
+        print(f"  {note if note.startswith((COMPILED, ROUNDED)) else f'note: {note}'}")
     print(f"  hash {net.hash[:16]}")
     return 0
 
@@ -336,9 +353,14 @@ def _progress() -> Iterator[Any]:
 
 
 def _status(s: Status) -> str:
+    if s.stage == "estimate":
+        return f"about {s.regions:.3g} regions, {s.seconds:.1f} s (Ctrl-C stops)"
     verb = "merging" if s.stage == "merge" else "so far"
+    share, left = s.share, s.left
+    part = "" if share is None or left is None else f" (about {share:.1%}, {duration(left)} left)"
     return (
-        f"{s.regions:,} regions {verb}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s (Ctrl-C stops)"
+        f"{s.regions:,} regions {verb}{part}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s "
+        "(Ctrl-C stops)"
     )
 
 
@@ -373,8 +395,13 @@ def _prose(name: str, net: Network, answer: Count) -> str:
 
 
 def _certainty(r: Any) -> str:
-    if not r.exact:
+    if r.engine.startswith("milp"):
+        margin = f" with margin {r.stats['margin']:g}" if r.stats else ""
+        sure = f"floating point{margin}: thinner cells are missed; a referee, no proof"
+    elif not r.exact:
         sure = "floating point, not certified"
+    elif r.kind == "pattern":
+        sure = f"exact: {r.stats['rational']:,} rational linear programs"
     else:
         if r.engine == "complex":
             hard, of = r.stats["doubtful_cells"], r.stats["cells_refined"]
@@ -406,7 +433,10 @@ def _perspective(regions: int, units: int) -> str:
 
 
 add_bounds(app, _load, domain_of)
+add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
+add_sample(app, _load, _progress)
+add_volume(add_measure(app, _load, _progress), _load, _progress)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -13,23 +13,40 @@ from .errors import LinregionsError
 from .network import Network
 
 KINDS = {
+    "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
     "activation": "full-dimensional cells of one activation pattern",
     "linear": "connected sets of cells, joined through facets, that carry the same affine map",
+    "closed": "closed connected sets with one affine map that hold an open set",
     "affine": "distinct affine maps",
 }
-LATER = {"pattern", "closed"}
-ENGINES = ("auto", "search", "complex")
+SEARCHED = {"pattern", "closed"}  # by no other engine
+ENGINES = ("auto", "search", "complex", "milp", "milp-scip")
 MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead
 Progress = Callable[["Status"], None]
 
 
 @dataclass(frozen=True)
 class Status:
-    """What a progress callable receives: regions so far, seconds, and what is being done."""
+    """What a progress callable receives: regions so far, seconds, and what is being done.
+
+    ``total`` is an estimate of all regions, once there is one (and an interval for it).
+    """
 
     regions: int
     seconds: float
     stage: str = "search"
+    total: float | None = None
+
+    @property
+    def share(self) -> float | None:
+        """Part of the regions that is counted, by the estimate; below 1 until it is all."""
+        return None if self.total is None else min(self.regions / self.total, 0.999)
+
+    @property
+    def left(self) -> float | None:
+        """Seconds that the rest will take, by the estimate."""
+        done = self.share
+        return self.seconds * (1.0 - done) / done if done else None
 
     @property
     def rate(self) -> float:
@@ -51,7 +68,7 @@ class Report:
     units: int
     seconds: float
     stopped: str = ""
-    stats: dict[str, int] = field(default_factory=dict)
+    stats: dict[str, float] = field(default_factory=dict)
     also: dict[str, int] = field(default_factory=dict)
 
 
@@ -61,7 +78,7 @@ class Count(int):
     Attributes
     ----------
     kind
-        The definition that was counted: ``activation``, ``linear`` or ``affine``.
+        The definition that was counted: a key of `KINDS`.
     exact
         True when every decision was justified (floats with error bounds, else rationals).
     complete
@@ -72,7 +89,7 @@ class Count(int):
     stopped
         Why an incomplete count ended: ``limit``, ``seconds`` or ``interrupt``; else empty.
     stats
-        How many decisions each argument took.
+        How many decisions each argument took. For ``milp``: the margin and the tolerance too.
     also
         Other kinds that came out on the way (``linear`` also gives ``activation``).
 
@@ -115,11 +132,7 @@ class Count(int):
 
 
 def check_kind(kind: str) -> None:
-    """Raise for an unknown or later definition."""
-    if kind in LATER:
-        raise LinregionsError(
-            f"kind {kind!r} is not counted yet; this version counts {', '.join(KINDS)}"
-        )
+    """Raise for an unknown definition."""
     if kind not in KINDS:
         raise LinregionsError(f"unknown kind {kind!r}; give one of {', '.join(KINDS)}")
 
@@ -158,20 +171,26 @@ def count(
     kind
         ``activation`` (default): full-dimensional cells of one activation pattern (Xiong et
         al. 2020, Hanin and Rolnick 2019). ``linear``: such cells joined through facets where
-        they carry the same affine map (Wang 2022, Montufar et al. 2014). ``affine``:
-        distinct affine maps.
+        they carry the same affine map (Wang 2022, Montufar et al. 2014). ``closed``: closed
+        connected sets with one affine map that hold an open set; they may be joined through a
+        lower-dimensional slice of another cell. ``affine``: distinct affine maps.
+        ``pattern``: the patterns of all points of the closed domain, lower-dimensional sets
+        included (Serra et al. 2018); for small networks, some hundred patterns a second.
     exact
         Justify every decision. False makes the search faster, with a tolerance of 1e-13 on rows
-        and coordinates scaled to about 1; a complex is always exact.
+        and coordinates scaled to about 1; a complex, ``pattern`` and ``closed`` are always exact.
     engine
         ``search`` walks through the cells one by one, in any dimension, and keeps none.
         ``complex`` refines the whole domain at once: far faster, for bounded domains of dimension
         1 to 4, with memory in proportion to the cells. ``auto`` takes ``complex`` where that
         is possible (exactly, without limits, up to ``MEMORY`` bytes), else ``search``.
+        ``milp`` is a slow and independent referee for ``activation`` and ``pattern`` on a
+        bounded domain: the mixed-integer model of Serra et al. (2018), in floats, with a margin
+        (`linregions.milp.Referee`); ``milp-scip`` hands the same model to SCIP.
     limit, seconds
         Stop after so many activation cells, or so much time; the answer is then a proved
-        lower bound with ``complete`` False. (For ``linear`` and ``affine``: the number of
-        distinct affine maps seen.)
+        lower bound with ``complete`` False. (For ``linear``, ``closed`` and ``affine``: the
+        number of distinct affine maps seen.)
     progress
         Called with a `Status` several times a second.
 
@@ -190,6 +209,20 @@ def count(
     net = _network(network)
     domain = Space() if domain is None else domain
     problem = restrict(net, domain)
+    if engine.startswith("milp"):
+        from .tally import count_milp
+
+        return count_milp(problem, kind, engine, limit, seconds, progress)
+    if kind in SEARCHED:
+        if engine == "complex":
+            raise LinregionsError(
+                f'engine="complex" does not count kind={kind!r}; give engine="search" or "auto"'
+            )
+        if kind == "pattern":
+            from .tally import count_patterns
+
+            return count_patterns(problem, limit, seconds, progress)
+        return _count_search(problem, kind, True, limit, seconds, progress)
     if engine == "complex" and not (limit is None and seconds is None):
         raise LinregionsError(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
@@ -213,12 +246,17 @@ def _count_complex(
     """Count with the complex; None where ``auto`` should rather search."""
     from .complex.cells import CellComplex
     from .complex.compiling import compile_complex
-    from .complex.engine import Refinement, TooLarge
+    from .complex.engine import Refinement, TooFar, TooLarge
 
     if auto and not suits_complex(problem):
         return None
     begin = time.perf_counter()
-    engine = Refinement(problem, MEMORY if auto else None)  # refuses before anything is compiled
+    try:
+        engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
+    except TooFar:
+        if auto:
+            return None
+        raise
     start = begin + compile_complex(problem.network)
 
     def report(cells: int, seconds: float) -> None:
@@ -251,8 +289,11 @@ def _count_search(
     problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
     progress: Progress | None,
 ) -> Count:  # fmt: skip
+    from .search.zonotope import seen_through
+
     begin = time.perf_counter()
-    run = _Run(problem, exact, emit=0 if kind == "activation" else 4096)  # refuses first
+    searched = seen_through(problem) if kind == "activation" else problem
+    run = _Run(searched, exact, emit=0 if kind == "activation" else 4096)  # refuses first
     start = begin + compile_kernel(merge=kind != "activation")
     run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)
@@ -271,8 +312,9 @@ def _count_search(
 
 def _answer(
     problem: Restricted, engine: str, value: int, kind: str, exact: bool, complete: bool,
-    stopped: str, seconds: float, stats: dict[str, int], also: dict[str, int],
+    stopped: str, seconds: float, stats: Mapping[str, float], also: dict[str, int],
 ) -> Count:  # fmt: skip
+    """A `Count` with the particulars that the problem knows."""
     report = Report(
         kind=kind,
         exact=exact,
@@ -284,7 +326,7 @@ def _answer(
         units=problem.source.units,
         seconds=seconds,
         stopped=stopped,
-        stats=stats,
+        stats=dict(stats),
         also=also,
     )
     return Count(value, report)
@@ -305,12 +347,16 @@ class _Run:
         from .search.engine import Search
 
         self.search = Search(problem, exact, emit)
+        self.problem, self.exact = problem, exact
         self.batches: list[Any] = []
         self.start = time.perf_counter()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         """Run to the end (empty answer), or say what stopped the search."""
+        from .estimate._ahead import Ahead
+
         search, nodes = self.search, 1000
+        ahead = Ahead(self.problem, self.exact)
         try:
             while True:
                 before = time.perf_counter()
@@ -322,7 +368,8 @@ class _Run:
                     self.batches.append(search.take())
                 now = time.perf_counter()
                 if progress is not None:
-                    progress(Status(search.leaves, now - self.start))
+                    total = ahead.total(search.leaves, now - self.start) if more else None
+                    progress(Status(search.leaves, now - self.start, total=total))
                 if not more:
                     return ""
                 if seconds is not None and now - self.start >= seconds:
@@ -347,6 +394,12 @@ class _Run:
             also["affine"] = merger.affine()
             if kind == "linear" and complete:
                 return merger.linear(), True
+            if kind == "closed" and complete:
+                from .closed import closed
+
+                answer = closed(merger)
+                also["linear"] = answer.linear
+                return answer.closed, True
         except KeyboardInterrupt:
             return also.get("affine", 1), False
         return also["affine"], complete

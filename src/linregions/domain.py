@@ -431,6 +431,7 @@ class Restricted:
     domain: Domain
     rows: Any = None
     picked: np.ndarray | None = None
+    zonotope: Any = None  # the search's, see `search.zonotope`
 
     @property
     def dimension(self) -> int:
@@ -477,7 +478,7 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
         network,
         domain,
     )
-    return out if chart.bounded else _reduce(out)
+    return out if chart.bounded else reduce_inputs(out)
 
 
 def _compose(network: Network, chart: Chart) -> Network:
@@ -503,7 +504,7 @@ def _change(network: Network, inputs: int, change: Any) -> Network:
 PRIME = (1 << 61) - 1
 
 
-def _reduce(given: Restricted) -> Restricted:
+def reduce_inputs(given: Restricted) -> Restricted:
     """Coordinates of r independent rows, where all rows that read the input have rank r < k."""
     from flint import nmod_mat
 

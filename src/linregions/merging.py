@@ -203,7 +203,7 @@ class Merger:
         verdict = np.zeros(len(first), np.int8)
         shared_facets(
             self.compiled.program, work, self.signs, self.points, first, second, rows,
-            not generic, verdict, parent,
+            not generic, verdict, parent, np.zeros((0, self.signs.shape[1]), bool),
         )  # fmt: skip
         if not generic:
             return

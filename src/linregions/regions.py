@@ -260,13 +260,84 @@ def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
     return AffineMap(out[:, :n], out[:, n])
 
 
+class Regions:
+    """All activation regions over a convex domain: what `regions` returns.
+
+    Iterating streams the regions and holds none; each ``for`` starts afresh, in the same order
+    (``next(...)`` steps through one stream of its own). `graph` holds all cells.
+
+    Parameters
+    ----------
+    problem
+        What `restrict` gave.
+    exact, batch
+        As in `regions`.
+    """
+
+    def __init__(self, problem: Restricted, exact: bool = True, batch: int = 1024) -> None:
+        self.problem, self.exact, self.batch = problem, exact, batch
+        self._own: Iterator[Region] | None = None
+
+    def __iter__(self) -> Iterator[Region]:
+        from .search.engine import Search
+
+        compile_kernel()
+        search = Search(self.problem, self.exact, emit=self.batch)
+        more = True
+        while more:
+            more = search.run(self.batch)
+            found = search.take()
+            signs = found.signs.astype(np.int8) * 2 - 1
+            for i in range(len(signs)):
+                yield Region(
+                    self.problem, search.rational, signs[i], found.points[i], found.exact.get(i)
+                )
+
+    def __next__(self) -> Region:
+        if self._own is None:
+            self._own = iter(self)
+        return next(self._own)
+
+    def graph(self, as_networkx: bool = False) -> Any:
+        """The dual graph: regions as nodes, an edge where two share a (k - 1)-dimensional facet.
+
+        Node i is the i-th region of the iteration. Exact: neighbours may differ in several units
+        (duplicated ones flip together), and regions that differ in one unit need not be
+        neighbours. Memory grows with the number of regions.
+
+        Parameters
+        ----------
+        as_networkx
+            Give a ``networkx.Graph`` (which needs that package).
+
+        Returns
+        -------
+        scipy.sparse.csr_array
+            (regions, regions), bool, symmetric; or the ``networkx.Graph``.
+
+        Examples
+        --------
+        >>> import linregions as lr
+        >>> net = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])]
+        >>> sorted(lr.regions(net).graph().sum(axis=0).tolist())
+        [1, 1, 2]
+        """
+        from .graph import adjacency, cells_of
+
+        return adjacency(cells_of(self.problem, self.exact), as_networkx)
+
+    def __repr__(self) -> str:
+        return f"Regions({self.problem.source!r} over {self.problem.domain.describe()})"
+
+
 def regions(
     network: Any, domain: Domain | None = None, *, exact: bool = True, batch: int = 1024
-) -> Iterator[Region]:
+) -> Regions:
     """All activation regions over a convex domain, as a stream.
 
     Nothing is held unless the caller holds it; the order is deterministic. Parameters as in
-    `count`; ``batch`` cells are searched ahead at a time.
+    `count`; ``batch`` cells are searched ahead at a time. The answer is a `Regions`, whose
+    `Regions.graph` says which of them are neighbours.
 
     Examples
     --------
@@ -275,19 +346,8 @@ def regions(
     >>> sorted(r.pattern.tolist() for r in lr.regions(net))
     [[0, 0], [1, 0], [1, 1]]
     """
-    from .search.engine import Search
-
     net = _network(network)
-    compile_kernel()
-    problem = restrict(net, Space() if domain is None else domain)
-    search = Search(problem, exact, emit=batch)
-    more = True
-    while more:
-        more = search.run(batch)
-        found = search.take()
-        signs = found.signs.astype(np.int8) * 2 - 1
-        for i in range(len(signs)):
-            yield Region(problem, search.rational, signs[i], found.points[i], found.exact.get(i))
+    return Regions(restrict(net, Space() if domain is None else domain), exact, batch)
 
 
 def region(network: Any, x: Any, domain: Domain | None = None) -> Region:

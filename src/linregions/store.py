@@ -134,6 +134,19 @@ def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
     return signs, points, metadata
 
 
+def parquet_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
+    """Arrays of one length as the columns of a parquet file; a matrix becomes lists."""
+    pa, pq = _pyarrow()
+
+    def column(a: np.ndarray) -> Any:
+        if a.ndim == 1:
+            return pa.array(a)
+        return pa.FixedSizeListArray.from_arrays(pa.array(a.ravel()), a.shape[1])
+
+    table = pa.table({name: column(a) for name, a in columns.items()})
+    pq.write_table(table, path, compression="zstd")
+
+
 def _pyarrow() -> tuple[Any, Any]:
     try:
         import pyarrow

@@ -202,6 +202,12 @@ class CellComplex:
         lists = [(empty, empty), *(self.faces(d) for d in range(1, k + 1))]
         return geometry.measures(k, lists, self.points)
 
+    def face_volumes(self, d: int) -> np.ndarray:
+        """d-volume of each face of dimension d: 1 for vertices, lengths of edges, and so on."""
+        if not 0 <= d <= self.dimension:
+            raise LinregionsError(f"face_volumes({d}) of a complex of dimension {self.dimension}")
+        return self._measures[0][d]
+
     @property
     def volumes(self) -> np.ndarray:
         """(cells,) length, area or volume of each cell, in domain coordinates."""

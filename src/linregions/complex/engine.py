@@ -111,6 +111,10 @@ class TooLarge(Exception):
     """The complex would take more memory than was allowed."""
 
 
+class TooFar(LinregionsError):
+    """The domain reaches so far out that squares of coordinates overflow."""
+
+
 class Refinement:
     """Refine a bounded domain of dimension 1 to 4 by all layers of a network.
 
@@ -128,6 +132,11 @@ class Refinement:
         self.forms = Forms(self.plan)
         self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
         self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
+        if not self.reach * float(np.max(self.plan.unit, initial=1.0)) < 1e150:
+            raise TooFar(
+                f"{problem.domain.describe()} reaches beyond 1e150, where the cell complex's "
+                'floats overflow; count with engine="search" or take a smaller domain'
+            )
         self.net = self.plan.layers
         with np.errstate(over="ignore", invalid="ignore"):  # no bound is an infinite one
             self.errors = np.nan_to_num(bounds(self.plan), nan=np.inf, posinf=np.inf)

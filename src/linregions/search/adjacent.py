@@ -38,22 +38,25 @@ APART, SHARED, UNSURE = 0, 1, 2
 
 
 @njit(cache=True, nogil=True, error_model="numpy")
-def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdict, parent):
+def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks):
     """Decide pairs ``(first[i], second[i])`` of cells that differ in row ``rows[i]`` alone.
 
     ``verdict[i]`` becomes APART, SHARED or UNSURE; pairs already joined in the union-find
-    forest ``parent`` are skipped (APART), pairs that share a facet are joined. Pairs must be
-    sorted by ``first``. With ``segments_only`` a pair is joined only where the segment between
-    the two interior points crosses row c and no other row (valid where rows coincide, too).
+    forest ``parent`` are skipped (APART), pairs that share a facet are joined; with an empty
+    ``parent`` every pair is decided. Pairs must be sorted by ``first``. With ``segments_only``
+    a pair is joined only where the segment between the two interior points crosses row c and no
+    other row (valid where rows coincide, too). ``masks`` (pairs, n_rows), or no rows of it: what
+    vanishes on the facet beside row c, if it is one, and is left out of the cell.
     """
     k, n_rows = P.k, len(P.cut_unit)
     G, A, T, S, I = C.G, C.A, C.T, C.S, C.I
     every = np.arange(len(C.sign)).astype(np.int32)  # all rows are constraints here
     m, loaded = len(every), -1
+    joining = len(parent) > 0
     for i in range(len(first)):
         p, q, c = first[i], second[i], rows[i]
         verdict[i] = APART
-        if _root(parent, p) == _root(parent, q):
+        if joining and _root(parent, p) == _root(parent, q):
             continue
         if p != loaded:
             loaded = p
@@ -62,14 +65,20 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
             for layer in range(P.n_layers):
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, C.sign, C.ok,
-                    C.live, C.H, C.Z, G,
+                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
+                    C.ok, C.live, C.H, C.Z, G,
                 )  # fmt: skip
             _gather(k, m, C.sign, G, A, S, points[p])
+        elif len(masks) > 0:
+            _gather(k, m, C.sign, G, A, S, points[p])
+        if len(masks) > 0:
+            _leave_out(k, c, masks[i], A, S)
         verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
-            verdict[i] = _facet(k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, points[p])
-        if verdict[i] == SHARED:
+            verdict[i] = _facet(
+                k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
+            )
+        if joining and verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
 
 
@@ -123,6 +132,16 @@ def _gather(k, m, sign, G, A, S, x):
 
 
 @inner()
+def _leave_out(k, c, mask, A, S):
+    """Turn the rows of a mask, but not row c, into ``1 >= 0``."""
+    for n in range(len(mask)):
+        if mask[n] and n != c:
+            S[CONST_AT, n] = S[SLACK, n] = 1.0
+            for j in range(k):
+                A[j, n] = 0.0
+
+
+@inner()
 def _certain(k, m, c, G, A, S, size, x, blur):
     """All rows but c are certainly positive at x, by a margin of ``blur``."""
     for n in range(m):
@@ -153,7 +172,7 @@ def _segment(k, m, c, G, A, S, x, y):
 
 
 @inner()
-def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, x):
+def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, V, X, x):
     """Whether row c is irredundant for its cell, by an LP without it."""
     for j in range(k):
         S[W, j] = A[j, c]
@@ -179,7 +198,7 @@ def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, x):
             return SHARED
     if status == INSIDE and proved(
         k, S[CONST_AT, c], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-        G[c, k + SPAN], st, A, G, every, S, I, MR, live,
+        G[c, k + SPAN], st, A, G, every, S, I, MR, live, V, X,
     ):  # fmt: skip
         return APART
     return UNSURE

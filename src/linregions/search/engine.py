@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from fractions import Fraction
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -17,6 +18,7 @@ from ..domain import Restricted
 from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
+from .boxed import least, positive
 from .exact import Exact, Point, Row, inside, minimise, negative, point_of, value
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
@@ -73,7 +75,6 @@ class Search:
         self.problem = problem
         self.compiled = Compiled(problem)
         self.exact = exact
-        self.rational = Exact(self.compiled)
         self.extra = 0  # leaves found by rational arithmetic
         self.asked = 0
         self.coincident = 0
@@ -86,8 +87,19 @@ class Search:
 
     # -- the way in -------------------------------------------------------------------
 
+    @cached_property
+    def rational(self) -> Exact:
+        """Exact decisions; behind a zonotope those of the box itself: same rows, same signs."""
+        seen = self.compiled.zonotope
+        return Exact(self.compiled if seen is None else Compiled(seen.problem))
+
     def _start(self) -> None:
         compiled = self.compiled
+        if compiled.zonotope is not None and compiled.cuts and compiled.tame:
+            witness = self._float_witness()
+            assert witness is not None
+            self.cursor = compiled.cursor(witness, self.exact, self._emit)
+            return
         domain = self.rational.domain_rows()
         if compiled.cuts == 0 or compiled.k == 0:
             self._walk(domain, self._rational_witness(domain))
@@ -111,6 +123,9 @@ class Search:
         """A generic interior point of the domain in kernel coordinates, if a float is one."""
         compiled, k = self.compiled, self.compiled.k
         rng = np.random.default_rng(0)
+        if (seen := compiled.zonotope) is not None:
+            share = rng.uniform(0.25, 0.75, len(seen.lo))
+            return compiled.image(seen.lo + (seen.hi - seen.lo) * share)
         A, b = compiled.rows_A, compiled.rows_b
         if len(b) == 0:
             return rng.normal(size=k)
@@ -209,7 +224,7 @@ class Search:
         """How many decisions each argument took."""
         st = self.cursor.st if self.cursor else np.zeros(32, np.int64)
         out = {name: int(st[at]) for name, at in STATISTICS.items()}
-        out["rational"] = self.rational.solves
+        out["rational"] = self.rational.solves if "rational" in self.__dict__ else 0
         out["rational_cells"] = self.extra
         return out
 
@@ -243,6 +258,9 @@ class Search:
         signs = C.sign[: self.compiled.cuts]
         rows = self.rational.cell(C.con[d, : C.F[d, K.NCON]].tolist(), signs)
         g = self.rational.row(c, signs)
+        if self.compiled.zonotope is not None:
+            self._decide_in_the_box(d, c, rows, g, signs)
+            return
         x0 = point_of(C.pts[d, 0])
         s, x, other, coincident = self.rational.place(rows, x0, g, self._hint(d))
         self.coincident += coincident
@@ -270,6 +288,74 @@ class Search:
         half = [*rows, g if seen < 0 else negative(g)]
         self._side = self.rational.leaves(layer, half, start, hidden, others)
         self._keep_side(d, c, seen, others)
+
+    def _decide_in_the_box(
+        self, d: int, c: int, rows: list[Row], g: Row, signs: np.ndarray
+    ) -> None:
+        """Settle a decision over a zonotope, by rows over the box behind it."""
+        C = self.cursor
+        assert C is not None
+        if (answer := self._guessed(d, c, rows, g)) is not None:
+            C.st[K.ANSWER] = answer
+            return
+        rows = [*self.rational.domain_rows(), *rows]
+        k = self.rational.k
+        x0 = inside(rows, k, "a cell")
+        s, x, other, coincident = self.rational.place(rows, x0, g)
+        self.coincident += coincident
+        if other is None:
+            C.st[K.ANSWER] = K.PLUS if s > 0 else K.MINUS
+            return
+        found = 0
+        for t, point in ((s, x), (-s, other)):
+            unit = self.rational.compiled.unit
+            trial = self.compiled.image(np.array([float(v) for v in point]) * unit)
+            if self._side_of(c, trial) == t and self._certain(d, trial):
+                _insert(C, d, trial, t)
+                found += 1
+        if found == 2:
+            C.st[K.ANSWER] = K.CUTS
+            return
+        layer, done, at, count = (int(C.F[d, i]) for i in (K.LAYER, K.NSURV, K.POS, K.NCAND))
+        if self.rational.fans(layer):
+            self._walk_fan(d, rows, x)
+            return
+        rest = C.cand[d, :done].tolist() + C.cand[d, at:count].tolist()
+        self._side = self.rational.leaves(layer, rows, x, signs, rest)
+        C.st[K.ANSWER] = K.DROP
+
+    def _guessed(self, d: int, c: int, rows: list[Row], g: Row) -> int | None:
+        """Settle it by a certified point on each side, or by checked multipliers, if possible."""
+        C, seen = self.cursor, self.compiled.zonotope
+        assert C is not None and seen is not None
+        unit = self.rational.compiled.unit
+        lo, hi = seen.lo / unit, seen.hi / unit
+        for t in (1, -1):
+            if any(self._side_of(c, C.pts[d, p]) == t for p in range(C.F[d, K.NIN])):
+                continue
+            w = negative(g) if t > 0 else g
+            guess = least(rows, w, lo, hi)
+            if guess is None:
+                return None
+            if not self._step_to(d, c, t, self.compiled.image(guess.x * unit)):
+                if not positive(rows, w, lo, hi, guess.multipliers):
+                    return None
+                return K.MINUS if t > 0 else K.PLUS
+        return K.CUTS
+
+    def _step_to(self, d: int, c: int, t: int, far: np.ndarray) -> bool:
+        """Give frame d a certified point on side t of row c, on the way to the point ``far``."""
+        C, k = self.cursor, self.compiled.k
+        assert C is not None
+        start = C.pts[d, 0]
+        value, end = (abs(float(C.G[c, :k] @ x + C.G[c, k])) for x in (start, far))
+        cross = value / (value + end) if value + end > 0 else 1.0
+        for share in (0.5, 0.8, 0.2, 0.95):
+            trial = start + (cross + (1 - cross) * share) * (far - start)
+            if self._side_of(c, trial) == t and self._certain(d, trial):
+                _insert(C, d, trial, t)
+                return True
+        return False
 
     def _walk_fan(self, d: int, rows: list[Row], x: Point) -> None:
         """Walk the rest of frame d, in a layer of max units, in rational arithmetic."""

@@ -40,6 +40,7 @@ def compose(
     cols,
     groups,
     args,
+    blur,
     sign,
     ok,
     live,
@@ -103,7 +104,7 @@ def compose(
         exact = max(mw, mc + abs(bias)) < limit
         Z[i, k + EW] = 0.0 if exact else 1.01 * ew
         Z[i, k + EC] = 0.0 if exact else 1.01 * ec
-    _rows(k, layer, layers, cut_unit, cuts, ok, Z, G)
+    _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G)
 
 
 @inner(fastmath=LONG)
@@ -180,8 +181,11 @@ def _winners(k, layer, layers, groups, args, sign, ok, live, H, Z):
 
 
 @inner()
-def _rows(k, layer, layers, cut_unit, cuts, ok, Z, G):
-    """One row ``G x + const`` per breakpoint, scaled by a power of two to size about 1."""
+def _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G):
+    """One row ``G x + const`` per breakpoint, scaled by a power of two to size about 1.
+
+    ``blur`` bounds how far a coordinate of a point may be off that of the point it stands for.
+    """
     lattice = layers[layer, LATTICE] if ok[layer] else -1
     for c in range(layers[layer, CUT], layers[layer + 1, CUT]):
         i = cut_unit[c]
@@ -199,6 +203,9 @@ def _rows(k, layer, layers, cut_unit, cuts, ok, Z, G):
         ew, ec = Z[i, k + EW] * scale, ec * scale
         known = ew == 0.0 and ec == 0.0 and lattice >= power and lattice >= 0
         set_errors(k, G, c, ew, ec, lattice - power if known else -1)
+        if blur > 0.0:
+            for j in range(k):
+                G[c, k + BERR] += 1.01 * blur * abs(G[c, j])
         G[c, k + SPAN] = layer - 1 if layers[layer, CHAIN] > 0 else -1
 
 

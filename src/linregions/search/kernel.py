@@ -37,6 +37,7 @@ from .lp import (
     END,
     EW,
     EXP,
+    FAILED,
     FAST,
     INSIDE,
     KEEP,
@@ -59,6 +60,7 @@ from .lp import (
     rates,
     restart,
 )
+from .zonotope import descend, minimise_zonotope, proved_zonotope
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
 NEW, TEST, SECOND, FAN, CLIP = range(5)
@@ -66,6 +68,7 @@ NEW, TEST, SECOND, FAN, CLIP = range(5)
 LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL = range(13)
 # places in st
 DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED, MULTIPLIERS = range(8)
+ZONOTOPE = 2  # what st[BOUNDED] says where the domain is one
 # answers to UNDECIDED, and what `place` finds
 NONE, MINUS, PLUS, CUTS, DROP = range(5)
 # statistics, from st[16] on
@@ -233,8 +236,31 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
 
 
 @inner()
-def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live):
+def solve(
+    k, d, m, wc, we, wce, start, stop, enough, skip, st, pts, G, con, A, T, S, I, MR, V, X
+):  # fmt: skip
+    """Minimise ``S[W] . x + wc`` over the cell of frame d, by the method of its domain.
+
+    ``start`` is its value at the witness. It may stop below ``stop``, or above ``enough``.
+    """
+    if st[BOUNDED] == ZONOTOPE:
+        if enough < BIG:
+            status, low, count = descend(
+                k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, enough, skip
+            )
+            if status != FAILED:
+                return status, low, count
+        return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip)
+    return minimise(A, T, S, I, k, m, start, stop)
+
+
+@inner()
+def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live, V, X):
     """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
+    if st[BOUNDED] == ZONOTOPE:
+        sure = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count) > 0.0
+        st[S_FLOAT] += int(sure)
+        return sure
     if st[BOUNDED] > 0 and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0:
         st[S_FLOAT] += 1
         return True
@@ -281,7 +307,7 @@ def box_side(k, layer, c, G, box):
 
 
 @inner()
-def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
+def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X):
     """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS or NONE (undecided)."""
     st[S_TESTS] += 1
     st[MULTIPLIERS] = 0
@@ -305,13 +331,35 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
     ):
         st[S_SEGMENTS] += 1
         return CUTS
-    stop, m = -0.25 * value, F[d, NCON]
+    stop, enough, m = -0.25 * value, 1e-9, F[d, NCON]
     for _ in range(2):  # the second time down to the end
         restart(S, I, k, m)
         for j in range(k):
             S[W, j] = s * G[c, j]
         st[S_LPS] += 1
-        status, low, count = minimise(A, T, S, I, k, m, value, stop)
+        status, low, count = solve(
+            k,
+            d,
+            m,
+            s * G[c, k],
+            G[c, k + EW],
+            G[c, k + EC],
+            value,
+            stop,
+            enough,
+            -1,
+            st,
+            pts,
+            G,
+            con,
+            A,
+            T,
+            S,
+            I,
+            MR,
+            V,
+            X,
+        )
         if status == BELOW or (status == INSIDE and low < -1e-12 * value):
             for trial in range(3):
                 if by_lp(k, d, value, low, count, status, trial, pts, S) and accept(
@@ -323,10 +371,10 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box):
             st[MULTIPLIERS] = count
             if norm < 0.0 or proved(
                 k, s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
+                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
-        stop = -BIG
+        stop, enough = -BIG, BIG
     return NONE
 
 
@@ -346,11 +394,13 @@ def drop(k, d, n, F, con, A, S, I):
 
 
 @inner()
-def bound(k, d, count, layer, end, con, G, A, S, I, box):
+def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X):
     """Narrow the bounding box at one end: even ends are lower, odd ones upper."""
     j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
     limit = -1.0
-    if count >= 0:
+    if count >= 0 and st[BOUNDED] == ZONOTOPE:
+        limit = max(-1.0, proved_zonotope(k, A, G, con[d], S, I, V, X, 0.0, 0.0, 0.0, count))
+    elif count >= 0:
         limit = max(-1.0, proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0))
     if f > 0.0:
         box[2 * layer, j] = limit
@@ -373,7 +423,7 @@ def beyond_box(k, d, F, con, G, A, S, I, box):
 
 
 @inner()
-def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box):
+def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X):
     """Refresh what is known of a cell that enters a layer: its bounding box and its constraints.
 
     The box, from two LPs per coordinate, is the cheapest proof that a far unit does not cut. A
@@ -408,16 +458,42 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box):
             start, stop = S[SLACK, n], -1e-12
             restart(S, I, k, F[d, NCON])
             S[ROOM, n] = BIG  # as if it were not there
-        status, _, count = minimise(A, T, S, I, k, F[d, NCON], start, stop)
+        skip = -1 if task < ends else n
+        wc = 0.0 if task < ends else S[CONST_AT, n]
+        status, _, count = solve(
+            k,
+            d,
+            F[d, NCON],
+            wc,
+            0.0,
+            0.0,
+            start,
+            stop,
+            BIG,
+            skip,
+            st,
+            pts,
+            G,
+            con,
+            A,
+            T,
+            S,
+            I,
+            MR,
+            V,
+            X,
+        )
         for i in range(I[ACTIVE, 0]):
             I[KEEP, I[NAMES, i]] = 1
         if task < ends:
-            bound(k, d, count if status == INSIDE else -1, F[d, LAYER], task, con, G, A, S, I, box)
+            if status != INSIDE and (st[BOUNDED] != ZONOTOPE or status == FAILED):
+                count = -1
+            bound(k, d, count, F[d, LAYER], task, st, con, G, A, S, I, box, V, X)
         elif status == INSIDE:
             c = con[d, n]
             if proved(
                 k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live,
+                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 drop(k, d, n, F, con, A, S, I)
     F[d, ENTRY] = int(boxed)
@@ -597,7 +673,7 @@ def emit(k, d, st, pts, sign, out_signs, out_points):
 
 @inner()
 def contest(
-    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
 ):  # fmt: skip
     """Does one argument of a max unit win on the whole cell? PLUS (and crowned), CUTS or NONE.
 
@@ -615,7 +691,9 @@ def contest(
         answer = NONE
         if verdict == NONE:
             c = pair(first, m, min(w, j), max(w, j))
-            verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
+            verdict = place(
+                k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
+            )
             if verdict == NONE:
                 st[UNIT] = c
                 return NONE
@@ -632,7 +710,7 @@ def contest(
 
 @inner()
 def clip(
-    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
 ):  # fmt: skip
     """Cut frame d down to where argument CHAMP wins: PLUS (done), MINUS (empty) or NONE."""
     w = F[d, CHAMP]
@@ -650,7 +728,9 @@ def clip(
         verdict = answer
         answer = NONE
         if verdict == NONE:
-            verdict = place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box)
+            verdict = place(
+                k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
+            )
         if verdict == NONE:
             st[UNIT] = c
             return NONE
@@ -674,7 +754,7 @@ def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
     k, last, owner, groups = P.k, P.n_layers - 1, P.owner, P.groups
     st, F, cand, con, pts, sign, G = C.st, C.F, C.cand, C.con, C.pts, C.sign, C.G
-    A, T, S, I, MR, live, box = C.A, C.T, C.S, C.I, C.MR, C.live, C.box
+    A, T, S, I, MR, live, box, V, X = C.A, C.T, C.S, C.I, C.MR, C.live, C.box, C.V, C.X
     norm = -1.0  # see `side`
     if st[EXACT] > 0:
         norm = float(k) if st[BOUNDED] > 0 else 0.0
@@ -703,7 +783,7 @@ def advance(P, C, budget):
                 continue
             st[ANSWER] = NONE
             verdict = clip(
-                k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+                k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
             )  # fmt: skip
             if verdict == NONE:
                 st[S_ASKED] += 1
@@ -716,14 +796,14 @@ def advance(P, C, budget):
         elif F[d, PHASE] == NEW:
             compose(
                 k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                P.cut_unit, P.cuts, P.rows, P.cols, groups, P.args, sign, C.ok, live,
-                C.H, C.Z, G,
+                P.cut_unit, P.cuts, P.rows, P.cols, groups, P.args, P.blur, sign, C.ok,
+                live, C.H, C.Z, G,
             )  # fmt: skip
             open_layer(d, F, cand, owner, P.layers_cut[layer], P.layers_cut[layer + 1])
             if layer > 0:
                 gather(k, d, F, con, pts, sign, G, A, S, I)
                 boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
-                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box)
+                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X)
                 gathered = True
         if F[d, POS] < F[d, NCAND]:
             st[ANSWER] = NONE
@@ -737,13 +817,13 @@ def advance(P, C, budget):
                     m = groups[owner[c] + 1, ARGS] - groups[owner[c], ARGS]
                     verdict = contest(
                         k, d, c, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR,
-                        live, box,
+                        live, box, V, X,
                     )  # fmt: skip
                     answer = NONE
                 else:
                     st[UNIT] = c
                     verdict = place(
-                        k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box
+                        k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
                     )
                 if verdict == NONE:
                     st[S_ASKED] += 1

@@ -22,7 +22,7 @@ INSIDE, BELOW, FAILED = 0, 1, 2
 CONST, EW, EC, AERR, BERR, EXP, SPAN = range(7)
 # S: float vectors, of length k and then of one entry per constraint;  I: integer vectors
 W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT = range(12)
-ACTIVE, NAMES, BASIS, KEEP, PICK = range(5)
+ACTIVE, NAMES, BASIS, KEEP, PICK, ORDER = range(6)
 FAR = 1e300
 ULP = 2.0**-53
 

@@ -14,8 +14,9 @@ from ..domain import Restricted
 from ..rational import dense, is_rational, rounded
 from ..units import Activation, MaxUnits, Pointwise
 from .forms import H_MAX, set_errors
-from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT
+from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import SPAN
+from .zonotope import HI, KNOWN, LO, PLANES, SPANS, Zonotope
 
 
 class Program(NamedTuple):
@@ -46,6 +47,7 @@ class Program(NamedTuple):
     groups: np.ndarray  # (max units, 3): first row, first place in args, value
     args: np.ndarray  # pre-activations that the max units compare
     owner: np.ndarray  # the max unit of each row, or -1
+    blur: float  # how far a point may be off the one it stands for
 
 
 class Cursor(NamedTuple):
@@ -64,6 +66,8 @@ class Cursor(NamedTuple):
     I: np.ndarray
     MR: np.ndarray
     box: np.ndarray
+    V: np.ndarray
+    X: np.ndarray
     ok: np.ndarray
     live: np.ndarray
     H: np.ndarray
@@ -236,6 +240,7 @@ class _Tables:
             np.array(self.groups, np.int64),
             np.array(self.args, np.int64),
             np.array(self.owner, np.int64),
+            0.0,
         )
 
 
@@ -251,7 +256,8 @@ class Compiled:
         self.problem = problem
         self.network = net
         self.k = net.inputs
-        self.reach = _reach(problem)
+        self.zonotope: Zonotope | None = problem.zonotope
+        self.reach = _reach(problem) if self.zonotope is None else self.zonotope.reach
         self.bounded = self.reach is not None
         self.scale = np.zeros(self.k, dtype=np.int64)
         if self.reach is not None:
@@ -260,8 +266,26 @@ class Compiled:
         self.rows_A = rounded(problem.A) * self.unit
         self.rows_b = rounded(problem.b)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
-        self.program = self._program()
+        self.V, self.spans, blur = self._seen()
+        self.program = self._program()._replace(blur=blur)
         self.tame = _tame(self.program, self.rows_A, self.rows_b)
+
+    def _seen(self) -> tuple[np.ndarray, np.ndarray, float]:
+        """The zonotope's rows in kernel coordinates, their size, and the error of an image.
+
+        A point is an image of one of the box, rounded, or on a segment between two such; a
+        path has no more segments than pairs of rows, each of which rounds once more.
+        """
+        if self.zonotope is None:
+            return np.zeros((0, 0)), np.zeros(0), 0.0
+        V = np.ascontiguousarray(self.zonotope.V / self.unit[:, None])
+        size = np.maximum(abs(self.zonotope.lo), abs(self.zonotope.hi))
+        spans, rows = 1.01 * (abs(V) @ size), sum(self.network.widths) + 2
+        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + 8 * UNIT * rows**2)
+
+    def image(self, x: np.ndarray) -> np.ndarray:
+        """Kernel coordinates of a point of the box behind a zonotope."""
+        return self.V @ x
 
     def _program(self) -> Program:
         net, k = self.network, self.k
@@ -334,6 +358,7 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
+        room = rows + (2 * k + KNOWN if self.zonotope is not None else 0)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -344,11 +369,13 @@ class Compiled:
             pts=np.empty((frames, cap, k)),
             sign=np.ones(rows, np.int8),
             G=np.zeros((rows, k + 7)),
-            A=np.zeros((k + 2, (rows + 16) // 16 * 16)),
+            A=np.zeros((k + 2, (room + 16) // 16 * 16)),
             T=np.zeros((2 * k, k)),
-            S=np.zeros((12, max(k + 2, (rows + 16) // 16 * 16))),
-            I=np.zeros((5, max(rows + 1, k)), np.int64),
-            MR=np.zeros((2, k, k)),
+            S=np.zeros((12, max(k + 2, (room + 16) // 16 * 16))),
+            I=np.zeros((6, max(room + 1, k, self.V.shape[1])), np.int64),
+            MR=np.zeros((2, max(k, 4), max(k, 4))),
+            V=self.V,
+            X=self._inputs(),
             box=np.zeros((2 * P.n_layers + 2, k)),
             ok=np.ones(P.n_layers + 1, np.bool_),
             live=np.zeros(P.n_layers + 1, np.int64),
@@ -358,6 +385,8 @@ class Compiled:
             out_points=np.zeros((emit, k)),
         )
         C.st[EMIT], C.st[EXACT], C.st[BOUNDED] = emit > 0, exact, self.bounded
+        if self.zonotope is not None:
+            C.st[BOUNDED] = ZONOTOPE
         C.H[:k, :k] = np.eye(k)
         C.H[k + H_MAX, :k] = 1.0
         self._domain_rows(C, cuts, m0)
@@ -365,6 +394,21 @@ class Compiled:
         C.pts[0, 0] = witness
         C.F[0, [NCON, NIN, NPT]] = m0, 1, 1
         return C
+
+    def _inputs(self) -> np.ndarray:
+        n, k = self.V.shape[1], self.k
+        X = np.zeros((PLANES + 2 * k + KNOWN, n))
+        if self.zonotope is None:
+            return X
+        lo, hi = self.zonotope.lo, self.zonotope.hi
+        X[LO], X[HI] = lo, hi
+        X[SPANS, :k] = self.spans
+        middle, half = self.V @ (0.5 * (lo + hi)), abs(self.V) @ (0.5 * (hi - lo))
+        for j in range(k):
+            X[PLANES + 2 * j, [j, k]] = 1.0, half[j] - middle[j]
+            X[PLANES + 2 * j + 1, [j, k]] = -1.0, half[j] + middle[j]
+        X[PLANES + 2 * k :, k] = 1.0  # nothing known yet: 1 >= 0
+        return X
 
     def _domain_rows(self, C: Cursor, cuts: int, m0: int) -> None:
         """``b - A x >= 0`` as rows of the cursor, with their rounding."""

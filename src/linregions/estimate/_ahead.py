@@ -1,0 +1,46 @@
+"""How far a count has come: an estimate of all regions, beside a search that is under way."""
+
+from __future__ import annotations
+
+import time
+
+from ..domain import Restricted
+from ._estimate import Run, compile_thinned
+
+FIRST = 2.0  # seconds of counting before anything is estimated
+PART = 0.1  # part of the time of the count that the estimate may take
+
+
+class Ahead:
+    """An estimate that is made, and made better, while a count goes on.
+
+    It starts after two seconds and is taken up again whenever the count has taken twice as
+    long, for a tenth of that time at most.
+    """
+
+    def __init__(self, problem: Restricted, exact: bool) -> None:
+        self.problem, self.exact = problem, exact
+        self.run: Run | None = None
+        self.used = 0.0
+        self.due = FIRST
+
+    def total(self, regions: int, elapsed: float) -> float | None:
+        """Regions in all, about; None while no honest estimate is there."""
+        if elapsed >= self.due:
+            self.due = 2.0 * elapsed
+            self._improve(PART * elapsed)
+        if self.run is None or not self.run.groups.interval(0.95).given:
+            return None
+        return max(self.run.groups.mean, float(regions))
+
+    def _improve(self, seconds: float) -> None:
+        if self.run is None:
+            compile_thinned()
+            self.run = Run(self.problem, "thinned", 0, 2000, self.exact)
+        run = self.run
+        run.stopped, run.start = "", time.perf_counter() - self.used
+        if run.sampler.total == 0:
+            run.go(max(seconds, self.used), None, None, 0.95, None, may_count=False)
+        self.used = run.elapsed
+        if run.stopped == "interrupt":  # the count's to deal with
+            raise KeyboardInterrupt

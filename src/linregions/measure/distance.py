@@ -1,0 +1,308 @@
+"""`distance`: how far points are from the nearest boundary, exactly."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from ..counting import Status, _network
+from ..domain import Box, Domain, Space
+from ..errors import LinregionsError
+from ..network import Network
+from ..rational import rounded
+from .boundaries import Boundaries, boundaries
+from .gradients import Gradients
+from .moves import NORMS, Room, lengths, moves
+
+NUMBERS = 1 << 20  # of the gradients of one batch
+PAIRS = 1 << 21  # of the full gradients at once
+TIE = 1e-12  # candidates closer than this, relative, count as tied
+
+
+@dataclass(frozen=True, eq=False)
+class Distances:
+    """Distances of m points from the nearest boundary; see `distance`.
+
+    Attributes
+    ----------
+    distance
+        (m,); infinite where there is no boundary (inside the domain).
+    error
+        (m,) bound, to first order, of the rounding error of each distance.
+    unit, layer
+        (m,) the unit that switches there, numbered through all layers, and its layer (from 1);
+        -1 where there is none. Where several are equally near, the lowest.
+    partner
+        (m,) which breakpoint of that unit, or which argument of a max unit takes over.
+    foot
+        (m, n) the nearest point of the boundary; NaN where there is none.
+    tied
+        (m,) how many candidates are as near as the nearest one, up to 1e-12 of the distance or
+        to rounding (the candidates are all boundaries that a cell may have).
+    crossed
+        (m,) for ``kind="linear"``: boundaries nearer than this one that do not change the map.
+    kind, norm, seconds
+        As asked; time taken.
+    """
+
+    network: Network
+    points: np.ndarray
+    distance: np.ndarray
+    error: np.ndarray
+    unit: np.ndarray
+    layer: np.ndarray
+    partner: np.ndarray
+    foot: np.ndarray
+    tied: np.ndarray
+    crossed: np.ndarray
+    kind: str
+    norm: float
+    seconds: float = field(default=0.0)
+
+    def __len__(self) -> int:
+        return len(self.distance)
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """One array for each column of a table."""
+        names = ("distance", "error", "unit", "layer", "partner", "tied", "crossed", "foot")
+        return {name: getattr(self, name) for name in names}
+
+    def __repr__(self) -> str:
+        some = self.distance[np.isfinite(self.distance)]
+        middle = f", median {np.median(some):.4g}" if len(some) else ""
+        return f"<distances of {len(self):,} points to {self.kind} boundaries{middle}>"
+
+
+def distance(
+    network: Any,
+    points: Any,
+    *,
+    norm: int | float | str = 2,
+    domain: Domain | None = None,
+    kind: str = "activation",
+    progress: Callable[[Status], None] | None = None,
+) -> Distances:
+    """Distance of points to the nearest boundary of their region, and where it is.
+
+    For the cell C of x, ``{y : s_u (z_u(y) - t_u) > 0}`` with the affine forms of C, the distance
+    to its complement is the least of the distances to the half-spaces beyond, so
+
+    ``dist(x, boundary) = min over u of |z_u(x) - t_u| / |grad z_u(x)|*``
+
+    exactly, with the dual norm (Hanin and Rolnick 2019, section 2.2; the proof is in the page on
+    distance). Boundaries of other cells are no nearer. In a box the minimum is over the points
+    of those half-spaces inside the box. For ``kind="linear"`` that is a lower bound only, where a
+    boundary does not change the map; then we walk on through it, cell by cell, nearest first.
+
+    Parameters
+    ----------
+    network
+        A `Network`, or anything that `load` takes; pointwise and max units.
+    points
+        (m, n), or (n,) for one.
+    norm
+        2, 1 or ``inf``.
+    domain
+        None for all of R^n, or a `Box` that holds the points: the nearest boundary point inside.
+    kind
+        ``activation`` or ``linear``.
+    progress
+        Called with a `Status` after every batch.
+
+    Raises
+    ------
+    LinregionsError
+        For no points, wrong sizes, NaN, points outside the box, unknown norms and kinds.
+
+    Examples
+    --------
+    >>> net = Network.from_layers([([[3.0, 4.0]], [0.0]), ([[1.0]], [0.0])])
+    >>> found = distance(net, [[3.0, 4.0]])
+    >>> found.distance, found.foot.round(12) + 0.0
+    (array([5.]), array([[0., 0.]]))
+    >>> distance(net, [[3.0, 4.0]], norm="inf").distance
+    array([3.57142857])
+    """
+    net = _network(network)
+    length = NORMS.get(str(norm).removesuffix(".0"))
+    if length is None:
+        raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")
+    if kind not in ("activation", "linear"):
+        raise LinregionsError(f"kind={kind!r}: give activation or linear")
+    x = _points(points, net.inputs)
+    box = _box(domain, x)
+    start = time.perf_counter()
+    walker = Gradients(net)
+    found = _Found(net, x, kind)
+    step = max(1, NUMBERS // max(1, walker.rank * sum(m.affine.size for m in net.layers)))
+    for a in range(0, len(x), step):
+        b = min(a + step, len(x))
+        room = None if box is None else Room(x[a:b] - box[0], box[1] - x[a:b])
+        near = _nearest(walker, x[a:b], length, room)
+        found.put(a, near)
+        if kind == "linear":
+            from .walk import linear
+
+            linear(walker, found, a, near, length, None if box is None else box)
+        if progress is not None:
+            progress(Status(b, time.perf_counter() - start, "distance"))
+    return found.answer(length, time.perf_counter() - start)
+
+
+@dataclass
+class Nearest:
+    """The nearest candidate of every point of a batch."""
+
+    all: Boundaries
+    index: np.ndarray
+    distance: np.ndarray
+    error: np.ndarray
+    tied: np.ndarray
+    foot: np.ndarray
+
+
+class _Found:
+    """The columns of the answer while they fill."""
+
+    def __init__(self, net: Network, x: np.ndarray, kind: str) -> None:
+        m = len(x)
+        self.net, self.x, self.kind = net, x, kind
+        self.distance, self.error = np.full(m, np.inf), np.zeros(m)
+        self.unit, self.partner = np.full(m, -1, np.int64), np.full(m, -1, np.int64)
+        self.tied, self.crossed = np.zeros(m, np.int64), np.zeros(m, np.int64)
+        self.foot = np.full(x.shape, np.nan)
+
+    def put(self, a: int, near: Nearest) -> None:
+        """The columns of a batch that starts at point a."""
+        rows = np.arange(len(near.index))
+        here = slice(a, a + len(rows))
+        self.distance[here], self.error[here] = near.distance, near.error
+        self.tied[here], self.foot[here] = near.tied, near.foot
+        hit = np.isfinite(near.distance)
+        if not hit.any():
+            return
+        self.unit[here][hit] = near.all.unit[near.index[hit]]
+        self.partner[here][hit] = near.all.partner[rows, near.index][hit]
+
+    def answer(self, norm: float, seconds: float) -> Distances:
+        """The answer."""
+        ends = np.cumsum([m.size for m in self.net.layers])
+        layer = np.searchsorted(ends, self.unit, side="right") + 1
+        layer = np.where(self.unit < 0, -1, layer)
+        return Distances(
+            self.net, self.x, self.distance, self.error, self.unit, layer, self.partner,
+            self.foot, self.tied, self.crossed, self.kind, norm, seconds,
+        )  # fmt: skip
+
+
+def _nearest(walker: Gradients, x: np.ndarray, norm: float, room: Room | None) -> Nearest:
+    """The nearest candidate of each point and its foot."""
+    found = boundaries(walker, x)
+    size = np.sqrt(np.einsum("pcr,pcr->pc", found.gradient, found.gradient))
+    wrong = walker.rounding * found.size
+    # a gradient within its rounding error of zero: the unit does not switch around here
+    live = (size > wrong) & np.isfinite(found.gap)
+    gap = np.where(live, abs(found.gap), np.inf)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        d = np.where(live, gap / size, np.inf)
+    if norm != 2.0 or room is not None:
+        d = _refined(walker, found, d, norm, room)
+    if not d.shape[1]:
+        d = np.full((len(x), 1), np.inf)
+        index, rows = np.zeros(len(x), np.int64), np.arange(len(x))
+        none = np.full(x.shape, np.nan)
+        return Nearest(found, index, d[:, 0], np.zeros(len(x)), index, none)
+    index, rows = np.argmin(d, axis=1), np.arange(len(x))
+    best = d[rows, index]
+    off = _errors(found, d, gap, size, wrong * (len(x[0]) ** 0.5 if norm == 1.0 else 1.0))
+    low = np.where(np.isfinite(d), d - off, np.inf).min(axis=1)
+    with np.errstate(invalid="ignore"):
+        error = np.where(np.isfinite(best), np.maximum(off[rows, index], best - low), 0.0)
+    tied = (d <= (best * (1 + TIE) + error)[:, None]).sum(axis=1)
+    tied = np.where(np.isfinite(best), tied, 0)
+    g = walker.expand(found.gradient[rows, index])
+    with np.errstate(invalid="ignore"):
+        foot = x + moves(np.where(np.isfinite(best), found.gap[rows, index], 0.0), g, norm, room)
+    foot[~np.isfinite(best)] = np.nan
+    return Nearest(found, index, best, error, tied, foot)
+
+
+def _errors(
+    found: Boundaries, d: np.ndarray, gap: np.ndarray, size: np.ndarray, wrong: np.ndarray
+) -> np.ndarray:
+    """What roundings of gap and gradient may change in each distance, to first order."""
+    out, far = np.zeros_like(d), np.isfinite(d)
+    here = far & (gap > 0)
+    out[here] = d[here] * (found.error[here] / gap[here] + wrong[here] / size[here])
+    here = far & (gap == 0)
+    out[here] = found.error[here] / size[here]
+    return out
+
+
+def _refined(
+    walker: Gradients, found: Boundaries, d: np.ndarray, norm: float, room: Room | None
+) -> np.ndarray:
+    """Distances in other norms or a box where they may be least, infinite elsewhere.
+
+    The Euclidean distance over all space bounds them from below (after division by sqrt(n)
+    for the infinity-norm). Candidates are taken in the order of these bounds, more of them each
+    time, until the next bound exceeds the best distance.
+    """
+    n = walker.network.inputs
+    low = d / np.sqrt(n) if norm == np.inf else d
+    order = np.argsort(low, axis=1, kind="stable")
+    ranked = np.take_along_axis(low, order, axis=1)
+    out, best = np.full(d.shape, np.inf), np.full(len(d), np.inf)
+    at, step, chunk = 0, 1, max(1, PAIRS // n)
+    while at < d.shape[1]:
+        head = ranked[:, at : at + step]
+        p, j = np.nonzero((head <= best[:, None] * (1 + TIE)) & np.isfinite(head))
+        if not len(p):
+            break
+        c = order[p, at + j]
+        for a in range(0, len(p), chunk):
+            pp, cc = p[a : a + chunk], c[a : a + chunk]
+            g = walker.expand(found.gradient[pp, cc])
+            mine = None if room is None else Room(room.down[pp], room.up[pp])
+            out[pp, cc] = lengths(found.gap[pp, cc], g, norm, mine)
+        best = out.min(axis=1)
+        at, step = at + step, 2 * step
+    return out
+
+
+def _points(points: Any, n: int) -> np.ndarray:
+    try:
+        x = np.asarray(points, dtype=np.float64)
+    except (TypeError, ValueError):
+        raise LinregionsError(f"points are not numbers; give an array (points, {n})") from None
+    if not x.size and n:
+        raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
+    x = x[None] if x.ndim == 1 else x
+    if x.ndim != 2 or x.shape[1] != n:
+        raise LinregionsError(
+            f"points of shape {np.shape(points)} for a network of {n} inputs; give (points, {n})"
+        )
+    if not np.isfinite(x).all():
+        raise LinregionsError("the points hold NaN or infinite values")
+    return np.ascontiguousarray(x)
+
+
+def _box(domain: Domain | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+    if domain is None or isinstance(domain, Space):
+        return None
+    if not isinstance(domain, Box):
+        what = domain.describe() if isinstance(domain, Domain) else repr(domain)
+        raise LinregionsError(f"distance in {what}: give a Box, or none for all of R^n")
+    domain.chart(x.shape[1])  # raises where the number of inputs does not fit
+    lo, hi = (np.broadcast_to(rounded(s), (x.shape[1],)) for s in (domain.lo, domain.hi))
+    out = ((x < lo) | (x > hi)).any(axis=1)
+    if out.any():
+        i = int(np.flatnonzero(out)[0])
+        raise LinregionsError(
+            f"point {i} lies outside {domain.describe()} ({int(out.sum())} of {len(x)} do)"
+        )
+    return lo, hi

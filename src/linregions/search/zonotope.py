@@ -1,0 +1,651 @@
+"""Boxes of many inputs under a first layer of few units: search in the space of the units.
+
+A box of R^n seen through r independent rows V is the zonotope ``{V x : lo <= x <= hi}`` of R^r.
+Cells are searched there, in r dimensions, without ever listing the facets of the zonotope (their
+number grows like n^(r-1)): a linear programme over a cell is one over the box with a handful of
+rows, which the dual simplex method of bounded variables solves with bases no larger than r.
+
+* Points are images of points of the box, so they lie in the zonotope.
+* "The row is positive on the cell" is proved by multipliers of the cell's rows and the support
+  function of the zonotope, which is a sum over inputs in closed form.
+
+As elsewhere floats guess, and `proved_zonotope` decides.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from ..domain import Restricted, reduce_inputs
+from ..rational import is_rational
+from .lp import (
+    ACTIVE,
+    BASIS,
+    BELOW,
+    CONST_AT,
+    EC,
+    END,
+    EW,
+    FAILED,
+    FAST,
+    INSIDE,
+    LONG,
+    MULT,
+    NAMES,
+    ORDER,
+    PICK,
+    QUOTIENT,
+    RESID,
+    ROOM,
+    SLACK,
+    TRIAL,
+    ULP,
+    W,
+    Y,
+    Z,
+    inner,
+    minimise,
+    restart,
+)
+
+# rows of X, one entry per input
+LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, PLANES = range(10)
+# half-spaces around the zonotope, known from earlier programmes: rows of X from PLANES on,
+# a normal and a constant each; the first 2 k are the sides of its bounding box
+KNOWN = 40  # and so many more, the oldest replaced first
+FEWER = 4  # the box has at least this many times more inputs than the zonotope has dimensions
+MOST = 64  # dimensions of a zonotope
+
+
+@dataclass(frozen=True, eq=False)
+class Zonotope:
+    """``{V x : lo <= x <= hi}``: V (r, n), exact; ``problem`` is the one over the box."""
+
+    V: np.ndarray
+    lo: np.ndarray
+    hi: np.ndarray
+    problem: Restricted
+
+    @property
+    def reach(self) -> np.ndarray:
+        """Largest |y_i|, rounded up."""
+        middle, half = 0.5 * (self.lo + self.hi), 0.5 * (self.hi - self.lo)
+        size = abs(self.V) @ (abs(middle) + half)
+        return abs(self.V @ middle) + abs(self.V) @ half + 8 * len(middle) * ULP * size
+
+
+def seen_through(problem: Restricted) -> Restricted:
+    """The problem in the coordinates of its zonotope where that pays, else unchanged."""
+    box = _box(problem)
+    if box is None:
+        return problem
+    n = problem.dimension
+    bare = replace(problem, A=np.zeros((0, n)), b=np.zeros(0))
+    reduced = reduce_inputs(bare)
+    r = reduced.dimension
+    if not 1 <= r <= min(MOST, n // FEWER) or reduced.picked is None or reduced.rows is None:
+        return problem
+    exact = all(float(v) == v for row in reduced.rows for v in row)
+    if not exact:
+        return problem
+    zonotope = Zonotope(np.ascontiguousarray(reduced.picked), *box, problem)
+    return replace(reduced, A=np.zeros((0, r)), b=np.zeros(0), bounded=True, zonotope=zonotope)
+
+
+def _box(problem: Restricted) -> tuple[np.ndarray, np.ndarray] | None:
+    """Sides of a finite box of floats in the problem's own coordinates, or None."""
+    A, b = problem.A, problem.b
+    if is_rational(A) or is_rational(b) or problem.basis is not None or problem.origin is not None:
+        return None
+    n = problem.dimension
+    if len(b) != 2 * n or np.count_nonzero(A) != 2 * n or not np.isin(A, (-1.0, 0.0, 1.0)).all():
+        return None
+    lo, hi = np.full(n, -np.inf), np.full(n, np.inf)
+    for row, value in zip(A, b, strict=True):
+        at = np.flatnonzero(row)
+        if len(at) != 1:
+            return None
+        if row[at[0]] > 0:
+            hi[at[0]] = value
+        else:
+            lo[at[0]] = -value
+    return (lo, hi) if np.isfinite(lo).all() and np.isfinite(hi).all() else None
+
+
+# -- the linear programme -----------------------------------------------------------------
+
+
+@inner(fastmath=LONG)
+def _through(k, g, V, out):
+    """``out = g V``."""
+    n = V.shape[1]
+    a = g[0]
+    for j in range(n):
+        out[j] = a * V[0, j]
+    for i in range(1, k):
+        a = g[i]
+        row = V[i]
+        for j in range(n):
+            out[j] += a * row[j]
+
+
+@inner(fastmath=LONG)
+def image(k, x, V, y):
+    """``y = V x``."""
+    n = V.shape[1]
+    for i in range(k):
+        row = V[i]
+        total = 0.0
+        for j in range(n):
+            total += row[j] * x[j]
+        y[i] = total
+
+
+@inner(fastmath=FAST)
+def _factor(k, q, A, S, I, V, MR):
+    """LU factors of the basis (active rows by basic columns), with partial pivoting."""
+    M = MR[0]
+    for i in range(q):
+        for s in range(q):
+            total = 0.0
+            for c in range(k):
+                total += A[c, I[NAMES, i]] * V[c, I[PICK, s]]
+            M[i, s] = total
+        I[BASIS, i] = i
+    for c in range(q):
+        p = c
+        for i in range(c + 1, q):
+            if abs(M[i, c]) > abs(M[p, c]):
+                p = i
+        if not abs(M[p, c]) > 1e-14:
+            return False
+        if p != c:
+            I[BASIS, c], I[BASIS, p] = I[BASIS, p], I[BASIS, c]
+            for s in range(q):
+                M[c, s], M[p, s] = M[p, s], M[c, s]
+        for i in range(c + 1, q):
+            f = M[i, c] / M[c, c]
+            M[i, c] = f
+            for s in range(c + 1, q):
+                M[i, s] -= f * M[c, s]
+    return True
+
+
+@inner(fastmath=FAST)
+def _solve(q, I, MR, right, out):
+    """``B out = right``, right by place of the active rows."""
+    M = MR[0]
+    for i in range(q):
+        total = right[I[BASIS, i]]
+        for s in range(i):
+            total -= M[i, s] * out[s]
+        out[i] = total
+    for i in range(q - 1, -1, -1):
+        total = out[i]
+        for s in range(i + 1, q):
+            total -= M[i, s] * out[s]
+        out[i] = total / M[i, i]
+
+
+@inner(fastmath=FAST)
+def _solve_transposed(q, I, MR, right, work, out):
+    """``B^T out = right``, right by place of the basic columns."""
+    M = MR[0]
+    for i in range(q):
+        total = right[i]
+        for s in range(i):
+            total -= M[s, i] * work[s]
+        work[i] = total / M[i, i]
+    for i in range(q - 1, -1, -1):
+        total = work[i]
+        for s in range(i + 1, q):
+            total -= M[s, i] * work[s]
+        work[i] = total
+    for i in range(q):
+        out[I[BASIS, i]] = work[i]
+
+
+@inner()
+def _select(order, X, count, slope):
+    """Put first the breakpoints passed while the slope stays positive; how many there are.
+
+    A weighted quickselect: ``X[TIME]`` the time of each, ``X[HELD]`` what it takes off the slope.
+    Returns ``count`` when the slope outlasts them all.
+    """
+    lo, hi, gone = 0, count, 0.0
+    while hi > lo:
+        a, b, c = X[TIME, order[lo]], X[TIME, order[(lo + hi) >> 1]], X[TIME, order[hi - 1]]
+        pivot = max(min(a, b), min(max(a, b), c))
+        i, j, f = lo, hi - 1, 0.0
+        while i <= j:  # [lo, i): below or at the pivot
+            if X[TIME, order[i]] <= pivot:
+                f += X[HELD, order[i]]
+                i += 1
+            else:
+                order[i], order[j] = order[j], order[i]
+                j -= 1
+        if gone + f < slope:
+            gone += f
+            lo = i
+            continue
+        if i == hi:  # no progress by "at or below": split off what equals the pivot
+            i, f = lo, 0.0
+            for p in range(lo, hi):
+                if X[TIME, order[p]] < pivot:
+                    order[i], order[p] = order[p], order[i]
+                    f += X[HELD, order[i]]
+                    i += 1
+            if gone + f < slope:  # the answer is among equals
+                gone += f
+                for p in range(i, hi):
+                    gone += X[HELD, order[p]]
+                    if gone >= slope:
+                        return p
+                return hi
+        hi = i
+    return lo
+
+
+@inner(fastmath=FAST)
+def _surround(k, m, A, S, X, pts0):
+    """The known half-spaces as further constraints, behind the m rows; how many in all."""
+    count = 2 * k + KNOWN
+    for t in range(count):
+        plane = X[PLANES + t]
+        slack = plane[k]
+        for c in range(k):
+            A[c, m + t] = plane[c]
+            slack += plane[c] * pts0[c]
+        S[CONST_AT, m + t], S[SLACK, m + t] = plane[k], max(slack, 0.0)
+    return m + count
+
+
+@inner(fastmath=FAST)
+def _support(k, V, X, y):
+    """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
+    e, x = X[ALPHA], X[AT]
+    for j in range(V.shape[1]):
+        x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
+    image(k, x, V, y)
+
+
+@inner(fastmath=FAST)
+def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, enough, skip):
+    """Minimise ``w . y + wc`` over a cell of the zonotope by planes around it (Kelley).
+
+    The programme over known half-spaces gives multipliers of the cell's rows. What they leave
+    of ``w`` has its least value at a vertex of the zonotope, which bounds the minimum from
+    below, adds a half-space, and shows where to look for a point. Returns as `lp.minimise`;
+    FAILED where neither bound nor point has told the sign.
+    """
+    tip, old = X[TIME], X[HELD]
+    total = _surround(k, m, A, S, X, pts0)
+    value = wc
+    for c in range(k):
+        value += S[W, c] * pts0[c]
+    for turn in range(4):
+        restart(S, I, k, total)
+        if skip >= 0:
+            S[ROOM, skip] = 1e300
+        status, low, count = minimise(A, T, S, I, k, total, value, -1e300)
+        if status != INSIDE:
+            break
+        kept = 0
+        for i in range(count):
+            if I[BASIS, i] < m:
+                I[BASIS, kept], S[MULT, kept] = I[BASIS, i], S[MULT, i]
+                kept += 1
+        least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, kept)
+        if least > 0.0:
+            I[ACTIVE, 0] = 1
+            return INSIDE, least, kept
+        _support(k, V, X, tip)
+        found = _inwards(k, m, A, S, pts0, wc, skip, tip, tip, 1.0)
+        if not found < -1e-9 and turn > 0:
+            found = _inwards(k, m, A, S, pts0, wc, skip, tip, old, 0.5)
+        if found < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, found, 0
+        found = _approach(k, m, A, S, V, X, pts0, value, skip)
+        if found < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, found, 0
+        if least < low + 1e-9:
+            break  # the programme is exact here, and its solution no vertex
+        # S[RESID] is what the multipliers left of w
+        size, const = 0.0, 0.0
+        for c in range(k):
+            size = max(size, abs(S[RESID, c]))
+            const += S[RESID, c] * tip[c]
+            old[c] = tip[c]
+        if size < 1e-12:
+            break
+        at = PLANES + 2 * k + int(X[SPANS, k])
+        X[SPANS, k] = (X[SPANS, k] + 1.0) % KNOWN
+        for c in range(k):
+            X[at, c] = S[RESID, c] / size
+        X[at, k] = -const / size
+        _surround(k, m, A, S, X, pts0)
+    I[ACTIVE, 0] = 0
+    return FAILED, value, 0
+
+
+@inner(fastmath=FAST)
+def _approach(k, m, A, S, V, X, pts0, value, skip):
+    """Walk from the witness to where ``w . y + wc`` is negative, away from the cell's walls.
+
+    Frank and Wolfe's steps for ``w . y - mu sum log(rows)``: each goes towards a vertex of the
+    zonotope, half as far as the walls allow. The value where it ends; then S[END] is there.
+    """
+    z, at, room, push, w = S[TRIAL], S[Z], S[ROOM], S[Y], S[W]
+    for c in range(k):
+        at[c] = pts0[c]
+    for r in range(m):
+        room[r] = S[SLACK, r]
+    start = value
+    for step in range(24):
+        mu = 0.3 * start / (m + 1.0) * 0.8**step
+        for c in range(k):
+            push[c] = w[c]
+        for r in range(m):
+            if r != skip:
+                f = mu / max(room[r], 1e-9)
+                for c in range(k):
+                    push[c] -= f * A[c, r]
+        _through(k, push, V, X[ALPHA])
+        _support(k, V, X, z)
+        slope = 0.0
+        for c in range(k):
+            z[c] -= at[c]
+            slope += w[c] * z[c]
+        t, rates = 1.0, S[QUOTIENT]
+        for r in range(m):
+            rate = 0.0
+            for c in range(k):
+                rate += A[c, r] * z[c]
+            rates[r] = rate
+            if r != skip and room[r] + t * rate < 0.0:
+                t = room[r] / -rate
+        if value + t * slope < -1e-9:
+            for c in range(k):
+                S[END, c] = at[c] + t * z[c] - pts0[c]
+            return value + t * slope
+        t *= 0.6
+        value += t * slope
+        for c in range(k):
+            at[c] += t * z[c]
+        for r in range(m):
+            room[r] += t * rates[r]
+    return value
+
+
+@inner(fastmath=FAST)
+def _inwards(k, m, A, S, pts0, wc, skip, a, b, share):
+    """From the witness towards a point between a and b, as far as the cell goes: the value."""
+    z, w = S[TRIAL], S[W]
+    slope, value = 0.0, wc
+    for c in range(k):
+        z[c] = share * a[c] + (1.0 - share) * b[c] - pts0[c]
+        slope += w[c] * z[c]
+        value += w[c] * pts0[c]
+    if not value + slope < -1e-9:
+        return 0.0
+    t = 1.0
+    for r in range(m):
+        rate = 0.0
+        for c in range(k):
+            rate += A[c, r] * z[c]
+        if r != skip and S[SLACK, r] + t * rate < 0.0:
+            t = S[SLACK, r] / -rate
+    if value + t * slope < -1e-9:
+        for c in range(k):
+            S[END, c] = t * z[c]
+    return value + t * slope
+
+
+@inner()
+def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
+    """Minimise ``w . y + wc`` over the part of the zonotope where m rows are not negative.
+
+    Dual simplex with bounded variables from the empty basis, with costs moved by 1e-7 of their
+    size against ties; each step passes all breakpoints of the dual along its direction at once.
+    Stops as soon as the dual bound exceeds ``enough``.
+    Row ``skip`` is left out. Returns ``(status, value, count)`` as `lp.minimise`; S[END] is
+    relative to the point pts0.
+    """
+    n = V.shape[1]
+    w, y, step, right, p = S[W], S[END], S[RESID], S[TRIAL], S[MULT]
+    order, names, basic = I[ORDER], I[NAMES], I[PICK]
+    d, x = X[D], X[AT]
+    _through(k, w, V, d)
+    tiny = 0.0
+    for j in range(n):
+        tiny = max(tiny, 1e-7 * abs(d[j]))
+    for j in range(n):
+        # rows of late layers are often multiples of early ones: all costs would vanish at once
+        shift = tiny * (0.5 + (j * 0.6180339887) % 1.0)
+        d[j] += shift if d[j] >= 0.0 else -shift
+        x[j] = X[HI, j] if d[j] < 0.0 else X[LO, j]
+        X[BASIC, j] = 0.0
+    for r in range(m):
+        S[ROOM, r] = 0.0  # its multiplier
+    image(k, x, V, y)
+    q = 0
+    held = MR[1]  # row 0: the image of the nonbasic inputs; row 1, 2: solutions
+    for c in range(k):
+        held[0, c] = y[c]
+    for _ in range(40 + 12 * m):
+        bound = wc
+        for c in range(k):
+            bound += w[c] * y[c]
+        if bound > enough:
+            I[ACTIVE, 0] = q
+            return INSIDE, bound, _finish(k, q, S, I, MR, V)
+        low = _towards(k, m, q, A, S, I, V, X, held[0], pts0, wc, skip)
+        if low < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, low, 0
+        # the most violated row or basic input
+        row, place, worst = -1, -1, 1e-11
+        for r in range(m):
+            value = S[CONST_AT, r]
+            for c in range(k):
+                value += A[c, r] * y[c]
+            if -value > worst and r != skip and not _active(names, q, r):
+                row, worst = r, -value
+        for s in range(q):
+            j = basic[s]
+            off = max(X[LO, j] - x[j], x[j] - X[HI, j])
+            if off > worst:
+                row, place, worst = -1, s, off
+        if row < 0 and place < 0:
+            for s in range(q):
+                x[basic[s]] = min(max(x[basic[s]], X[LO, basic[s]]), X[HI, basic[s]])
+            image(k, x, V, y)  # anew, so that it is that of a point of the box
+            for c in range(k):
+                y[c] -= pts0[c]
+            I[ACTIVE, 0] = q
+            return (BELOW if bound < 0.0 else INSIDE), bound, _finish(k, q, S, I, MR, V)
+        # the direction of the multipliers
+        up = 0.0
+        for s in range(q):
+            right[s] = 0.0
+            if row >= 0:
+                for c in range(k):
+                    right[s] -= A[c, row] * V[c, basic[s]]
+        if place >= 0:
+            up = 1.0 if x[basic[place]] < X[LO, basic[place]] else -1.0
+            right[place] = -up
+        _solve_transposed(q, I, MR, right, held[2], p)
+        for c in range(k):
+            step[c] = A[c, row] if row >= 0 else 0.0
+            for i in range(q):
+                step[c] += p[i] * A[c, names[i]]
+        _through(k, step, V, X[ALPHA])
+        # how far: a multiplier that reaches zero stops, breakpoints of inputs are passed
+        stop, out = np.inf, -1
+        for i in range(q):
+            if p[i] < -1e-12 and S[ROOM, names[i]] < -p[i] * stop:
+                stop, out = S[ROOM, names[i]] / -p[i], i
+        count = 0
+        for j in range(n):
+            a = X[ALPHA, j]
+            falls = a > 1e-13 if x[j] == X[LO, j] else a < -1e-13
+            if falls and X[BASIC, j] == 0.0:
+                t = max(d[j] / a, 0.0)
+                if t < stop:
+                    X[TIME, j], X[HELD, j] = t, abs(a) * (X[HI, j] - X[LO, j])
+                    order[count] = j
+                    count += 1
+        passed = _select(order, X, count, worst)
+        enter = -1
+        t = stop
+        if passed < count:
+            enter = order[passed]
+            t, out = X[TIME, enter], -1
+        elif out < 0:
+            break  # unbounded: floats went wrong, for the cell is not empty
+        for i in range(q):
+            S[ROOM, names[i]] = max(S[ROOM, names[i]] + t * p[i], 0.0)
+        for j in range(n):
+            d[j] -= t * X[ALPHA, j]
+        for at in range(passed):
+            j = order[at]
+            old = x[j]
+            x[j] = X[HI, j] if old == X[LO, j] else X[LO, j]
+            for c in range(k):
+                held[0, c] += V[c, j] * (x[j] - old)
+        # the basis
+        if row >= 0:
+            if out >= 0:
+                S[ROOM, names[out]] = 0.0
+                names[out] = row
+            else:
+                names[q] = row
+                basic[q] = enter
+                q += 1
+            S[ROOM, row] = t
+        else:
+            j = basic[place]
+            x[j] = X[LO, j] if up > 0.0 else X[HI, j]
+            d[j] = up * t
+            X[BASIC, j] = 0.0
+            for c in range(k):
+                held[0, c] += V[c, j] * x[j]
+            if out >= 0:
+                S[ROOM, names[out]] = 0.0
+                q -= 1
+                names[out], basic[place] = names[q], basic[q]
+            else:
+                basic[place] = enter
+        if enter >= 0:
+            X[BASIC, enter], d[enter] = 1.0, 0.0
+            for c in range(k):
+                held[0, c] -= V[c, enter] * x[enter]
+        if q > k or not _factor(k, q, A, S, I, V, MR):
+            break
+        for i in range(q):
+            right[i] = -S[CONST_AT, names[i]]
+            for c in range(k):
+                right[i] -= A[c, names[i]] * held[0, c]
+        _solve(q, I, MR, right, held[1])
+        for c in range(k):
+            y[c] = held[0, c]
+        for s in range(q):
+            x[basic[s]] = held[1, s]
+            for c in range(k):
+                y[c] += V[c, basic[s]] * held[1, s]
+    I[ACTIVE, 0] = 0
+    return FAILED, wc, 0
+
+
+@inner(fastmath=FAST)
+def _towards(k, m, q, A, S, I, V, X, held, pts0, wc, skip):
+    """From the witness towards the current solution, as far as the cell goes: the value there.
+
+    Where it is negative the end of that segment is S[END], relative to the witness.
+    """
+    z, w = S[TRIAL], S[W]
+    for c in range(k):
+        z[c] = held[c] - pts0[c]
+    for s in range(q):
+        j = I[PICK, s]
+        inside = min(max(X[AT, j], X[LO, j]), X[HI, j])
+        for c in range(k):
+            z[c] += V[c, j] * inside
+    slope, value = 0.0, wc
+    for c in range(k):
+        slope += w[c] * z[c]
+        value += w[c] * pts0[c]
+    if not value + slope < -1e-9:
+        return 0.0
+    t = 1.0
+    for r in range(m):
+        rate = 0.0
+        for c in range(k):
+            rate += A[c, r] * z[c]
+        if r != skip and S[SLACK, r] + t * rate < 0.0:
+            t = S[SLACK, r] / -rate
+    if value + t * slope < -1e-9:
+        for c in range(k):
+            S[END, c] = t * z[c]
+    return value + t * slope
+
+
+@inner()
+def _active(names, q, r):
+    for i in range(q):  # noqa: SIM110 (numba)
+        if names[i] == r:
+            return True
+    return False
+
+
+@inner()
+def _finish(k, q, S, I, MR, V):
+    """The positive multipliers of the basis for the true costs, as `lp.minimise` leaves them."""
+    right, p = S[TRIAL], S[MULT]
+    for s in range(q):
+        right[s] = 0.0
+        for c in range(k):
+            right[s] += S[W, c] * V[c, I[PICK, s]]
+    _solve_transposed(q, I, MR, right, MR[1, 2], p)
+    count = 0
+    for i in range(q):
+        if p[i] > 1e-12:
+            I[BASIS, count], p[count] = I[NAMES, i], p[i]
+            count += 1
+    return count
+
+
+@inner(fastmath=FAST)
+def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
+    """Rigorous lower bound of ``w . y + wc`` over the cell, from any multipliers ``mult >= 0``.
+
+    ``w y + wc = sum mult (a y + b) + e x + const`` with ``e = (w - sum mult a) V``: the first
+    sum is not negative, the second at least ``sum_j min(e_j lo_j, e_j hi_j)``. ``X[SPANS, i]``
+    is ``sum_j |V_ij| max |x_j|``, of which the rounding of e is a small part. |y_i| <= 1.
+    """
+    n = V.shape[1]
+    e, resid = X[ALPHA], S[RESID]
+    lam, size, const, row_error, const_error = 0.0, abs(wc), wc, we, wce
+    for c in range(k):
+        resid[c] = S[W, c]
+    for i in range(count):
+        r, mu = I[BASIS, i], S[MULT, i]
+        lam += mu
+        size += mu * abs(S[CONST_AT, r])
+        const -= mu * S[CONST_AT, r]
+        row_error += mu * G[con[r], k + EW]
+        const_error += mu * G[con[r], k + EC]
+        for c in range(k):
+            resid[c] -= mu * A[c, r]
+    _through(k, resid, V, e)
+    total, large = 0.0, 0.0
+    for j in range(n):
+        total += min(e[j] * X[LO, j], e[j] * X[HI, j])
+    for c in range(k):
+        large += abs(resid[c]) * X[SPANS, c]
+    rounding = (count + 4) * ULP * ((1.0 + lam) * k + size) + (n + k + 8) * ULP * large
+    return const + total - 1.01 * (row_error * k + const_error + rounding)

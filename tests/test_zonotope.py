@@ -1,0 +1,185 @@
+"""Boxes of many inputs, searched in the space of the first layer's units: the same counts."""
+
+from __future__ import annotations
+
+import importlib.util
+import sys
+from itertools import pairwise
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from strategies import STYLES
+
+import linregions as lr
+from linregions.domain import restrict
+from linregions.search import kernel
+from linregions.search.boxed import least, positive
+from linregions.search.engine import Search
+from linregions.search.exact import inside
+from linregions.search.zonotope import seen_through
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+def exhausted(search: Search) -> int:
+    while search.run(10_000):
+        pass
+    return search.leaves
+
+
+def both(layers, box) -> tuple[int, int]:
+    """Cells without and with the zonotope, which must have been taken."""
+    plain = restrict(lr.load(layers), box)
+    seen = seen_through(plain)
+    assert seen.zonotope is not None
+    return exhausted(Search(plain)), exhausted(Search(seen))
+
+
+@st.composite
+def nets(draw):
+    """Networks of four inputs or more to each unit of the first layer, in a style of numbers."""
+    n1, n2 = draw(st.integers(1, 3)), draw(st.integers(1, 3))
+    sizes = [4 * n1 + draw(st.integers(0, 2)), n1, n2, 1]
+    style = draw(st.sampled_from(STYLES))
+    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
+    layers = []
+    for n, m in pairwise(sizes):
+        if style in ("integer", "dyadic"):
+            scale = 1.0 if style == "integer" else 0.25
+            values = rng.integers(-2, 3, (m, n + 1)) * scale
+        else:
+            values = rng.standard_normal((m, n + 1))
+            if style == "float32":
+                values = values.astype(np.float32).astype(float)
+        layers.append((values[:, :n], values[:, n]))
+    W = layers[0][0]
+    W[np.arange(n1), np.arange(n1)] = 1.0 + np.arange(n1)  # full rank, nearly always
+    return layers
+
+
+@settings(max_examples=120, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nets(), st.sampled_from([(0, 1), (-1, 1), (-0.3, 0.9)]))
+def test_the_same_count_as_over_the_box(layers, sides) -> None:
+    if np.linalg.matrix_rank(layers[0][0]) < len(layers[0][0]):
+        return  # rows are searched in fewer dimensions, where a rational basis may be needed
+    plain, seen = both(layers, lr.Box(*sides))
+    assert plain == seen
+
+
+@settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nets(), st.integers(0, 2**32 - 1))
+def test_a_proof_holds_at_random_points(layers, seed) -> None:
+    if np.linalg.matrix_rank(layers[0][0]) < len(layers[0][0]):
+        return
+    problem = restrict(lr.load(layers), lr.Box(0, 1))
+    search = Search(problem)
+    rational, signs = search.rational, np.ones(search.compiled.cuts, np.int8)
+    rows = rational.rows(0, signs)
+    unit = search.compiled.unit
+    lo, hi = np.zeros(search.compiled.k), 1.0 / unit
+    rng = np.random.default_rng(seed)
+    for w in rows:
+        cell = [r for r in rows if r is not w and rng.random() < 0.5]
+        guess = least(cell, w, lo, hi)
+        if guess is None:
+            continue  # no point of the box is there
+        if positive(cell, w, lo, hi, guess.multipliers):
+            points = rng.uniform(lo, hi, (200, len(lo)))
+            A = np.array([[float(int(a)) for a in r] for r in [*cell, w]])
+            values = points @ A[:, :-1].T + A[:, -1]
+            inside = (values[:, :-1] >= 0).all(axis=1)
+            assert (values[inside, -1] > 0).all()
+            flipped = [-a for a in w]
+            assert not positive(cell, flipped, lo, hi, guess.multipliers)
+
+
+def test_a_wrong_guess_proves_nothing() -> None:
+    from flint import fmpz
+
+    w, row = [fmpz(1), fmpz(-1), fmpz(0)], [fmpz(1), fmpz(-1), fmpz(-1)]  # x - y, x - y - 1 >= 0
+    lo, hi = np.zeros(2), np.full(2, 2.0)
+    assert positive([row], w, lo, hi, np.array([1.0]))
+    assert not positive([row], w, lo, hi, np.array([0.0]))
+    assert not positive([row], w, lo, hi, np.array([3.0]))
+    assert not positive([], w, lo, hi, np.zeros(0))
+
+
+@pytest.fixture(scope="module")
+def example(request):
+    sys.path.insert(0, str(EXAMPLES))
+    request.addfinalizer(lambda: sys.path.remove(str(EXAMPLES)))
+    spec = importlib.util.spec_from_file_location("serra_counts", EXAMPLES / "serra_counts.py")
+    assert spec is not None and spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@given(nets(), st.integers(1, 12))
+def test_guessed_decisions_are_those_of_exact_arithmetic(layers, nodes) -> None:
+    """In the middle of a search, every row of the layer at hand is placed both ways."""
+    if np.linalg.matrix_rank(layers[0][0]) < len(layers[0][0]):
+        return
+    search = Search(seen_through(restrict(lr.load(layers), lr.Box(0, 1))))
+    if not search.run(nodes) or search._side is not None:
+        return
+    C = search.cursor
+    assert C is not None
+    d = int(C.st[kernel.DEPTH])
+    exact, signs = search.rational, C.sign[: search.compiled.cuts]
+    rows = exact.cell(C.con[d, : C.F[d, kernel.NCON]].tolist(), signs)
+    whole = [*exact.domain_rows(), *rows]
+    x0 = inside(whole, exact.k, "a cell")
+    layer = int(C.F[d, kernel.LAYER])
+    for c in range(int(exact.cut[layer]), int(exact.cut[layer + 1])):
+        g = exact.row(c, signs)
+        if not any(g[:-1]) or c in C.con[d, : C.F[d, kernel.NCON]]:
+            continue
+        answer = search._guessed(d, c, rows, g)
+        side, _, other, _ = exact.place(whole, x0, g)
+        if answer is not None:
+            one = kernel.PLUS if side > 0 else kernel.MINUS
+            assert answer == (one if other is None else kernel.CUTS)
+
+
+def test_trained_on_digits(example) -> None:
+    """Few units: the plain search and the zonotope agree on a network of the inner 16 pixels."""
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    images, labels, _ = example.digits(small=True)
+    images = images.reshape(-1, 8, 8)[:, 2:6, 2:6].reshape(-1, 16)
+    start = example.he_network([16, 3, 3, 10], 1)
+    *_, layers = example.training(start, images, labels, 2, 1)
+    plain, seen = both(layers, lr.Box(0, 1))
+    assert plain == seen > 8
+
+
+def test_the_example_resumes(example, tmp_path, monkeypatch, capsys) -> None:
+    pytest.importorskip("torch")
+    pytest.importorskip("sklearn")
+    pytest.importorskip("matplotlib")
+    monkeypatch.setattr(sys, "argv", ["serra_counts.py", "--quick", "-o", str(tmp_path)])
+    example.main()
+    rows = example.read(tmp_path / "serra_counts.csv")
+    assert len(rows) == 6 and (tmp_path / "serra_counts.png").stat().st_size > 5000
+    for row in rows:
+        assert row["exact"] == row["complete"] == "True"
+        assert 1 < int(row["regions"]) <= int(row["weights"]) <= int(row["serra2018"])
+        assert int(row["serra2018"]) <= int(row["montufar2017"])
+    assert "seed 1:" in capsys.readouterr().out
+    example.main()
+    assert example.read(tmp_path / "serra_counts.csv") == rows
+    assert "seed" not in capsys.readouterr().out  # nothing was trained again
+
+
+def test_bad_splits(example, monkeypatch, capsys) -> None:
+    for given_splits in ("0", "22", "two"):
+        monkeypatch.setattr(sys, "argv", ["serra_counts.py", "--splits", given_splits])
+        with pytest.raises(SystemExit) as stopped:
+            example.main()
+        assert stopped.value.code == 2
+        assert "--splits" in capsys.readouterr().err
