@@ -257,7 +257,7 @@ def _count_complex(
         if auto:
             return None
         raise
-    start = begin + compile_complex()
+    start = begin + compile_complex(problem.network)
 
     def report(cells: int, seconds: float) -> None:
         if progress is not None:

@@ -465,7 +465,7 @@ def subdivide(
         )
     net = _network(network)
     problem = restrict(net, domain)
-    compile_complex()
+    compile_complex(net)
     start = time.perf_counter()
 
     def report(cells: int, _: float) -> None:

@@ -4,23 +4,42 @@ from __future__ import annotations
 
 import numpy as np
 
-_compiled: list[bool] = []
+from ..affine import Affine
+from ..domain import Box, restrict
+from ..network import Layer, Network
+from ..units import RELU, MaxUnits, Pointwise
+
+_compiled: set[bool] = set()
+LINES = {
+    False: "linregions: compiling the kernels of the complex (once per machine) ...",
+    True: "linregions: compiling the kernels for max units (once per machine) ...",
+}
 
 
-def compile_complex() -> float:
-    """Compile (once per machine, then cached); returns the seconds taken."""
-    if _compiled:
+def compile_complex(network: Network | None = None) -> float:
+    """Compile (once per machine, then cached); returns the seconds taken.
+
+    Those for max units only where ``network`` has some.
+    """
+    took = _compile(False)
+    if network is not None and any(isinstance(m.units, MaxUnits) for m in network.layers):
+        took += _compile(True)
+    return took
+
+
+def _compile(largest: bool) -> float:
+    if largest in _compiled:
         return 0.0
     from ..counting import announced
-    from ..domain import Box, restrict
-    from ..network import Network
     from .cells import complex_of
 
-    _compiled.append(True)
-    tiny = Network.from_layers(
-        [(np.eye(2), np.zeros(2)), (np.ones((1, 2)), -np.ones(1)), (np.ones((1, 1)), None)]
-    )
-    with announced("linregions: compiling the kernels of the complex (once per machine) ...") as t:
+    _compiled.add(largest)
+    first = Affine.dense(np.eye(2), None, 0)
+    units = MaxUnits(((0, 1),), 2) if largest else Pointwise.uniform(RELU, 2)
+    second = Affine.dense(np.ones((1, units.size)), -np.ones(1), 1)
+    layers = Layer(first, units), Layer(second, Pointwise.uniform(RELU, 1))
+    tiny = Network(2, layers, Affine.identity(1, 2))
+    with announced(LINES[largest]) as t:
         cells = complex_of(restrict(tiny, Box(-1.0, 1.0)))
         _ = cells.facet_cells, cells.polygons()
     return t()

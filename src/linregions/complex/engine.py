@@ -31,11 +31,12 @@ from .forms import Rows, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .patterns import Patterns, unpack
-from .program import BIT, PRE, TEST, WIDE, Plan
+from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
 from .referee import Corners, Referee, rounded
 from .start import domain_faces
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
+VAGUER = 1e-4  # the same for sparse layers, where exact forms take a second or more
 FIRST = 150  # pieces of one cell that are worth spreading over the cores
 BITS = 4096  # bits of a pattern that one round adds at most
 HELD = 1 << 26  # bytes of patterns in one output
@@ -205,7 +206,8 @@ class Refinement:
 
     def _sharpen(self, done: Refined, X: Faces) -> None:
         """Put the vertices that floats know too badly exactly where they are."""
-        bad = np.flatnonzero(X.r > VAGUE * self.reach)
+        limit = VAGUER if self.net.table[:, SPARSE].any() else VAGUE
+        bad = np.flatnonzero(X.r > limit * self.reach)
         if not len(bad):
             return
         K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
@@ -322,6 +324,8 @@ class _Worker:
         if status == K.LOCAL:
             self.size *= 2
             self._room()
+        elif status == K.FULL and self.out.st[K.DOUBTFUL] == len(self.out.doubtful):
+            self._collect()
         elif status == K.FULL:
             self._collect()
             if self.out.st[K.HELD] == 0:

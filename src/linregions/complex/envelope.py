@@ -80,7 +80,7 @@ def envelope(
     for g in range(first, last):
         begin, end = net.gptr[g], net.gptr[g + 1]
         count = _survivors(
-            k, begin, end, corners, reach, worst, net.args, net.twin, V, Z, error, box, mid, far,
+            k, begin, end, corners, reach, worst, net.args, net.idle, V, Z, error, box, mid, far,
             base, arg,
         )  # fmt: skip
         if count > 1 and _all_nil(begin, count, mid, far, net.args, base, arg):
@@ -203,24 +203,22 @@ def _all_nil(begin, count, mid, far, args, base, arg):
 
 @inner()
 def _survivors(
-    k, begin, end, corners, reach, worst, args, twin, V, Z, error, T, mid, far, base, arg
+    k, begin, end, corners, reach, worst, args, idle, V, Z, error, T, mid, far, base, arg
 ):  # fmt: skip
     """List the arguments that may be the largest somewhere; how many.
 
     Each is compared with the one that is largest at the centre of the cell: both by their ranges,
     then their difference over the box around the cell, then at its corners.
     """
-    top = begin
-    for s in range(begin + 1, end):
-        if mid[args[s] - base] > mid[args[top] - base]:
+    top = np.int64(-1)
+    for s in range(begin, end):
+        if not idle[s] and (top < 0 or mid[args[s] - base] > mid[args[top] - base]):
             top = s
-    while twin[top]:  # the same row comes earlier in the list
-        top = _first_twin(k, begin, top, args, twin, Z)
     found, b = 0, args[top]
     low = mid[b - base] - far[b - base]
     for s in range(begin, end):
         a = args[s]
-        if twin[s] or mid[a - base] + far[a - base] < low or (
+        if idle[s] or mid[a - base] + far[a - base] < low or (
             s != top and far[a - base] + far[b - base] > 0.0
             and _below(k, a, b, corners, reach, worst, T[0], T[1], V, Z, error)
         ):  # fmt: skip
@@ -228,19 +226,6 @@ def _survivors(
         arg[CHALLENGER, found] = s - begin
         found += 1
     return found
-
-
-@inner()
-def _first_twin(k, begin, top, args, twin, Z):
-    """The first argument whose row is that of ``top``."""
-    for s in range(begin, top):
-        if not twin[s]:
-            same = True
-            for c in range(k + 1):
-                same &= Z[c, args[s]] == Z[c, args[top]]
-            if same:
-                return s
-    return begin
 
 
 @inner()

@@ -1,7 +1,8 @@
 """Affine maps of the cells, and which of them are the same.
 
-Floats with their error bounds tell most maps apart. What is left is compared modulo 2^61 - 1 where
-units that matter to the output differ, and equal residues are confirmed in rational arithmetic.
+Floats with their error bounds tell most maps apart. Among the others those are equal in which
+the same units matter to the output, with the same pieces; the rest is compared in rational
+arithmetic.
 """
 
 from __future__ import annotations
@@ -53,10 +54,10 @@ def distinct(plan: Plan, forms: Forms, refined: Any, data: Any) -> np.ndarray:
     first = plan.table[-2, PRE]
     error = _errors(data[1][:, first:], plan.k, maps)
     label = np.arange(len(every), dtype=np.int64)
-    suspects = _near(maps, error)
+    suspects, run = _near(maps, error)
     del maps
     if len(suspects):
-        label[suspects] = suspects[_equal(plan, forms, refined, suspects)]
+        label[suspects] = suspects[_equal(plan, forms, refined, suspects, run)]
     _, out = np.unique(label, return_inverse=True)
     return out.astype(np.int64)
 
@@ -68,15 +69,20 @@ def _errors(errors: np.ndarray, k: int, maps: np.ndarray) -> np.ndarray:
     return 2.0 * each + 8 * UNIT * most
 
 
-def _near(maps: np.ndarray, room: np.ndarray) -> np.ndarray:
-    """Rows that some other row equals as far as floats can tell."""
+def _near(maps: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Rows that some other row equals as far as floats can tell, and a number for each.
+
+    Rows of different numbers are different.
+    """
     if not len(maps) or not maps.shape[1]:
-        return np.arange(len(maps))
+        return np.arange(len(maps)), np.zeros(len(maps), np.int64)
     # a combination of all columns that floats can sort by
     mix = np.random.default_rng(1).uniform(0.5, 1.0, maps.shape[1])
     key = maps @ mix
     wide = float(room @ mix) + 1e-14 * float(np.abs(maps).max(axis=0) @ mix) * len(mix)
     order = np.argsort(key, kind="stable")
+    run = np.zeros(len(maps), np.int64)
+    run[order[1:]] = np.cumsum(np.diff(key[order]) > wide)
     suspect = np.zeros(len(maps), bool)
     alive = np.arange(len(order) - 1)
     reach = 1
@@ -89,11 +95,17 @@ def _near(maps: np.ndarray, room: np.ndarray) -> np.ndarray:
         alive = alive[~same]  # a row that has found its like need not look further
         reach += 1
         alive = alive[alive + reach < len(order)]
-    return np.flatnonzero(suspect)
+    found = np.flatnonzero(suspect)
+    return found, run[found]
 
 
-def _equal(plan: Plan, forms: Forms, refined: Any, cells: np.ndarray) -> np.ndarray:
-    """For each of some cells the place of the first of them with the same map, exactly."""
+def _equal(
+    plan: Plan, forms: Forms, refined: Any, cells: np.ndarray, run: np.ndarray
+) -> np.ndarray:
+    """For each of some cells the place of the first of them with the same map, exactly.
+
+    Cells of different runs have different maps.
+    """
     step = max(1, CHUNK // max(plan.network.units, 1))
     parts, where = [], []
     for at in range(0, len(cells), step):
@@ -105,8 +117,11 @@ def _equal(plan: Plan, forms: Forms, refined: Any, cells: np.ndarray) -> np.ndar
     _, first, back = np.unique(packed.ravel(), return_index=True, return_inverse=True)
     seen: dict[Any, int] = {}
     leader = np.empty(len(first), np.int64)
+    crowd = np.bincount(run[first], minlength=int(run.max()) + 1)  # patterns in each run
     for i in np.argsort(first):
-        leader[i] = seen.setdefault(forms.output(pieces[first[i]]), int(first[i]))
+        leader[i] = first[i]
+        if crowd[run[first[i]]] > 1:
+            leader[i] = seen.setdefault(forms.output(pieces[first[i]]), int(first[i]))
     return leader[back.ravel()]
 
 

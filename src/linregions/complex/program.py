@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -21,7 +22,7 @@ from scipy import sparse
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
 from ..network import Network
-from ..rational import is_rational, rounded
+from ..rational import integers, is_rational, rounded
 from ..search.program import _exponent, _reach
 from ..units import MaxUnits, Pointwise, Units
 
@@ -60,7 +61,7 @@ class Layers(NamedTuple):
     bit_value: np.ndarray  # value that each bit belongs to
     gptr: np.ndarray  # arguments of the test, as a range of ``args``
     args: np.ndarray  # their pre-activations
-    twin: np.ndarray  # whether an earlier argument of the unit is the same row
+    idle: np.ndarray  # arguments that another one of the unit equals or exceeds everywhere
     wall_of: np.ndarray  # first wall of each test
     wall_test: np.ndarray
     wall_a: np.ndarray  # the pre-activation, or the earlier argument
@@ -151,6 +152,53 @@ class Plan:
             blocks.append((int(self.start[source]), matrix, error))
         bias, off = affine.rounded(ONE, 1)
         return Weights(lo, hi, blocks, bias[:, 0], None if off is None else off[:, 0])
+
+    def constants(self, n: int) -> dict[int, Fraction]:
+        """Pre-activations of layer n that are constant on the whole domain, where they compete.
+
+        Black pixels make such constants, and equal ones, which no float can compare.
+        """
+        units = self.units[n]
+        assert isinstance(units, MaxUnits)
+        still = self._still[n]
+        some = [g for g in units.groups if sum(bool(still[i]) for i in g) > 1]
+        if not some:
+            return {}
+        values = self._values_at_origin[n]
+        return {i: values[i] for g in some for i in g if still[i]}
+
+    @cached_property
+    def _still(self) -> list[np.ndarray]:
+        """Per layer, the pre-activations that read no coordinate, not even through units."""
+        moving = np.zeros(int(self.start[-1]), bool)
+        moving[: self.k] = True
+        out = []
+        for n, (weights, units) in enumerate(zip(self.weights, self.units, strict=True)):
+            moves = np.zeros(len(weights.bias), bool)
+            for at, matrix, error in weights.blocks:
+                mine = moving[at : at + matrix.shape[1]].astype(np.float64)
+                moves |= np.asarray(abs(matrix) @ mine).ravel() > 0.0
+                if error is not None:
+                    moves |= np.asarray(abs(error) @ mine).ravel() > 0.0
+            out.append(~moves)
+            if units is not None:
+                if isinstance(units, MaxUnits):
+                    moves = np.array([moves[list(g)].any() for g in units.groups], bool)
+                moving[self.start[n + 1] : self.start[n + 2]] = moves
+        return out
+
+    @cached_property
+    def _values_at_origin(self) -> list[list[Fraction]]:
+        """Exact pre-activations of all layers where all coordinates are 0."""
+        one = integers(np.ones((1, 1)))
+        values, out = {INPUT: integers(np.zeros((self.k, 1))), ONE: one}, []
+        for n, layer in enumerate(self.network.layers, start=1):
+            z = layer.affine.applied(values, 1).to_fractions()[:, 0]
+            out.append(list(z))
+            column = np.empty((layer.size, 1), dtype=object)
+            column[:, 0] = layer.units.at(z)[0]
+            values[n] = integers(column)
+        return out
 
     @property
     def bits(self) -> int:
@@ -243,7 +291,7 @@ class _Builder:
             lists["table"].append([*row, at["bit"], at["wall"], thin, wide])
             self._matrix(weights, thin)
             if isinstance(units, MaxUnits):
-                self._groups(units, int(plan.start[n + 1]), wide, self._same(weights))
+                self._groups(units, int(plan.start[n + 1]), wide, n)
             elif units is not None:
                 self._pointwise(units, int(plan.start[n + 1]))
             at["pre"] += len(weights.bias)
@@ -287,17 +335,15 @@ class _Builder:
             out[i] = seen.setdefault(key, i)
         return out
 
-    def _groups(self, units: MaxUnits, value: int, wide: int, same: np.ndarray) -> None:
+    def _groups(self, units: MaxUnits, value: int, wide: int, n: int) -> None:
         at, add = self.at, self._add
+        same, constants = self._same(self.plan.weights[n]), self.plan.constants(n)
         for g, group in enumerate(units.groups):
             args = np.array(group, np.int64)
-            _, first = np.unique(same[args], return_index=True)
-            twin = np.ones(len(args), np.bool_)
-            twin[first] = False
             earlier, later = np.triu_indices(len(args), 1)
             add("gptr", [len(args)])
             add("args", at["pre"] + args)
-            add("twin", twin)
+            add("idle", _idle(same[args], [constants.get(int(i)) for i in args]))
             add("wall_of", [at["wall"]])
             add("wall_test", np.full(len(later), at["test"]))
             add("wall_a", at["pre"] + args[earlier])
@@ -356,7 +402,7 @@ class _Builder:
             "cval": np.float64, "ridx": np.int32, "rval": np.float64, "bias": np.float64,
             "bias_error": np.float64, "first_piece": np.int64, "first_row": np.int64,
             "row_unit": np.int64, "plain": np.bool_, "bit_value": np.int64, "args": np.int64,
-            "twin": np.bool_, "wall_test": np.int32, "wall_a": np.int32, "wall_b": np.int32,
+            "idle": np.bool_, "wall_test": np.int32, "wall_a": np.int32, "wall_b": np.int32,
             "pick": np.int64, "zero_wall": np.int64,
         }  # fmt: skip
         out: dict[str, Any] = {"k": self.plan.k}
@@ -377,6 +423,18 @@ class _Builder:
         places = np.concatenate([np.zeros((0, 2)), *self.lists["place"]])
         out["place"] = np.ascontiguousarray(places.T)
         return Layers(**out)
+
+
+def _idle(same: np.ndarray, constants: list[Any]) -> np.ndarray:
+    """Arguments of which an earlier one is the same row, or a constant one is larger everywhere."""
+    _, first = np.unique(same, return_index=True)
+    out = np.ones(len(same), np.bool_)
+    out[first] = False
+    known = [i for i, c in enumerate(constants) if c is not None]
+    if known:
+        out[known] = True
+        out[max(known, key=lambda i: (constants[i], -i))] = False
+    return out
 
 
 def _handed_on(weights: Weights) -> np.ndarray:

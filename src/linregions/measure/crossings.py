@@ -235,7 +235,7 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
     """Every segment as a complex of dimension one: always exact."""
     from ..complex.compiling import compile_complex
 
-    compile_complex()
+    compile_complex(net)
     start, found, total = time.perf_counter(), [], 0
     for i in range(len(given.both)):
         found.append(wide.breaks(net, given, i))

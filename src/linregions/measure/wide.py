@@ -28,12 +28,21 @@ from ..network import Layer, Network
 from ..units import RELU, MaxUnits, Pointwise
 
 AT_ONCE = 1 << 24  # signs compared at once
+LARGE = 1 << 20  # entries of sparse weights, zeros included, beyond which they stay sparse
 
 
 def is_wide(network: Network) -> bool:
-    """Whether the line engine leaves a network to this one."""
-    largest = any(isinstance(layer.units, MaxUnits) for layer in network.layers)
-    return largest or is_large(network)
+    """Whether the line engine leaves a network to this one.
+
+    Max units; weights that would not fit as dense matrices, or would make its rational sweeps
+    endless.
+    """
+    if any(isinstance(layer.units, MaxUnits) for layer in network.layers) or is_large(network):
+        return True
+    sizes = [network.inputs, *network.widths]
+    maps = [layer.affine for layer in network.layers]
+    entries = [a.size * sizes[s] for a in maps for s in a.sources if a.is_sparse(s)]
+    return sum(entries) > LARGE
 
 
 class _Piece(NamedTuple):
