@@ -236,15 +236,17 @@ class Search:
         which another of three or more arguments wins never do.
         """
         if any(len(g) > 2 for g in self._groups()):
-            return 1 + self._met()
-        return self._met()
+            return 1 + self.met
+        return self.met
 
     def _groups(self) -> Iterator[tuple[int, ...]]:
         for layer in self.compiled.network.layers:
             if isinstance(layer.units, MaxUnits):
                 yield from layer.units.groups
 
-    def _met(self) -> int:
+    @property
+    def met(self) -> int:
+        """How often a decision met a coincidence; see `coincidences`."""
         return self.coincident + (int(self.cursor.st[K.S_COINCIDENT]) if self.cursor else 0)
 
     # -- deciding ---------------------------------------------------------------------
