@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from .domain import Domain, Restricted, Space, restrict
@@ -165,6 +166,7 @@ def count(
     progress: Progress | None = None,
     workers: int | str | None = None,
     executor: Executor | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -207,6 +209,10 @@ def count(
         Search with any ``concurrent.futures.Executor`` instead: ``mpi4py.futures``, loky,
         ``dask.distributed.Client(...).get_executor()``; ``workers`` is then how many tasks it
         runs at a time, where it does not say so itself.
+    checkpoint
+        A file to save a search for ``activation`` in, every few seconds. If it is there the
+        search goes on from it, whatever ended the one before; with all done it answers at once.
+        One of another network, domain, kind or version is refused.
 
     Returns
     -------
@@ -222,9 +228,9 @@ def count(
     from .parallel.run import Means
 
     check_options(kind, engine, limit, seconds)
-    means = Means.of(workers, executor)
+    means = Means.of(workers, executor, checkpoint)
     if means.some:
-        _check_divided(kind, engine)
+        _check_divided(kind, engine, means)
     net = _network(network)
     domain = Space() if domain is None else domain
     problem = restrict(net, domain)
@@ -247,7 +253,8 @@ def count(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
             'give engine="search" with them'
         )
-    refine = engine == "auto" and exact and limit is None and seconds is None and executor is None
+    refine = engine == "auto" and exact and limit is None and seconds is None
+    refine = refine and executor is None and checkpoint is None
     if engine == "complex" or refine:
         answer = _count_complex(problem, kind, engine == "auto", progress)
         if answer is not None:
@@ -255,15 +262,20 @@ def count(
     return _count_search(problem, kind, exact, limit, seconds, progress, means)
 
 
-def _check_divided(kind: str, engine: str) -> None:
-    """Raise where a search by several workers was asked for and there is no search."""
+def _check_divided(kind: str, engine: str, means: Means) -> None:
+    """Raise where workers or a checkpoint were asked for and cannot be had."""
     if engine not in ("auto", "search"):
         raise LinregionsError(
-            f'engine="{engine}" runs in one process; give engine="search" with workers or executor'
+            f'engine="{engine}" takes no workers, executor or checkpoint; give engine="search"'
         )
     if kind == "pattern":
         raise LinregionsError(
-            'kind="pattern" is counted by one process; leave out workers and executor'
+            'kind="pattern" takes no workers, executor or checkpoint: one process counts it'
+        )
+    if means.checkpoint is not None and kind != "activation":
+        raise LinregionsError(
+            f'kind="{kind}" keeps all cells in memory until they are merged, so it takes no '
+            'checkpoint; give kind="activation"'
         )
 
 
@@ -325,8 +337,7 @@ def _count_search(
 
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem
-    emit = 0 if kind == "activation" else 4096
-    run = (_Divided if means.some else _Run)(searched, exact, emit, means)  # refuses first
+    run = _Run(searched, exact, kind) if not means.some else _Divided(searched, exact, kind, means)
     start = begin + compile_kernel(merge=kind != "activation")
     run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)
@@ -337,7 +348,7 @@ def _count_search(
         also["activation"] = value
         value, merged = run.merge(kind, complete, also, progress)
         complete, stopped = merged, stopped or ("" if merged else "interrupt")
-    took = time.perf_counter() - start
+    took = run.before + time.perf_counter() - start
     return _answer(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )
@@ -376,12 +387,12 @@ def _network(network: Any) -> Network:
 class _Run:
     """One search in time slices, with its output kept where a merge needs it."""
 
-    def __init__(
-        self, problem: Restricted, exact: bool, emit: int, means: Means | None = None
-    ) -> None:
+    before = 0.0  # seconds that earlier processes spent
+
+    def __init__(self, problem: Restricted, exact: bool, kind: str) -> None:
         from .search.engine import Search
 
-        self.search = Search(problem, exact, emit)
+        self.search = Search(problem, exact, 0 if kind == "activation" else 4096)
         self.problem, self.exact = problem, exact
         self.batches: list[Any] = []
         self.start = time.perf_counter()
@@ -450,12 +461,14 @@ class _Run:
 
 
 class _Divided(_Run):
-    """The same with several workers; what needs merging is merged here."""
+    """The same with several workers, or with a checkpoint; what needs merging is merged here."""
 
-    def __init__(self, problem: Restricted, exact: bool, emit: int, means: Means) -> None:
+    def __init__(
+        self, problem: Restricted, exact: bool, kind: str, means: Means, **part: Any
+    ) -> None:
         from .parallel.run import Shared
 
-        self.shared = Shared(problem, exact, means, emit > 0)
+        self.shared = Shared(problem, exact, means, kind, **part)
         self.search = self.shared.search
         self.problem, self.exact = problem, exact
         self.batches = []
@@ -465,23 +478,26 @@ class _Divided(_Run):
     def leaves(self) -> int:
         return self.shared.leaves
 
+    @property
+    def before(self) -> float:
+        return self.shared.before
+
     def stats(self) -> dict[str, int]:
         return self.shared.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         from .parallel.run import Forecast
 
-        ahead = Forecast(self.problem, self.exact)
+        ahead, shared = Forecast(self.problem, self.exact), self.shared
         try:
-            for found in self.shared.run(limit, seconds):
+            for found in shared.run(limit, seconds):
                 self.batches += found
                 if progress is not None:
-                    passed = time.perf_counter() - self.start
-                    total = ahead.total(self.leaves, passed)
-                    progress(Status(self.leaves, passed, total=total))
+                    total = ahead.total(self.leaves, shared.seconds)
+                    progress(Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt:
             return "interrupt"
-        return self.shared.stop
+        return shared.stop
 
 
 _compiled: set[bool] = set()
@@ -524,7 +540,7 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
         tiny = Network.from_layers(
             [([[1.0], [1.0]], [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
         )
-        run = _Run(restrict(tiny), True, emit=16 if merge else 0)
+        run = _Run(restrict(tiny), True, "linear" if merge else "activation")
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)

@@ -30,8 +30,6 @@ class Crew:
     ----------
     job
         What to search.
-    open
-        Bundles to walk.
     workers
         Number of processes; 1 walks in this process.
     executor
@@ -51,7 +49,6 @@ class Crew:
     def __init__(
         self,
         job: Job,
-        open: list[Bundle],
         workers: int | None = None,
         executor: Executor | None = None,
         log: Callable[[Size], None] | None = None,
@@ -60,7 +57,7 @@ class Crew:
         self.leaves = self.coincident = 0
         self.seconds = 0.0
         self.stats: Counter[str] = Counter()
-        self._queue = [b for b in open if b]
+        self._queue: list[Bundle] = []
         self._flights: dict[Future[Done], Bundle] = {}
         self._landed: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
         self._pool: Executor | None = None
@@ -69,6 +66,10 @@ class Crew:
         self._interrupted = False
         self._width, self._asked = 1, 0.0
         self.stop = ""
+
+    def add(self, bundles: list[Bundle]) -> None:
+        """More to walk."""
+        self._queue += [list(b) for b in bundles if b]
 
     @property
     def open(self) -> list[Bundle]:

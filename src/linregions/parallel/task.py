@@ -16,10 +16,11 @@ import numpy as np
 
 from ..domain import Restricted
 from ..search.engine import Leaves, Search
+from ..search.rational_branch import RationalBranch, walk_node
 from ..search.subtree import Branch, adopt, hand_over
 
 SLICE = 0.02  # seconds between looks at the clock
-Bundle = list[Branch]  # shallowest first, so the last is the next to walk
+Bundle = list[Branch | RationalBranch]  # shallowest first, so the last is the next to walk
 
 
 class Job(NamedTuple):
@@ -102,7 +103,12 @@ def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: 
     sizes: list[Size] = []
     pace = _Pace()
     while stack and not _over(begin, seconds, search.leaves - leaves, most):
-        adopt(search, stack.pop())
+        branch = stack.pop()
+        if isinstance(branch, RationalBranch):
+            stack += walk_node(search, branch)
+            _take(search, cells)
+            continue
+        adopt(search, branch)
         before, nodes, found = time.perf_counter(), search.stats()["nodes"], search.leaves
         while search.run(pace.nodes(most, search.leaves - leaves)):
             pace.tick()
