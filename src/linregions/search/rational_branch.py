@@ -37,13 +37,13 @@ def whole(search: Search) -> RationalBranch:
     cuts = search.compiled.cuts
     cand = exact.candidates(0) if len(exact.cut) > 1 else []
     signs = np.ones(cuts, np.int8)
-    return _branch(0, range(cuts, cuts + len(domain)), cand, signs, x)
+    return rational_branch(0, range(cuts, cuts + len(domain)), cand, signs, x)
 
 
 def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
     """Walk one node: its children, or none where it is a cell, which the search then counts."""
     exact, signs = search.rational, given.sign.copy()
-    rows = exact.cell(given.con, _with_domain(signs, exact))
+    rows = exact.cell(given.con, signs)
     x: Point = [fmpq(p, q) for p, q in given.point]
     if given.cand and exact.fans(given.layer):
         return _fan(search, given, rows, x, signs)
@@ -60,11 +60,11 @@ def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
         for t, start in ((-s, other), (s, x)):
             half = signs.copy()
             half[u] = t
-            out.append(_branch(given.layer, (*given.con, u), rest, half, start))
+            out.append(rational_branch(given.layer, (*given.con, u), rest, half, start))
         return out
     if given.layer + 1 < len(exact.cut) - 1:
         after = exact.candidates(given.layer + 1)
-        return [_branch(given.layer + 1, given.con, after, signs, x)]
+        return [rational_branch(given.layer + 1, given.con, after, signs, x)]
     search.extra += 1
     if search.emits:
         search._found.append((signs, x))
@@ -96,15 +96,11 @@ def _fan(
         else:
             crowned = signs.copy()
             crown(crowned, first, m, w)
-            out.append(_branch(given.layer, con, given.cand[1:], crowned, y))
+            out.append(rational_branch(given.layer, con, given.cand[1:], crowned, y))
     return out
 
 
-def _branch(layer: int, con: Any, cand: Any, signs: np.ndarray, x: Point) -> RationalBranch:
+def rational_branch(layer: int, con: Any, cand: Any, signs: np.ndarray, x: Point) -> RationalBranch:
+    """A branch from what `Exact` works with; see `RationalBranch`."""
     point = tuple((int(v.p), int(v.q)) for v in x)
     return RationalBranch(layer, tuple(map(int, con)), tuple(map(int, cand)), signs, point)
-
-
-def _with_domain(signs: np.ndarray, exact: Exact) -> np.ndarray:
-    """Signs of all rows, those of the domain (which are positive) included."""
-    return np.concatenate([signs, np.ones(len(exact.domain_rows()), np.int8)])
