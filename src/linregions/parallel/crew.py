@@ -62,6 +62,8 @@ class Crew:
         self._landed: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
         self._pool: Executor | None = None
         self._losses = 0
+        self._warming: list[Future[None]] = []  # processes of a pool that are starting
+        self._cells: list[Any] = []
         self._unknown = 0  # workers that asked for the job
         self._interrupted = False
         self._width, self._asked = 1, 0.0
@@ -140,6 +142,9 @@ class Crew:
     def _send(self, limit: int | None, seconds: float | None, start: float) -> None:
         width = self._capacity()
         target = 1 if isinstance(self._executor(), pool.Here) else 2 * width
+        if not self._is_up():
+            self._walk_here(limit)
+            return
         self._divide(target - len(self._flights))
         enough = len(self._queue) + len(self._flights) >= target
         budget = max(LONG, width / 100) if enough else SHORT
@@ -148,6 +153,29 @@ class Crew:
         most = None if limit is None else max(1, limit - self.leaves)
         while self._queue and len(self._flights) < target:
             self._submit(budget, most)
+
+    def _is_up(self) -> bool:
+        """Whether a process of our own pool is ready (True for any other executor)."""
+        if self._warming and any(f.done() for f in self._warming):
+            failed = [e for f in self._warming if f.done() and (e := f.exception()) is not None]
+            self._warming = []
+            if failed:
+                self._lost(failed[0])
+                return False
+        return not self._warming
+
+    def _walk_here(self, limit: int | None) -> None:
+        """Walk a little in this process, while those of the pool start."""
+        if not self._queue:
+            return
+        bundle = self._queue.pop()
+        most = None if limit is None else max(1, limit - self.leaves)
+        try:
+            done = work(self.job.key, self.job.blob, bundle, SHORT, most, self.log is not None)
+        except BaseException:
+            self._queue.append(bundle)
+            raise
+        self._add(done)
 
     def _divide(self, wanted: int) -> None:
         """Split bundles until there are as many as wanted, or all are single branches."""
@@ -184,6 +212,8 @@ class Crew:
         if self._pool is None:
             here = self.workers is None or self.workers == 1
             self._pool = pool.Here() if here else pool.processes(self.workers or 1)
+            if not here:
+                self._warming = [self._pool.submit(pool.warm) for _ in range(self.workers or 1)]
         return self._pool
 
     def _capacity(self) -> int:
@@ -198,19 +228,20 @@ class Crew:
     # -- receiving --------------------------------------------------------------------
 
     def _receive(self, wait: float) -> list[Any]:
-        """Count what has come in; wait a moment if nothing has."""
-        cells: list[Any] = []
+        """Count what has come in, and hand over the cells; wait a moment if nothing has."""
+        wait = 0.0 if self._warming else wait
         while True:
             try:
                 future = self._landed.get(timeout=wait) if wait else self._landed.get_nowait()
             except queue.Empty:
+                cells, self._cells = self._cells, []
                 return cells
             wait = 0.0
             bundle = self._flights.pop(future, None)
             if bundle is not None:  # else it was given up before
-                self._land(future, bundle, cells)
+                self._land(future, bundle)
 
-    def _land(self, future: Future[Done], bundle: Bundle, cells: list[Any]) -> None:
+    def _land(self, future: Future[Done], bundle: Bundle) -> None:
         try:
             done = future.result()
         except Exception as error:
@@ -224,13 +255,17 @@ class Crew:
             self._queue.append(bundle)
             return
         self._losses = 0
+        self._add(done)
+
+    def _add(self, done: Done) -> None:
+        """Count a result."""
         self.leaves += done.leaves
         self.coincident += done.coincident
         self.seconds += done.seconds
         self.stats.update(done.stats)
         if done.left:
             self._queue.append(done.left)
-        cells += done.cells
+        self._cells += done.cells
         if self.log is not None:
             for size in done.sizes:
                 self.log(size)

@@ -60,6 +60,13 @@ def processes(workers: int) -> ProcessPoolExecutor:
     return ProcessPoolExecutor(workers, mp_context=_Context(), initializer=_begin)
 
 
+def warm() -> None:
+    """A task that gets a process ready: it imports the package and loads the kernels."""
+    from ..counting import compile_kernel
+
+    compile_kernel(announce=lambda line: None)
+
+
 def _begin() -> None:
     """What each process of the pool does first."""
     from multiprocessing import parent_process
