@@ -494,10 +494,17 @@ class _Divided(_Run):
                 self.batches += found
                 if progress is not None:
                     total = ahead.total(self.leaves, shared.seconds)
-                    progress(Status(self.leaves, shared.seconds, total=total))
+                    self._tell(progress, Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt:
             return "interrupt"
         return shared.stop
+
+    def _tell(self, progress: Progress, status: Status) -> None:
+        """Report; an interrupt meanwhile stops the search in good order."""
+        try:
+            progress(status)
+        except KeyboardInterrupt:
+            self.shared.crew.interrupt()
 
 
 _compiled: set[bool] = set()

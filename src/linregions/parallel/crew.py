@@ -37,6 +37,8 @@ class Crew:
         None).
     log
         Called with the `Size` of every subtree that was walked whole.
+    batch
+        Cells that a task finds at most (about), where they are listed.
 
     Attributes
     ----------
@@ -52,8 +54,10 @@ class Crew:
         workers: int | None = None,
         executor: Executor | None = None,
         log: Callable[[Size], None] | None = None,
+        batch: int | None = None,
     ) -> None:
-        self.job, self.workers, self.executor, self.log = job, workers, executor, log
+        self.job, self.workers, self.executor = job, workers, executor
+        self.log, self.batch = log, batch
         self.leaves = self.coincident = 0
         self.seconds = 0.0
         self.stats: Counter[str] = Counter()
@@ -94,21 +98,28 @@ class Crew:
         ``interrupt``. Closing the iterator early abandons the tasks under way, uncounted.
         """
         start, self.stop, self._interrupted = time.perf_counter(), "", False
-        with self._interrupts():
-            try:
-                while not self.finished:
-                    self.stop = self._due(limit, seconds, start)
-                    if self.stop:
-                        break
+        try:
+            while not self.finished:
+                self.stop = self._due(limit, seconds, start)
+                if self.stop:
+                    break
+                with self._interrupts():
                     self._send(limit, seconds, start)
-                    yield self._receive(0.1)
-                deadline = time.perf_counter() + GRACE
-                while self._flights and time.perf_counter() < deadline:
-                    yield self._receive(0.1)
-                if self.finished and self.stop != "interrupt":
-                    self.stop = ""
-            finally:
-                self._abandon()
+                    cells = self._receive(0.1)
+                yield cells
+            deadline = time.perf_counter() + GRACE
+            while self._flights and time.perf_counter() < deadline:
+                with self._interrupts():
+                    cells = self._receive(0.1)
+                yield cells
+            if self.finished and self.stop != "interrupt":
+                self.stop = ""
+        finally:
+            self._abandon()
+
+    def interrupt(self) -> None:
+        """Stop as after Ctrl-C: what is under way may still land, then `run` ends."""
+        self._interrupted = True
 
     def _due(self, limit: int | None, seconds: float | None, start: float) -> str:
         if self._interrupted:
@@ -150,9 +161,13 @@ class Crew:
         budget = max(LONG, width / 100) if enough else SHORT
         if seconds is not None:
             budget = min(budget, max(0.01, seconds - (time.perf_counter() - start)))
-        most = None if limit is None else max(1, limit - self.leaves)
         while self._queue and len(self._flights) < target:
-            self._submit(budget, most)
+            self._submit(budget, self._most(limit))
+
+    def _most(self, limit: int | None) -> int | None:
+        """How many cells a task may find before it comes back."""
+        left = None if limit is None else max(1, limit - self.leaves)
+        return left if self.batch is None else min(self.batch, left or self.batch)
 
     def _is_up(self) -> bool:
         """Whether a process of our own pool is ready (True for any other executor)."""
@@ -169,9 +184,9 @@ class Crew:
         if not self._queue:
             return
         bundle = self._queue.pop()
-        most = None if limit is None else max(1, limit - self.leaves)
+        known = self.job.key, self.job.blob
         try:
-            done = work(self.job.key, self.job.blob, bundle, SHORT, most, self.log is not None)
+            done = work(*known, bundle, SHORT, self._most(limit), self.log is not None)
         except BaseException:
             self._queue.append(bundle)
             raise

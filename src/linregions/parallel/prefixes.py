@@ -50,7 +50,9 @@ class Frontier(NamedTuple):
 def digest(prefixes: np.ndarray) -> str:
     """SHA-256 of prefixes (number, units) in lexicographic order."""
     text = f"{prefixes.shape[0]} x {prefixes.shape[1]}".encode()
-    return hashlib.sha256(text + np.ascontiguousarray(prefixes, dtype=np.uint8).tobytes()).hexdigest()
+    return hashlib.sha256(
+        text + np.ascontiguousarray(prefixes, dtype=np.uint8).tobytes()
+    ).hexdigest()
 
 
 def frontier(problem: Restricted, enough: int) -> Frontier:
@@ -119,7 +121,7 @@ def _first_of(layer: Layer, units: int) -> Layer:
 def roots(search: Search, front: Frontier, which: np.ndarray) -> list[Bundle]:
     """Bundles that walk the cells under some prefixes of a frontier."""
     if front.units == 0:
-        entry = [whole(search)] if search.cursor is None else list(hand_over(search))
+        entry: Bundle = [whole(search)] if search.cursor is None else [*hand_over(search)]
         return [entry for _ in which]
     out: list[Bundle] = [[_root(search, front, int(i))] for i in which]
     if search.cursor is not None:

@@ -21,6 +21,7 @@ from .identity import Identity, coordinates_hash
 from .task import Bundle, Job, Size
 
 BATCH = 4096  # cells that a search lists at a time
+LISTED = 1 << 16  # cells that a task lists before it hands them over
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,10 @@ class Shared:
     ) -> None:
         emit = 0 if kind == "activation" else BATCH
         self.search = Search(problem, exact, emit)
-        self.crew = Crew(Job.of(problem, exact, emit), means.workers, means.executor, means.log)
+        self.crew = Crew(
+            Job.of(problem, exact, emit), means.workers, means.executor, means.log,
+            LISTED if emit else None,
+        )  # fmt: skip
         self.before, self.start = 0.0, time.perf_counter()
         self.file: Checkpoint | None = None
         if means.checkpoint is not None:
@@ -181,4 +185,3 @@ class Forecast:
     def _improve(self, regions: int, elapsed: float) -> None:
         least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
         self.latest = self.ahead.total(regions, max(least, self.ahead.due))
-

@@ -1,4 +1,4 @@
-"""Job arrays: one count in n parts, each computed anywhere, and the proof that they make a whole."""
+"""Job arrays: one count in n parts, computed anywhere, and the proof that they make a whole."""
 
 from __future__ import annotations
 
@@ -64,6 +64,21 @@ class Part:
     digest: str
     prefixes: np.ndarray
     identity: Identity
+
+    def facts(self) -> dict[str, Any]:
+        """The JSON object of ``linregions count --shard --json``."""
+        return {
+            **self.count.to_dict(),
+            "shard": f"{self.shard}/{self.shards}",
+            "prefixes": len(self.prefixes),
+            "prefix_units": self.units,
+        }
+
+    def describe(self, path: str | Path | None = None) -> str:
+        """A sentence or two."""
+        under = f"{len(self.prefixes):,} of {self.total:,} patterns of the first {self.units} units"
+        text = f"shard {self.shard}/{self.shards}: {self.count.describe()}\n  under {under}"
+        return text if path is None else f"{text}\n  written to {path}"
 
     def save(self, path: str | Path) -> None:
         """Write a JSON file that `load` reads back; it carries a checksum."""

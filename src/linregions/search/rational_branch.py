@@ -12,7 +12,7 @@ import numpy as np
 from flint import fmpq
 
 from .engine import Search
-from .exact import Exact, Point, crown, negative, pair, sign, value
+from .exact import Point, crown, negative, pair, sign, value
 
 
 class RationalBranch(NamedTuple):
