@@ -158,7 +158,7 @@ class Crew:
             return
         self._divide(target - len(self._flights))
         enough = len(self._queue) + len(self._flights) >= target
-        budget = max(LONG, width / 100) if enough else SHORT
+        budget = LONG * max(1.0, width / 100) if enough else SHORT
         if seconds is not None:
             budget = min(budget, max(0.01, seconds - (time.perf_counter() - start)))
         while self._queue and len(self._flights) < target:

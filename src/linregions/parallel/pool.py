@@ -71,7 +71,7 @@ def _begin() -> None:
     """What each process of the pool does first."""
     from multiprocessing import parent_process
 
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all; the parent deals with it
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be blocked
     parent = parent_process()
 
     def follow() -> None:
@@ -95,11 +95,15 @@ class _Context(SpawnContext):
 
 @contextmanager
 def _alone() -> Iterator[None]:
-    """Processes started here use one thread each and do not run the caller's script again.
+    """Processes started here use one thread each, and do not run the caller's script again.
+
+    Nor do they take part in Ctrl-C, from their first moment on: they inherit that it is blocked.
 
     A spawned process usually imports the main module anew, so a script without the guard
     ``if __name__ == "__main__"`` would count again in every worker. Nothing of it is needed.
     """
+    mask = getattr(signal, "pthread_sigmask", None)
+    blocked = mask(signal.SIG_BLOCK, {signal.SIGINT}) if mask else None
     main, held = sys.modules["__main__"], {n: os.environ.get(n) for n in THREADS}
     sys.modules["__main__"] = types.ModuleType("__main__")
     for name in THREADS:
@@ -107,6 +111,8 @@ def _alone() -> Iterator[None]:
     try:
         yield
     finally:
+        if mask and blocked is not None:
+            mask(signal.SIG_SETMASK, blocked)
         sys.modules["__main__"] = main
         for name, value in held.items():
             if value is None:
