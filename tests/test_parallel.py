@@ -151,7 +151,10 @@ def test_ctrl_c_ends_a_count_by_processes_in_order(tmp_path):
         [sys.executable, "-m", "linregions.cli", "count", path, "--workers", "2"],
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
-    time.sleep(6)
+    deadline = time.perf_counter() + 60
+    while len(_group(run.pid)) < 4 and time.perf_counter() < deadline:  # it, two, and a tracker
+        time.sleep(0.05)
+    time.sleep(0.5)
     os.killpg(run.pid, signal.SIGINT)
     out, _ = run.communicate(timeout=30)
     assert run.returncode == 130 and "at least" in out
@@ -257,7 +260,8 @@ def test_a_script_without_a_guard_is_not_run_again(tmp_path):
             print("once")
             rng = np.random.default_rng(0)
             widths = (6, 11, 10, 1)
-            net = [(rng.normal(size=(m, n)), rng.normal(size=m)) for n, m in zip(widths, widths[1:])]
+            shapes = zip(widths, widths[1:])
+            net = [(rng.normal(size=(m, n)), rng.normal(size=m)) for n, m in shapes]
             assert lr.count(net, workers=2) == lr.count(net)
         """)
     )

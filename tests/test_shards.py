@@ -4,10 +4,11 @@ import json
 
 import numpy as np
 import pytest
-from helpers import gaussian, patterns, run_cli, write_npz
+from helpers import gaussian, patterns, write_npz
 from networks import random_network
 
 import linregions as lr
+from linregions.cli import main
 from linregions.parallel.prefixes import frontier
 
 NET = gaussian(0, 5, 8, 7, 1)
@@ -125,21 +126,26 @@ def test_bad_shards_are_refused():
             lr.shard(NET, None, index, of)
 
 
-def test_on_the_command_line(tmp_path):
+def test_on_the_command_line(tmp_path, capsys):
+    def cli(*arguments):
+        with pytest.raises(SystemExit) as end:
+            main([str(a) for a in arguments])
+        return end.value.code, *capsys.readouterr()
+
     net = write_npz(tmp_path / "net.npz", NET)
     for i in (1, 2):
-        done = run_cli("count", net, "--shard", f"{i}/2", "-o", tmp_path / f"part-{i}")
-        assert done.returncode == 0 and f"shard {i}/2" in done.stdout, done.stderr
-    done = run_cli("merge", tmp_path / "part-1", tmp_path / "part-2", "--json")
-    answer = json.loads(done.stdout)
+        code, out, err = cli("count", net, "--shard", f"{i}/2", "-o", tmp_path / f"part-{i}")
+        assert code == 0 and f"shard {i}/2" in out, err
+    code, out, _ = cli("merge", tmp_path / "part-1", tmp_path / "part-2", "--json")
+    answer = json.loads(out)
     assert answer["regions"] == lr.count(NET) and answer["complete"] and answer["parts"] == 2
-    done = run_cli("merge", tmp_path / "part-1")
-    assert done.returncode == 2 and "number 2 is missing" in done.stderr
+    code, _, err = cli("merge", tmp_path / "part-1")
+    assert code == 2 and "number 2 is missing" in err
     for wrong, words in (
         (("--shard", "1/2"), "needs -o"),
         (("-o", tmp_path / "x"), "give --shard"),
         (("--shard", "3/2", "-o", tmp_path / "x"), "1 <= i <= n"),
         (("--shard", "1/2", "-o", tmp_path / "x", "--kind", "linear"), "only activation regions"),
     ):
-        done = run_cli("count", net, *wrong)
-        assert done.returncode == 2 and words in done.stderr
+        code, _, err = cli("count", net, *wrong)
+        assert code == 2 and words in err

@@ -19,7 +19,7 @@ from ..search.engine import Leaves, Search
 from ..search.rational_branch import RationalBranch, walk_node
 from ..search.subtree import Branch, adopt, hand_over
 
-SLICE = 0.02  # seconds between looks at the clock
+SLICE = 0.05  # seconds between looks at the clock
 Bundle = list[Branch | RationalBranch]  # shallowest first, so the last is the next to walk
 
 
