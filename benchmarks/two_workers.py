@@ -2,7 +2,7 @@
 two 1.6 times, and a checkpoint costs under 2 %.
 
 The counts must be equal. Every ratio is the least seconds of several rounds, which take turns so
-that a busy machine hurts all alike; the cost of a checkpoint is in processor seconds of one process.
+that a busy machine hurts all alike; a checkpoint is measured in processor seconds of one process.
 """
 
 import common  # isort: skip

@@ -179,7 +179,7 @@ def test_ctrl_c_saves_and_says_so(tmp_path):
         while _leaves(file) <= found[-1] and time.perf_counter() < deadline:
             time.sleep(0.05)
         run.send_signal(signal.SIGINT)
-        out, _ = run.communicate(timeout=30)
+        out, _ = run.communicate(timeout=90)
         assert run.returncode == 130 and "at least" in out
         found.append(read(file).leaves)
         assert f"at least {found[-1]:,} activation regions" in out

@@ -156,7 +156,7 @@ def test_ctrl_c_ends_a_count_by_processes_in_order(tmp_path):
         time.sleep(0.05)
     time.sleep(0.5)
     os.killpg(run.pid, signal.SIGINT)
-    out, _ = run.communicate(timeout=30)
+    out, _ = run.communicate(timeout=90)
     assert run.returncode == 130 and "at least" in out
     deadline = time.perf_counter() + 20
     while _group(run.pid) and time.perf_counter() < deadline:

@@ -15,7 +15,7 @@ from .errors import LinregionsError
 from .network import Network
 
 if TYPE_CHECKING:
-    from .parallel.run import Means
+    from .parallel.run import Forecast, Means
 
 KINDS = {
     "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
@@ -493,18 +493,19 @@ class _Divided(_Run):
             for found in shared.run(limit, seconds):
                 self.batches += found
                 if progress is not None:
-                    total = ahead.total(self.leaves, shared.seconds)
-                    self._tell(progress, Status(self.leaves, shared.seconds, total=total))
+                    self._tell(progress, ahead)
         except KeyboardInterrupt:
             return "interrupt"
         return shared.stop
 
-    def _tell(self, progress: Progress, status: Status) -> None:
+    def _tell(self, progress: Progress, ahead: Forecast) -> None:
         """Report; an interrupt meanwhile stops the search in good order."""
+        shared = self.shared
         try:
-            progress(status)
+            total = ahead.total(self.leaves, shared.seconds)
+            progress(Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt:
-            self.shared.crew.interrupt()
+            shared.crew.interrupt()
 
 
 _compiled: set[bool] = set()
