@@ -30,6 +30,7 @@ from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns,
 from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
 from .measure.volume import BoundaryVolume, boundary_volume
 from .network import Layer, Network
+from .parallel.shards import Part, merge, shard
 from .readers import load
 from .regions import Region, Regions, region, regions
 from .units import Activation, MaxUnits, Pointwise
@@ -57,6 +58,7 @@ __all__ = [
     "LocalComplexity",
     "MaxUnits",
     "Network",
+    "Part",
     "Plan",
     "Plane",
     "Pointwise",
@@ -80,6 +82,7 @@ __all__ = [
     "draw",
     "estimate",
     "load",
+    "merge",
     "plan",
     "expected_boundary_volume",
     "local_complexity",
@@ -88,6 +91,7 @@ __all__ = [
     "regions_along",
     "restrict",
     "sample",
+    "shard",
     "subdivide",
     "theory",
     "training",

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -47,6 +48,9 @@ class Term:
     @property
     def columns(self) -> int:
         return self.factors[0].shape[1]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"source": self.source, "factors": self.factors}  # exact forms are made anew
 
     @cached_property
     def _integers(self) -> tuple[IntMatrix | SparseIntMatrix, ...]:
@@ -112,6 +116,9 @@ class Affine:
 
     size: int
     terms: tuple[Term, ...]
+
+    def __getstate__(self) -> dict[str, Any]:
+        return {"size": self.size, "terms": self.terms}
 
     def __post_init__(self) -> None:
         for term in self.terms:

@@ -21,6 +21,17 @@ from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
+from .cli_parallel import (
+    CheckpointFile,
+    Cluster,
+    Effort,
+    PartFile,
+    Shard,
+    Workers,
+    add_merge,
+    check_shard,
+    count_part,
+)
 from .cli_sample import add_sample
 from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
@@ -79,6 +90,11 @@ def count_command(
     exact: bool = True,
     limit: Limit = None,
     seconds: float | None = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
+    checkpoint: CheckpointFile = None,
+    shard: Shard = None,
+    output: PartFile = None,
     json: Json = False,
 ) -> int:
     """Count the regions of a network, over all of R^n, a box, a plane, a line, ...
@@ -102,12 +118,19 @@ def count_command(
         Stop after so much time: the answer is then a lower bound.
     """
     check_options(kind, engine, limit, seconds)
+    check_shard(shard, output, kind, engine, limit)
     net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
+    effort = Effort(workers, cluster, checkpoint)
     with _progress() as report:
-        answer = count(
-            net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-            progress=report,
-        )  # fmt: skip
+        if shard is not None:
+            part = count_part(net, domain, shard, output, effort, exact, seconds, report)
+            print(_dump(part.facts()) if json else part.describe(output))
+            return 130 if part.count.stopped == "interrupt" else 0
+        with effort.options() as given:
+            answer = count(
+                net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
+                progress=report, **given,
+            )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
         most, bound = upper_bound(restrict(net, domain))
@@ -435,6 +458,7 @@ add_bounds(app, _load, domain_of)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
 add_sample(app, _load, _progress)
+add_merge(app, _dump)
 add_volume(add_measure(app, _load, _progress), _load, _progress)
 
 

@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import Executor
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
+
+if TYPE_CHECKING:
+    from .parallel.run import Forecast, Means
 
 KINDS = {
     "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
@@ -159,6 +164,9 @@ def count(
     limit: int | None = None,
     seconds: float | None = None,
     progress: Progress | None = None,
+    workers: int | str | None = None,
+    executor: Executor | None = None,
+    checkpoint: str | Path | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -193,6 +201,18 @@ def count(
         number of distinct affine maps seen.)
     progress
         Called with a `Status` several times a second.
+    workers
+        Processes to search with (``"auto"``: one for each processor that this process may use).
+        The total does not depend on it. A complex is made by one process whatever it is, and is
+        faster still; kinds other than ``activation`` are merged by one process.
+    executor
+        Search with any ``concurrent.futures.Executor`` instead: ``mpi4py.futures``, loky,
+        ``dask.distributed.Client(...).get_executor()``; ``workers`` is then how many tasks it
+        runs at a time, where it does not say so itself.
+    checkpoint
+        A file to save a search for ``activation`` in, every few seconds. If it is there the
+        search goes on from it, whatever ended the one before; with all done it answers at once.
+        One of another network, domain, kind or version is refused.
 
     Returns
     -------
@@ -205,7 +225,12 @@ def count(
         For a bad network, domain or option. An interrupt (Ctrl-C) does not raise: the
         answer so far is returned with ``complete`` False.
     """
+    from .parallel.run import Means
+
     check_options(kind, engine, limit, seconds)
+    means = Means.of(workers, executor, checkpoint)
+    if means.some:
+        _check_divided(kind, engine, means)
     net = _network(network)
     domain = Space() if domain is None else domain
     problem = restrict(net, domain)
@@ -222,17 +247,36 @@ def count(
             from .tally import count_patterns
 
             return count_patterns(problem, limit, seconds, progress)
-        return _count_search(problem, kind, True, limit, seconds, progress)
+        return _count_search(problem, kind, True, limit, seconds, progress, means)
     if engine == "complex" and not (limit is None and seconds is None):
         raise LinregionsError(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
             'give engine="search" with them'
         )
-    if engine == "complex" or (engine == "auto" and exact and limit is None and seconds is None):
+    refine = engine == "auto" and exact and limit is None and seconds is None
+    refine = refine and executor is None and checkpoint is None
+    if engine == "complex" or refine:
         answer = _count_complex(problem, kind, engine == "auto", progress)
         if answer is not None:
             return answer
-    return _count_search(problem, kind, exact, limit, seconds, progress)
+    return _count_search(problem, kind, exact, limit, seconds, progress, means)
+
+
+def _check_divided(kind: str, engine: str, means: Means) -> None:
+    """Raise where workers or a checkpoint were asked for and cannot be had."""
+    if engine not in ("auto", "search"):
+        raise LinregionsError(
+            f'engine="{engine}" takes no workers, executor or checkpoint; give engine="search"'
+        )
+    if kind == "pattern":
+        raise LinregionsError(
+            'kind="pattern" takes no workers, executor or checkpoint: one process counts it'
+        )
+    if means.checkpoint is not None and kind != "activation":
+        raise LinregionsError(
+            f'kind="{kind}" keeps all cells in memory until they are merged, so it takes no '
+            'checkpoint; give kind="activation"'
+        )
 
 
 def suits_complex(problem: Restricted) -> bool:
@@ -287,26 +331,26 @@ def _count_complex(
 
 def _count_search(
     problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
-    progress: Progress | None,
+    progress: Progress | None, means: Means,
 ) -> Count:  # fmt: skip
     from .search.zonotope import seen_through
 
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem
-    run = _Run(searched, exact, emit=0 if kind == "activation" else 4096)  # refuses first
+    run = _Run(searched, exact, kind) if not means.some else _Divided(searched, exact, kind, means)
     start = begin + compile_kernel(merge=kind != "activation")
     run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)
     complete = not stopped
     also: dict[str, int] = {}
-    value = run.search.leaves
+    value = run.leaves
     if kind != "activation":
         also["activation"] = value
         value, merged = run.merge(kind, complete, also, progress)
         complete, stopped = merged, stopped or ("" if merged else "interrupt")
-    took = time.perf_counter() - start
+    took = run.before + time.perf_counter() - start
     return _answer(
-        problem, "search", value, kind, exact, complete, stopped, took, run.search.stats(), also
+        problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )
 
 
@@ -343,13 +387,24 @@ def _network(network: Any) -> Network:
 class _Run:
     """One search in time slices, with its output kept where a merge needs it."""
 
-    def __init__(self, problem: Restricted, exact: bool, emit: int) -> None:
+    before = 0.0  # seconds that earlier processes spent
+
+    def __init__(self, problem: Restricted, exact: bool, kind: str) -> None:
         from .search.engine import Search
 
-        self.search = Search(problem, exact, emit)
+        self.search = Search(problem, exact, 0 if kind == "activation" else 4096)
         self.problem, self.exact = problem, exact
         self.batches: list[Any] = []
         self.start = time.perf_counter()
+
+    @property
+    def leaves(self) -> int:
+        """Cells found so far."""
+        return self.search.leaves
+
+    def stats(self) -> dict[str, int]:
+        """How many decisions each argument took."""
+        return self.search.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         """Run to the end (empty answer), or say what stopped the search."""
@@ -389,7 +444,7 @@ class _Run:
 
         try:
             if progress is not None:
-                progress(Status(self.search.leaves, time.perf_counter() - self.start, "merge"))
+                progress(Status(self.leaves, time.perf_counter() - self.start, "merge"))
             merger = Merger(self.search, self.batches)
             also["affine"] = merger.affine()
             if kind == "linear" and complete:
@@ -403,6 +458,54 @@ class _Run:
         except KeyboardInterrupt:
             return also.get("affine", 1), False
         return also["affine"], complete
+
+
+class _Divided(_Run):
+    """The same with several workers, or with a checkpoint; what needs merging is merged here."""
+
+    def __init__(
+        self, problem: Restricted, exact: bool, kind: str, means: Means, **part: Any
+    ) -> None:
+        from .parallel.run import Shared
+
+        self.shared = Shared(problem, exact, means, kind, **part)
+        self.search = self.shared.search
+        self.problem, self.exact = problem, exact
+        self.batches = []
+        self.start = time.perf_counter()
+
+    @property
+    def leaves(self) -> int:
+        return self.shared.leaves
+
+    @property
+    def before(self) -> float:
+        return self.shared.before
+
+    def stats(self) -> dict[str, int]:
+        return self.shared.stats()
+
+    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
+        from .parallel.run import Forecast
+
+        ahead, shared = Forecast(self.problem, self.exact), self.shared
+        try:
+            for found in shared.run(limit, seconds):
+                self.batches += found
+                if progress is not None:
+                    self._tell(progress, ahead)
+        except KeyboardInterrupt:
+            return "interrupt"
+        return shared.stop
+
+    def _tell(self, progress: Progress, ahead: Forecast) -> None:
+        """Report; an interrupt meanwhile stops the search in good order."""
+        shared = self.shared
+        try:
+            total = ahead.total(self.leaves, shared.seconds)
+            progress(Status(self.leaves, shared.seconds, total=total))
+        except KeyboardInterrupt:
+            shared.crew.interrupt()
 
 
 _compiled: set[bool] = set()
@@ -445,7 +548,7 @@ def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None =
         tiny = Network.from_layers(
             [([[1.0], [1.0]], [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
         )
-        run = _Run(restrict(tiny), True, emit=16 if merge else 0)
+        run = _Run(restrict(tiny), True, "linear" if merge else "activation")
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
 from .units import MaxUnits
+
+if TYPE_CHECKING:
+    from .parallel.run import Means
 
 
 class AffineMap(NamedTuple):
@@ -272,26 +276,50 @@ class Regions:
         What `restrict` gave.
     exact, batch
         As in `regions`.
+    means
+        Who searches, where not this process.
     """
 
-    def __init__(self, problem: Restricted, exact: bool = True, batch: int = 1024) -> None:
-        self.problem, self.exact, self.batch = problem, exact, batch
+    def __init__(
+        self,
+        problem: Restricted,
+        exact: bool = True,
+        batch: int = 1024,
+        means: Means | None = None,
+    ) -> None:
+        self.problem, self.exact, self.batch, self.means = problem, exact, batch, means
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
+        compile_kernel()
+        exact: Any = None
+        for rational, found in self._shared() if self.means is not None else self._alone():
+            exact = exact or rational()
+            signs = found.signs.astype(np.int8) * 2 - 1
+            for i in range(len(signs)):
+                yield Region(self.problem, exact, signs[i], found.points[i], found.exact.get(i))
+
+    def _alone(self) -> Iterator[tuple[Callable[[], Any], Any]]:
+        """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
-        compile_kernel()
         search = Search(self.problem, self.exact, emit=self.batch)
         more = True
         while more:
             more = search.run(self.batch)
-            found = search.take()
-            signs = found.signs.astype(np.int8) * 2 - 1
-            for i in range(len(signs)):
-                yield Region(
-                    self.problem, search.rational, signs[i], found.points[i], found.exact.get(i)
-                )
+            yield lambda: search.rational, search.take()
+
+    def _shared(self) -> Iterator[tuple[Callable[[], Any], Any]]:
+        """The same from several workers, in the order in which they come in."""
+        from .parallel.run import Shared
+
+        assert self.means is not None
+        shared = Shared(self.problem, self.exact, self.means, "regions")
+        for batches in shared.run(None, None):
+            for found in batches:
+                yield lambda: shared.search.rational, found
+        if shared.stop == "interrupt":
+            raise KeyboardInterrupt
 
     def __next__(self) -> Region:
         if self._own is None:
@@ -324,6 +352,11 @@ class Regions:
         """
         from .graph import adjacency, cells_of
 
+        if self.means is not None:
+            raise LinregionsError(
+                "graph() numbers the regions in the order of one process; leave out workers and "
+                "executor"
+            )
         return adjacency(cells_of(self.problem, self.exact), as_networkx)
 
     def __repr__(self) -> str:
@@ -331,13 +364,22 @@ class Regions:
 
 
 def regions(
-    network: Any, domain: Domain | None = None, *, exact: bool = True, batch: int = 1024
+    network: Any,
+    domain: Domain | None = None,
+    *,
+    exact: bool = True,
+    batch: int = 1024,
+    workers: int | str | None = None,
+    executor: Executor | None = None,
 ) -> Regions:
     """All activation regions over a convex domain, as a stream.
 
     Nothing is held unless the caller holds it; the order is deterministic. Parameters as in
     `count`; ``batch`` cells are searched ahead at a time. The answer is a `Regions`, whose
     `Regions.graph` says which of them are neighbours.
+
+    With several ``workers`` or an ``executor`` the regions are the same and their order is not;
+    each worker then searches a second or 65,536 cells ahead, twice over.
 
     Examples
     --------
@@ -346,8 +388,12 @@ def regions(
     >>> sorted(r.pattern.tolist() for r in lr.regions(net))
     [[0, 0], [1, 0], [1, 1]]
     """
+    from .parallel.run import Means
+
+    means = Means.of(workers, executor)
     net = _network(network)
-    return Regions(restrict(net, Space() if domain is None else domain), exact, batch)
+    problem = restrict(net, Space() if domain is None else domain)
+    return Regions(problem, exact, batch, means if means.divided else None)
 
 
 def region(network: Any, x: Any, domain: Domain | None = None) -> Region:

@@ -150,7 +150,7 @@ class Search:
         return x + 0.3 * min(radius, 1.0) * step / np.linalg.norm(step)
 
     def _rational_witness(self, domain: list[Row]) -> Point:
-        return inside(domain, self.compiled.k, self.problem.domain.describe())
+        return inside(domain, self.rational.k, self.problem.domain.describe())
 
     # -- moving -----------------------------------------------------------------------
 
@@ -212,10 +212,13 @@ class Search:
         base = sum(len(p) for p in parts)
         for i, (signs, x) in enumerate(self._found):
             parts.append((signs > 0).astype(np.uint8)[None, :])
+            scale = self.rational.compiled.unit  # of the box behind a zonotope, where there is one
             exact[base + i] = [
-                Fraction(int(v.p), int(v.q)) * Fraction(u) for v, u in zip(x, unit, strict=True)
+                Fraction(int(v.p), int(v.q)) * Fraction(u) for v, u in zip(x, scale, strict=True)
             ]
-            points.append(np.array([[float(v) for v in exact[base + i]]]).reshape(1, -1))
+            point = np.array([float(v) for v in exact[base + i]])
+            seen = self.compiled.zonotope
+            points.append((point if seen is None else seen.V @ point).reshape(1, -1))
         self._found = []
         signs = np.concatenate([np.zeros((0, self.compiled.cuts), np.uint8), *parts])
         return Leaves(signs, np.concatenate([np.zeros((0, self.compiled.k)), *points]), exact)
@@ -236,15 +239,17 @@ class Search:
         which another of three or more arguments wins never do.
         """
         if any(len(g) > 2 for g in self._groups()):
-            return 1 + self._met()
-        return self._met()
+            return 1 + self.met
+        return self.met
 
     def _groups(self) -> Iterator[tuple[int, ...]]:
         for layer in self.compiled.network.layers:
             if isinstance(layer.units, MaxUnits):
                 yield from layer.units.groups
 
-    def _met(self) -> int:
+    @property
+    def met(self) -> int:
+        """How often a decision met a coincidence; see `coincidences`."""
         return self.coincident + (int(self.cursor.st[K.S_COINCIDENT]) if self.cursor else 0)
 
     # -- deciding ---------------------------------------------------------------------

@@ -79,6 +79,27 @@ def give(search: Search) -> Branch | None:
     return out
 
 
+def hand_over(search: Search) -> list[Branch]:
+    """Everything that a search has still to do, shallowest branch first; it is then done.
+
+    A rational subtree under way is walked to its end first, for it has no branches to give. The
+    output must have been taken (or must fit): finished cells stay with the search.
+    """
+    while search._side is not None:
+        search._advance_side(1000)
+    C = search.cursor
+    if C is None or search.done:
+        search.done = True
+        return []
+    last = int(C.st[K.DEPTH])
+    if C.st[K.ANSWER] == K.DROP:  # the caller counted this whole frame
+        last -= 1
+    left = [branch(C, d) for d in range(last + 1)]
+    C.st[K.DEPTH], C.st[K.ANSWER] = -1, K.NONE
+    search.done = True
+    return left
+
+
 @njit(cache=True, **OPTIONS)
 def _compose_to(P, C, layers):
     """Forms of the first layers, as they are on the way to a branch."""

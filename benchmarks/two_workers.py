@@ -1,0 +1,110 @@
+"""Claim: two workers are 1.8 times as fast as one on a search of 20 s or more, a Dask cluster of
+two 1.6 times, and a checkpoint costs under 2 %.
+
+The counts must be equal. Every ratio is the least seconds of several rounds, which take turns so
+that a busy machine hurts all alike; a checkpoint is measured in processor seconds of one process.
+"""
+
+import common  # isort: skip
+
+import tempfile
+import time
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import linregions as lr
+
+
+def network(*widths: int) -> list[Any]:
+    """A random network in general position."""
+    rng = np.random.default_rng(0)
+    return [(rng.standard_normal((m, n)), rng.standard_normal(m)) for n, m in pairwise(widths)]
+
+
+def take_turns(
+    ways: dict[str, Callable[[], lr.Count]], rounds: int, clock: Callable[[], float]
+) -> tuple[dict[str, float], dict[str, int]]:
+    """Least seconds and the answer of each way."""
+    seconds = dict.fromkeys(ways, float("inf"))
+    answers: dict[str, int] = {}
+    for _ in range(rounds):
+        for name, way in ways.items():
+            before = clock()
+            answers[name] = int(way())
+            seconds[name] = min(seconds[name], clock() - before)
+    return seconds, answers
+
+
+def main() -> None:
+    parser = common.parser(__doc__)
+    parser.add_argument("--rounds", type=int, default=3, help="times that each way is measured")
+    options = parser.parse_args()
+    report = common.Report("Two workers", options, "distributed")
+    net = lr.load(network(6, 11, 11, 1) if options.quick else network(7, 19, 17, 1))
+    rounds = 1 if options.quick else options.rounds
+    common.compile_apart()
+
+    ways: dict[str, Callable[[], lr.Count]] = {
+        "one process": lambda: lr.count(net),
+        "two workers": lambda: lr.count(net, workers=2),
+    }
+    try:
+        from distributed import Client, LocalCluster
+    except ImportError:
+        cluster = None
+    else:
+        cluster = LocalCluster(2, threads_per_worker=1, dashboard_address=None)
+        executor = Client(cluster).get_executor()
+        lr.count(net, executor=executor, seconds=5)  # its workers load the kernels
+        ways["Dask, two workers"] = lambda: lr.count(net, executor=executor)
+    seconds, answers = take_turns(ways, rounds, time.perf_counter)
+    if cluster is not None:
+        executor._client.close()
+        cluster.close()
+    one = seconds["one process"]
+    report.table(
+        "The same count",
+        [
+            {"way": n, "regions": answers[n], "seconds": s, "times as fast": one / s}
+            for n, s in seconds.items()
+        ],
+    )
+
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "run.ckpt"
+
+        def saved() -> lr.Count:
+            for name in Path(folder).iterdir():
+                name.unlink()
+            return lr.count(net, checkpoint=file)
+
+        cost, counts = take_turns(
+            {"without": lambda: lr.count(net), "with a checkpoint": saved}, rounds,
+            time.process_time,
+        )  # fmt: skip
+        half = lr.count(
+            net, checkpoint=Path(folder) / "half.ckpt", limit=answers["one process"] // 2
+        )
+        size = (Path(folder) / "half.ckpt").stat().st_size
+    share = cost["with a checkpoint"] / cost["without"] - 1
+    report.table("Checkpoints", [{"processor seconds": c, "way": n} for n, c in cost.items()])
+    report.table("Its size half-way", [{"regions": int(half), "bytes": size}])
+
+    same = len({*answers.values(), *counts.values()}) == 1
+    report.claim("all counts are equal", same, f"{answers['one process']:,}")
+    report.claim("the search takes 20 s or more on one", one >= 20 or options.quick, f"{one:.1f} s")
+    two = one / seconds["two workers"]
+    report.claim("two workers are 1.8 times as fast", two >= 1.8, f"{two:.2f}")
+    if "Dask, two workers" in seconds:
+        dask = one / seconds["Dask, two workers"]
+        report.claim("a Dask cluster of two is 1.6 times as fast", dask >= 1.6, f"{dask:.2f}")
+    report.claim("a checkpoint costs under 2 %", share < 0.02, f"{share:.2%}")
+    report.end()
+
+
+if __name__ == "__main__":
+    main()

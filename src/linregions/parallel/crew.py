@@ -1,0 +1,340 @@
+"""The coordinator: bundles of branches go out to workers and come back smaller."""
+
+from __future__ import annotations
+
+import queue
+import signal
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
+from contextlib import contextmanager
+from typing import Any
+
+from ..errors import LinregionsError
+from ..search.engine import Leaves
+from . import pool
+from .task import Bundle, Done, Job, Size, work
+
+LONG, SHORT = 1.0, 0.05  # seconds of a task: as a rule, and while there are too few bundles
+LARGE = 1 << 16  # bytes of a job that are not sent with every task
+LOSSES = 3  # times in a row that workers may die without any result
+GRACE = 2.0  # seconds to wait for the tasks under way when the search is to stop
+
+
+class Crew:
+    """Walks a search with an executor; what it has counted is exactly what came back.
+
+    Parameters
+    ----------
+    job
+        What to search.
+    workers
+        Number of processes; 1 walks in this process.
+    executor
+        Where tasks go instead; ``workers`` is then how many it runs at a time (asked for where
+        None).
+    log
+        Called with the `Size` of every subtree that was walked whole.
+    batch
+        Cells that a task finds at most (about), where they are listed.
+
+    Attributes
+    ----------
+    leaves, coincident, stats
+        Sums over the results so far.
+    seconds
+        Spent in workers.
+    """
+
+    def __init__(
+        self,
+        job: Job,
+        workers: int | None = None,
+        executor: Executor | None = None,
+        log: Callable[[Size], None] | None = None,
+        batch: int | None = None,
+    ) -> None:
+        self.job, self.workers, self.executor = job, workers, executor
+        self.log, self.batch = log, batch
+        self.leaves = self.coincident = 0
+        self.seconds = 0.0
+        self.stats: Counter[str] = Counter()
+        self._queue: list[Bundle] = []
+        self._flights: dict[Future[Done], Bundle] = {}
+        self._landed: queue.SimpleQueue[Future[Done]] = queue.SimpleQueue()
+        self._pool: Executor | None = None
+        self._losses = 0
+        self._warming: list[Future[None]] = []  # processes of a pool that are starting
+        self._cells: list[Any] = []
+        self._unknown = 0  # workers that asked for the job
+        self._interrupted = False
+        self._width, self._asked = 1, 0.0
+        self.stop = ""
+
+    def add(self, bundles: list[Bundle]) -> None:
+        """More to walk."""
+        self._queue += [list(b) for b in bundles if b]
+
+    @property
+    def open(self) -> list[Bundle]:
+        """Everything that is not counted yet, tasks under way included."""
+        return [*self._queue, *self._flights.values()]
+
+    @property
+    def finished(self) -> bool:
+        """Nothing is left."""
+        return not self._queue and not self._flights
+
+    # -- the loop ---------------------------------------------------------------------
+
+    def run(
+        self, limit: int | None = None, seconds: float | None = None
+    ) -> Iterator[list[tuple[Any, ...]]]:
+        """Walk on; yields now and then, with the cells that came in since (if they are listed).
+
+        After the last one, ``stop`` says why it ended: empty, ``limit``, ``seconds`` or
+        ``interrupt``. Closing the iterator early abandons the tasks under way, uncounted.
+        """
+        start, self.stop, self._interrupted = time.perf_counter(), "", False
+        try:
+            while not self.finished:
+                self.stop = self._due(limit, seconds, start)
+                if self.stop:
+                    break
+                with self._interrupts():
+                    self._send(limit, seconds, start)
+                    cells = self._receive(0.1)
+                yield cells
+            deadline = time.perf_counter() + GRACE
+            while self._flights and time.perf_counter() < deadline:
+                with self._interrupts():
+                    cells = self._receive(0.1)
+                yield cells
+            if self.finished and self.stop != "interrupt":
+                self.stop = ""
+        finally:
+            self._abandon()
+
+    def interrupt(self) -> None:
+        """Stop as after Ctrl-C: what is under way may still land, then `run` ends."""
+        self._interrupted = True
+
+    def _due(self, limit: int | None, seconds: float | None, start: float) -> str:
+        if self._interrupted:
+            return "interrupt"
+        if limit is not None and self.leaves >= limit:
+            return "limit"
+        if seconds is not None and time.perf_counter() - start >= seconds:
+            return "seconds"
+        return ""
+
+    @contextmanager
+    def _interrupts(self) -> Iterator[None]:
+        """Ctrl-C sets a flag, so that no result is half counted; a second one is not caught."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+
+        def note(*_: Any) -> None:
+            if self._interrupted:
+                raise KeyboardInterrupt
+            self._interrupted = True
+
+        before = signal.signal(signal.SIGINT, note)
+        try:
+            yield
+        finally:
+            signal.signal(signal.SIGINT, before)
+
+    # -- sending ----------------------------------------------------------------------
+
+    def _send(self, limit: int | None, seconds: float | None, start: float) -> None:
+        width = self._capacity()
+        target = 1 if isinstance(self._executor(), pool.Here) else 2 * width
+        if not self._is_up():
+            self._walk_here(limit)
+            return
+        self._divide(target - len(self._flights))
+        enough = len(self._queue) + len(self._flights) >= target
+        budget = LONG * max(1.0, width / 100) if enough else SHORT
+        if seconds is not None:
+            budget = min(budget, max(0.01, seconds - (time.perf_counter() - start)))
+        while self._queue and len(self._flights) < target:
+            self._submit(budget, self._most(limit))
+
+    def _most(self, limit: int | None) -> int | None:
+        """How many cells a task may find before it comes back."""
+        left = None if limit is None else max(1, limit - self.leaves)
+        return left if self.batch is None else min(self.batch, left or self.batch)
+
+    def _is_up(self) -> bool:
+        """Whether a process of our own pool is ready (True for any other executor)."""
+        if self._warming and any(f.done() for f in self._warming):
+            failed = [e for f in self._warming if f.done() and (e := f.exception()) is not None]
+            self._warming = []
+            if failed:
+                self._lost(failed[0])
+                return False
+        return not self._warming
+
+    def _walk_here(self, limit: int | None) -> None:
+        """Walk a little in this process, while those of the pool start."""
+        if not self._queue:
+            return
+        bundle = self._queue.pop()
+        known = self.job.key, self.job.blob
+        try:
+            done = work(*known, bundle, SHORT, self._most(limit), self.log is not None)
+        except BaseException:
+            self._queue.append(bundle)
+            raise
+        self._add(done)
+
+    def _divide(self, wanted: int) -> None:
+        """Split bundles until there are as many as wanted, or all are single branches."""
+        while len(self._queue) < wanted:
+            large = max(self._queue, key=len, default=[])
+            if len(large) < 2:
+                return
+            self._queue.append([large.pop(0)])  # the shallowest
+
+    def _submit(self, budget: float, most: int | None) -> None:
+        blob, executor = self.job.blob, self._executor()
+        if len(blob) > LARGE and not self._unknown and not isinstance(executor, pool.Here):
+            blob = None  # the worker says so if it does not have it
+        elif self._unknown:
+            self._unknown -= 1
+        bundle = self._queue.pop()
+        try:
+            future = executor.submit(
+                work, self.job.key, blob, bundle, budget, most, self.log is not None
+            )
+        except BrokenExecutor as error:
+            self._queue.append(bundle)
+            self._lost(error)
+            return
+        except BaseException:
+            self._queue.append(bundle)
+            raise
+        self._flights[future] = bundle
+        future.add_done_callback(self._landed.put)
+
+    def _executor(self) -> Executor:
+        if self.executor is not None:
+            return self.executor
+        if self._pool is None:
+            here = self.workers is None or self.workers == 1
+            self._pool = pool.Here() if here else pool.processes(self.workers or 1)
+            if not here:
+                self._warming = [self._pool.submit(pool.warm) for _ in range(self.workers or 1)]
+        return self._pool
+
+    def _capacity(self) -> int:
+        if self.workers is not None:
+            return self.workers
+        now = time.perf_counter()
+        if now >= self._asked:
+            self._asked = now + 1.0
+            self._width = 1 if self.executor is None else pool.width(self.executor)
+        return self._width
+
+    # -- receiving --------------------------------------------------------------------
+
+    def _receive(self, wait: float) -> list[Any]:
+        """Count what has come in, and hand over the cells; wait a moment if nothing has."""
+        wait = 0.0 if self._warming else wait
+        while True:
+            try:
+                future = self._landed.get(timeout=wait) if wait else self._landed.get_nowait()
+            except queue.Empty:
+                cells, self._cells = self._cells, []
+                return cells
+            wait = 0.0
+            bundle = self._flights.pop(future, None)
+            if bundle is not None:  # else it was given up before
+                self._land(future, bundle)
+
+    def _land(self, future: Future[Done], bundle: Bundle) -> None:
+        try:
+            done = future.result()
+        except Exception as error:
+            self._queue.append(bundle)
+            if not _is_loss(error):
+                raise
+            self._lost(error)
+            return
+        if done.missing:
+            self._unknown += 1
+            self._queue.append(bundle)
+            return
+        self._losses = 0
+        self._add(done)
+
+    def _add(self, done: Done) -> None:
+        """Count a result."""
+        self.leaves += done.leaves
+        self.coincident += done.coincident
+        self.seconds += done.seconds
+        self.stats.update(done.stats)
+        if done.left:
+            self._queue.append(done.left)
+        self._cells += done.cells
+        if self.log is not None:
+            for size in done.sizes:
+                self.log(size)
+
+    def _lost(self, error: BaseException) -> None:
+        """A worker died: its bundle is walked again, in a new pool where the pool is ours."""
+        self._losses += 1
+        ours = self.executor is None
+        many = LOSSES if ours else LOSSES * (1 + len(self._flights))
+        if self._losses > many or (not ours and isinstance(error, BrokenExecutor)):
+            raise LinregionsError(
+                f"workers died {self._losses} times without a result ({_why(error)}); "
+                "they may have run out of memory: give fewer workers"
+                if ours
+                else f"the executor lost its workers ({_why(error)}); give a new one"
+            ) from error
+        if ours and isinstance(error, BrokenExecutor) and self._pool is not None:
+            self._queue += self._flights.values()  # all of them broke with it
+            self._flights.clear()
+            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool = None
+
+    def _abandon(self) -> None:
+        """Leave no process behind; what is under way counts as not done."""
+        for future in self._flights:
+            future.cancel()
+        self._queue += self._flights.values()
+        self._flights.clear()
+        if self._pool is not None:
+            _end(self._pool)
+            self._pool = None
+
+
+def _end(executor: Executor) -> None:
+    """Shut a pool of ours down without waiting for tasks that nobody counts."""
+    alive = list((getattr(executor, "_processes", None) or {}).values())
+    executor.shutdown(wait=False, cancel_futures=True)
+    for process in alive:
+        process.terminate()
+    for process in alive:
+        process.join()
+
+
+def _is_loss(error: BaseException) -> bool:
+    """Whether an exception says that a worker is gone, rather than that the task is wrong."""
+    return isinstance(error, BrokenExecutor | CancelledError | ConnectionError) or (
+        type(error).__name__ in ("KilledWorker", "FutureCancelledError", "CommClosedError")
+    )
+
+
+def _why(error: BaseException) -> str:
+    return str(error).split("\n")[0] or type(error).__name__
+
+
+def unpack(cells: list[Any], rows: int) -> list[Leaves]:
+    """Cells that `Crew.run` yields, as the search gives them."""
+    return Done(cells=tuple(cells)).unpacked(rows)

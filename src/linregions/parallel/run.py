@@ -1,0 +1,189 @@
+"""A count or a listing by a `Crew`: from a restricted problem to the sums."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Executor
+from dataclasses import dataclass
+from pathlib import Path
+
+from ..domain import Restricted
+from ..estimate._ahead import PART, Ahead
+from ..estimate._estimate import compile_thinned
+from ..search.engine import Leaves, Search
+from ..search.rational_branch import whole
+from ..search.subtree import hand_over
+from . import pool
+from .checkpoint import EVERY, SHARE, Checkpoint, State
+from .crew import Crew, unpack
+from .identity import Identity, coordinates_hash
+from .task import Bundle, Job, Size
+
+BATCH = 4096  # cells that a search lists at a time
+LISTED = 1 << 16  # cells that a task lists before it hands them over
+
+
+@dataclass(frozen=True)
+class Means:
+    """What a search may use: ``workers`` processes, or an ``executor``; a ``checkpoint`` file.
+
+    ``log`` is called with the `Size` of every subtree that a task walked whole.
+    """
+
+    workers: int | None = None
+    executor: Executor | None = None
+    checkpoint: Path | None = None
+    log: Callable[[Size], None] | None = None
+
+    @staticmethod
+    def of(
+        workers: int | str | None, executor: Executor | None, checkpoint: str | Path | None = None
+    ) -> Means:
+        """Means from what a caller gave, checked."""
+        file = None if checkpoint is None else Path(checkpoint)
+        return Means(pool.workers_of(workers), executor, file)
+
+    @property
+    def some(self) -> bool:
+        """Whether anything but a plain search in this process was asked for."""
+        return self.divided or self.checkpoint is not None
+
+    @property
+    def divided(self) -> bool:
+        """Whether there is more than this process."""
+        return self.executor is not None or (self.workers or 1) > 1
+
+
+class Shared:
+    """One search, walked with some means.
+
+    Parameters
+    ----------
+    problem, exact
+        As for `Search`.
+    means
+        Workers and the checkpoint; where that holds something, the search goes on from there.
+    kind
+        What is counted; all but ``activation`` list the cells.
+    roots, shard
+        What gives the branches to walk, and a name for them (the whole tree unless given).
+
+    Attributes
+    ----------
+    search
+        The search in this process, which only opens the tree.
+    crew
+        Who walks it.
+    before
+        Seconds that earlier processes spent on it.
+    """
+
+    def __init__(
+        self,
+        problem: Restricted,
+        exact: bool,
+        means: Means,
+        kind: str = "activation",
+        roots: Callable[[Search], list[Bundle]] | None = None,
+        shard: str = "",
+    ) -> None:
+        emit = 0 if kind == "activation" else BATCH
+        self.search = Search(problem, exact, emit)
+        self.crew = Crew(
+            Job.of(problem, exact, emit), means.workers, means.executor, means.log,
+            LISTED if emit else None,
+        )  # fmt: skip
+        self.before, self.start = 0.0, time.perf_counter()
+        self.file: Checkpoint | None = None
+        if means.checkpoint is not None:
+            place = coordinates_hash(self.search.compiled)
+            name = Identity.of(problem, kind, exact, place, shard)
+            self.file = Checkpoint(means.checkpoint, name)
+        if self.file is not None and self.file.found is not None:
+            self._restore(self.file.found)
+        else:
+            self.crew.add((roots or _whole_tree)(self.search))
+
+    @property
+    def leaves(self) -> int:
+        """Cells found so far."""
+        return self.crew.leaves
+
+    @property
+    def seconds(self) -> float:
+        """Seconds spent so far, those of earlier processes included."""
+        return self.before + time.perf_counter() - self.start
+
+    @property
+    def stop(self) -> str:
+        """Why the search ended before its end; see `Crew.run`."""
+        return self.crew.stop
+
+    def stats(self) -> dict[str, int]:
+        """How many decisions each argument took, over all workers."""
+        return {name: self.crew.stats[name] for name in self.search.stats()}
+
+    def run(self, limit: int | None, seconds: float | None) -> Iterator[list[Leaves]]:
+        """Walk on; yields now and then, with the cells found since. See `Crew.run`."""
+        self.start = time.perf_counter()
+        due = 0.0
+        try:
+            for cells in self.crew.run(limit, seconds):
+                if self.file is not None and time.perf_counter() >= due:
+                    due = self._save()
+                yield unpack(cells, self.search.compiled.cuts)
+            if self.file is not None:
+                self._save()
+        finally:
+            self.search.coincident = self.crew.coincident
+            if self.file is not None:
+                self.file.close()
+
+    # -- on disk ----------------------------------------------------------------------
+
+    def _save(self) -> float:
+        """Save all; returns when to do it again."""
+        assert self.file is not None
+        begin, crew = time.perf_counter(), self.crew
+        self.file.save(
+            State(
+                crew.leaves, crew.coincident, self.seconds, dict(crew.stats), crew.finished,
+                crew.open,
+            )
+        )  # fmt: skip
+        now = time.perf_counter()
+        return now + max(EVERY, (now - begin) / SHARE)
+
+    def _restore(self, state: State) -> None:
+        crew = self.crew
+        crew.leaves, crew.coincident, self.before = state.leaves, state.coincident, state.seconds
+        crew.stats.update(state.stats)
+        crew.add(state.bundles)
+
+
+def _whole_tree(search: Search) -> list[Bundle]:
+    return [[whole(search)] if search.cursor is None else list(hand_over(search))]
+
+
+class Forecast:
+    """`Ahead` in a thread of its own, so that workers never wait for it."""
+
+    def __init__(self, problem: Restricted, exact: bool) -> None:
+        self.ahead = Ahead(problem, exact)
+        self.thread: threading.Thread | None = None
+        self.latest: float | None = None
+
+    def total(self, regions: int, elapsed: float) -> float | None:
+        """The latest estimate of all regions, or None; starts the next one when it is due."""
+        idle = self.thread is None or not self.thread.is_alive()
+        if idle and elapsed >= self.ahead.due:
+            compile_thinned()  # here: a process does not end while a thread of it compiles
+            self.thread = threading.Thread(target=self._improve, args=(regions, elapsed))
+            self.thread.start()
+        return None if self.latest is None else max(self.latest, float(regions))
+
+    def _improve(self, regions: int, elapsed: float) -> None:
+        least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
+        self.latest = self.ahead.total(regions, max(least, self.ahead.due))

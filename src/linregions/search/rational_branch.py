@@ -1,0 +1,106 @@
+"""Branches without a float point: a cell, its rational witness and the units still to be placed.
+
+`Exact.leaves` walks such a subtree in one go; here it is walked node by node, so that what is left
+can be kept, pickled and handed to someone else at any time. Both make the same decisions.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from flint import fmpq
+
+from .engine import Search
+from .exact import Point, crown, negative, pair, sign, value
+
+
+class RationalBranch(NamedTuple):
+    """A cell in which the units before ``layer`` are placed, and ``cand`` of this layer are not.
+
+    ``con`` numbers of the rows that bound the cell; ``sign`` of every row, meaningful where the
+    unit is placed; ``point`` an interior point, numerators and denominators.
+    """
+
+    layer: int
+    con: tuple[int, ...]
+    cand: tuple[int, ...]
+    sign: np.ndarray
+    point: tuple[tuple[int, int], ...]
+
+
+def whole(search: Search) -> RationalBranch:
+    """The tree of a search that has no cursor."""
+    exact = search.rational
+    domain = exact.domain_rows()
+    x = search._rational_witness(domain)
+    cuts = search.compiled.cuts
+    cand = exact.candidates(0) if len(exact.cut) > 1 else []
+    signs = np.ones(cuts, np.int8)
+    return rational_branch(0, range(cuts, cuts + len(domain)), cand, signs, x)
+
+
+def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
+    """Walk one node: its children, or none where it is a cell, which the search then counts."""
+    exact, signs = search.rational, given.sign.copy()
+    rows = exact.cell(given.con, signs)
+    x: Point = [fmpq(p, q) for p, q in given.point]
+    if given.cand and exact.fans(given.layer):
+        return _fan(search, given, rows, x, signs)
+    survivors: list[tuple[int, Any, Point]] = []
+    for c in given.cand:
+        g = exact.row(c, signs)
+        signs[c], x, other, tie = exact.place(rows, x, g)
+        search.coincident += tie
+        if other is not None:
+            survivors.append((c, g, other))
+    if survivors:
+        u, g, other = survivors[0]
+        rest, s, out = [c for c, *_ in survivors[1:]], sign(value(g, x)), []
+        for t, start in ((-s, other), (s, x)):
+            half = signs.copy()
+            half[u] = t
+            out.append(rational_branch(given.layer, (*given.con, u), rest, half, start))
+        return out
+    if given.layer + 1 < len(exact.cut) - 1:
+        after = exact.candidates(given.layer + 1)
+        return [rational_branch(given.layer + 1, given.con, after, signs, x)]
+    search.extra += 1
+    if search.emits:
+        search._found.append((signs, x))
+    return []
+
+
+def _fan(
+    search: Search, given: RationalBranch, rows: list[Any], x: Point, signs: np.ndarray
+) -> list[RationalBranch]:
+    """One child for each argument of a max unit that wins somewhere; see `Exact.clipped`."""
+    exact, first = search.rational, given.cand[0]
+    m, out = exact.arguments(first), []
+    for w in range(m):
+        cell, con, y = list(rows), list(given.con), x
+        for j in range(m):
+            if j == w:
+                continue
+            c = pair(first, m, w, j)
+            g = exact.row(c, signs)
+            s, y, other, tie = exact.place(cell, y, g)
+            search.coincident += tie
+            t = 1 if w > j else -1
+            if other is None and s != t:
+                break
+            if other is not None:
+                y = y if s == t else other
+                cell.append(g if t > 0 else negative(g))
+                con.append(c)
+        else:
+            crowned = signs.copy()
+            crown(crowned, first, m, w)
+            out.append(rational_branch(given.layer, con, given.cand[1:], crowned, y))
+    return out
+
+
+def rational_branch(layer: int, con: Any, cand: Any, signs: np.ndarray, x: Point) -> RationalBranch:
+    """A branch from what `Exact` works with; see `RationalBranch`."""
+    point = tuple((int(v.p), int(v.q)) for v in x)
+    return RationalBranch(layer, tuple(map(int, con)), tuple(map(int, cand)), signs, point)
