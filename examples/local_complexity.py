@@ -91,7 +91,9 @@ def draw(curves: dict, by_radius: dict, radius: float, path: Path) -> None:
     for (when, kind), mean in by_radius.items():
         style = {"before": "--", "after": "-"}[when]
         size.plot(RADII, mean, style, color=COLOURS[kind])
-    size.set(xscale="log", xlabel="radius r", title="boundaries crossed per unit of length")
+    size.set(
+        xscale="log", xlabel="radius r", title="boundaries per unit of length (dashed: before)"
+    )
     size.set_ylim(bottom=0)
     for ax in (time, spread, size):
         ax.title.set_fontsize(9.5)
@@ -110,7 +112,7 @@ def distribution(ax: Any, curves: dict) -> None:
             ax.plot(range(1, most + 1), share[1:], style, color=COLOURS[kind])
     ax.set(
         xlabel="regions on the segment",
-        title="share of the points (dashed: before training)",
+        title="share of the points (dashed: before)",
         ylim=0,
     )
 

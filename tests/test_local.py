@@ -52,6 +52,22 @@ def test_bad_input(options, words):
         lr.local_complexity(TWO, [[1.0]], **options)
 
 
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (np.zeros((0, 1)), "no points"),
+        ([], "no points"),
+        ([[1.0, 2.0]], r"shape \(1, 2\) for a network of 1"),
+        ([[np.nan]], "finite"),
+        (["a"], "number"),
+    ],
+)
+def test_bad_points(points, words):
+    for ask in (lr.distinct_patterns, lambda net, x: lr.local_complexity(net, x, radius=1.0)):
+        with pytest.raises(lr.LinregionsError, match=words):
+            ask(TWO, points)
+
+
 def test_the_command(tmp_path):
     write_npz(tmp_path / "net.npz", TWO)
     np.save(tmp_path / "x.npy", [[0.1], [0.5], [3.0]])
