@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
 
@@ -72,6 +72,6 @@ def test_the_command(tmp_path):
     write_npz(tmp_path / "net.npz", TWO)
     np.save(tmp_path / "x.npy", [[0.1], [0.5], [3.0]])
     options = ("--data", tmp_path / "x.npy", "--radius", "0.75", "--json")
-    ran = run_cli("measure", "local", tmp_path / "net.npz", *options)
+    ran = run_here("measure", "local", tmp_path / "net.npz", *options)
     code, out = ran.returncode, ran.stdout
     assert code == 0 and json.loads(out)["mean"] == 2 and json.loads(out)["patterns"] == 2

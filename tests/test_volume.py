@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
 from linregions.affine import INPUT, Affine
@@ -244,15 +244,15 @@ def test_bad_ensembles_and_balls():
 def test_the_command(tmp_path):
     path = tmp_path / "net.npz"
     write_npz(path, CROSS)
-    ran = run_cli("measure", "volume", path, "--box=-1,1", "--json")
+    ran = run_here("measure", "volume", path, "--box=-1,1", "--json")
     code, out = ran.returncode, ran.stdout
     facts = json.loads(out)
     assert code == 0 and facts["value"] == 4 and facts["exact"] and facts["interval"] == [4, 4]
-    ran = run_cli("measure", "volume", path, "--box=-1,1", "--lines", "400", "--json")
+    ran = run_here("measure", "volume", path, "--box=-1,1", "--lines", "400", "--json")
     code, out = ran.returncode, ran.stdout
     facts = json.loads(out)
     assert facts["method"] == "crofton" and facts["lines"] == 400
     assert abs(facts["value"] - 4) < 3 * facts["standard_error"]
-    ran = run_cli("measure", "volume", path)
+    ran = run_here("measure", "volume", path)
     code, error = ran.returncode, ran.stderr
     assert code == 2 and "unbounded" in error and error.count("\n") == 1
