@@ -1,5 +1,7 @@
 """What several test files need: networks, domains of the oracle as ours, exact arithmetic."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -101,6 +103,19 @@ def run_cli(*arguments, **options):
         [sys.executable, "-m", "linregions.cli", *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=300, env=dict(os.environ), **options,
     )  # fmt: skip
+
+
+def run_here(*arguments):
+    """The command line in this process, which has its imports and kernels already."""
+    from linregions.cli import main
+
+    out, err, code = io.StringIO(), io.StringIO(), None
+    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+        try:
+            main([str(a) for a in arguments])
+        except SystemExit as end:
+            code = end.code
+    return subprocess.CompletedProcess(arguments, code, out.getvalue(), err.getvalue())
 
 
 def write_npz(path, net):

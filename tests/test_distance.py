@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from data import shared
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from strategies import networks
@@ -265,16 +265,16 @@ def test_command_line(tmp_path):
     points, out = tmp_path / "points.npy", tmp_path / "out.npz"
     x = np.random.default_rng(0).normal(size=(5, 3))
     np.save(points, x)
-    done = run_cli("measure", "distance", model, "--data", points, "--norm", "inf", "--json")
+    done = run_here("measure", "distance", model, "--data", points, "--norm", "inf", "--json")
     answer = json.loads(done.stdout)
     expected = lr.distance(lr.load(model), x, norm="inf").distance
     np.testing.assert_allclose(answer["distance"], expected)
-    done = run_cli("measure", "distance", model, "--data", points, "--kind", "linear", "-o", out)
+    done = run_here("measure", "distance", model, "--data", points, "--kind", "linear", "-o", out)
     assert done.returncode == 0 and "median" in done.stdout
     with np.load(out) as file:
         assert file["foot"].shape == (5, 3)
     np.save(points, x[:, :2])
-    done = run_cli("measure", "distance", model, "--data", points)
+    done = run_here("measure", "distance", model, "--data", points)
     assert done.returncode == 2 and "give (points, 3)" in done.stderr
 
 

@@ -534,6 +534,8 @@ def test_several_checkpoints_make_no_still(call, model, tmp_path):
     [
         ("hanin_figure2", "hanin_figure2.png", r"\d+ activation regions, \d+ linear regions"),
         ("hanin_figure4", "hanin_figure4.png", r"\d+ activation regions, \d+ linear regions"),
+        ("boundary_theorem", "boundary_theorem.png", r"1-\[10\].*kinks \| \d.\d+ ± "),
+        ("local_complexity", "local_complexity.png", r"after: [\d,]+ patterns of "),
         ("wang_figure1", "wang_figure1.png", "7 activation regions, 5 linear regions"),
     ],
 )

@@ -10,7 +10,7 @@ import known
 import numpy as np
 import pytest
 from data import shared
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 from networks import random_network
 
 import linregions as lr
@@ -320,7 +320,7 @@ def test_progress_says_how_far_a_count_is(monkeypatch):
 
 def test_the_command_line_estimates(tmp_path):
     path = write_npz(tmp_path / "net.npz", gaussian(0, 4, 16, 16, 1))
-    done = run_cli("estimate", path, "--passes", "12", "--seed", "3", "--json")
+    done = run_here("estimate", path, "--passes", "12", "--seed", "3", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert {"estimate", "interval", "confidence", "seen", "seconds", "method"} <= set(found)
@@ -328,18 +328,18 @@ def test_the_command_line_estimates(tmp_path):
     assert found["estimate"] == again.estimate
     assert found["interval"] == list(again.interval)
     assert found["upper_bound"] == again.upper >= again.estimate
-    words = run_cli("estimate", path, "--passes", "12")
+    words = run_here("estimate", path, "--passes", "12")
     assert "interval    " in words.stdout and "at least    " in words.stdout
 
 
 def test_the_command_line_plans(tmp_path):
     path = write_npz(tmp_path / "net.npz", gaussian(0, 3, 6, 6, 1))
-    done = run_cli("plan", path, "--seconds", "1", "--workers", "1,8", "--json")
+    done = run_here("plan", path, "--seconds", "1", "--workers", "1,8", "--json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["regions"]["seen"] == lr.count(lr.load(path))
     assert set(found["workers"]) == {"1", "8"} and found["memory"] > 0
-    assert "8 workers" in run_cli("plan", path, "--seconds", "1", "--workers", "1,8").stdout
+    assert "8 workers" in run_here("plan", path, "--seconds", "1", "--workers", "1,8").stdout
 
 
 @pytest.mark.parametrize(
@@ -349,7 +349,7 @@ def test_the_command_line_plans(tmp_path):
 )  # fmt: skip
 def test_the_command_line_refuses(tmp_path, arguments):
     path = write_npz(tmp_path / "net.npz", gaussian(0, 2, 3, 1))
-    done = run_cli(arguments[0], path, *arguments[1:])
+    done = run_here(arguments[0], path, *arguments[1:])
     assert done.returncode == 2 and done.stdout == ""
     assert done.stderr.count("\n") == 1 and arguments[-1].split("=")[-1].split(",")[-1] in (
         done.stderr

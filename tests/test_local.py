@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
 
@@ -52,10 +52,26 @@ def test_bad_input(options, words):
         lr.local_complexity(TWO, [[1.0]], **options)
 
 
+@pytest.mark.parametrize(
+    ("points", "words"),
+    [
+        (np.zeros((0, 1)), "no points"),
+        ([], "no points"),
+        ([[1.0, 2.0]], r"shape \(1, 2\) for a network of 1"),
+        ([[np.nan]], "finite"),
+        (["a"], "number"),
+    ],
+)
+def test_bad_points(points, words):
+    for ask in (lr.distinct_patterns, lambda net, x: lr.local_complexity(net, x, radius=1.0)):
+        with pytest.raises(lr.LinregionsError, match=words):
+            ask(TWO, points)
+
+
 def test_the_command(tmp_path):
     write_npz(tmp_path / "net.npz", TWO)
     np.save(tmp_path / "x.npy", [[0.1], [0.5], [3.0]])
     options = ("--data", tmp_path / "x.npy", "--radius", "0.75", "--json")
-    ran = run_cli("measure", "local", tmp_path / "net.npz", *options)
+    ran = run_here("measure", "local", tmp_path / "net.npz", *options)
     code, out = ran.returncode, ran.stdout
     assert code == 0 and json.loads(out)["mean"] == 2 and json.loads(out)["patterns"] == 2

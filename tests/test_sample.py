@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from helpers import gaussian, patterns, run_cli, write_npz
+from helpers import gaussian, patterns, run_here, write_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
@@ -149,6 +149,7 @@ def test_threads_and_resumption(tmp_path):
 @pytest.mark.parametrize("how", ["seconds", "interrupt"])
 def test_a_run_cut_short_goes_on(tmp_path, how):
     net, state, calls = conv(1, 2, 3), tmp_path / "run.npz", []
+    before = signal.getsignal(signal.SIGINT)  # a shell without job control has it ignored
 
     def stop(status):
         calls.append(status)
@@ -159,7 +160,7 @@ def test_a_run_cut_short_goes_on(tmp_path, how):
     cut = lr.sample(net, points=60_000_000, state=state, seconds=seconds, progress=stop, threads=1)
     assert not cut.complete and cut.stopped == how and calls
     assert 0 < cut.total.points < 10_000_000
-    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    assert signal.getsignal(signal.SIGINT) is before
     rest = lr.sample(net, points=10_000_000, state=state)
     assert rest.complete and rest.laws == lr.sample(net, points=10_000_000).laws
 
@@ -319,15 +320,15 @@ def test_bad_input(tmp_path):
 
 def test_command_line(tmp_path):
     model, out = write_npz(tmp_path / "net.npz", spread(1, 2)), tmp_path / "patterns.npz"
-    done = run_cli("sample", model, "--points", "1e5", "--v", "1,3", "--json", "-o", out)
+    done = run_here("sample", model, "--points", "1e5", "--v", "1,3", "--json", "-o", out)
     answer = json.loads(done.stdout)
     found = lr.sample(spread(1, 2), points=100_000, v=(1, 3))
     assert answer["seen"] == found == 15 and len(answer["laws"]) == 2
     with np.load(out) as file:
         np.testing.assert_array_equal(file["patterns"], found.patterns())
-    done = run_cli("sample", model, "--box=-1,1", "--points", "1000")
+    done = run_here("sample", model, "--box=-1,1", "--points", "1000")
     assert done.returncode == 0 and "coverage" in done.stdout
-    done = run_cli("sample", model, "--points", "many")
+    done = run_here("sample", model, "--points", "many")
     assert done.returncode == 2 and "--points=many" in done.stderr
 
 

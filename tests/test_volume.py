@@ -4,7 +4,7 @@ import json
 
 import numpy as np
 import pytest
-from helpers import gaussian, run_cli, write_npz
+from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
 from linregions.affine import INPUT, Affine
@@ -109,11 +109,25 @@ def test_crofton_against_exact_lengths_and_areas(n, kind):
         assert low == pytest.approx(found.value - 1.96 * found.standard_error) and high > low
 
 
+@pytest.mark.parametrize("n", [2, 3])
+def test_crofton_has_no_bias_and_its_errors_are_what_they_say(n):
+    """Many seeds: errors over standard errors have mean 0 and spread 1, and 95 % intervals cover
+    as often as a binomial lets them (three standard deviations each)."""
+    net, box = gaussian(3, n, 6, 5, 1), lr.Box(np.full(n, -1.0), 1.0 + np.arange(n))
+    exact, runs = lr.boundary_volume(net, box).value, 150
+    found = [lr.boundary_volume(net, box, lines=256, seed=seed) for seed in range(runs)]
+    z = np.array([(f.value - exact) / f.standard_error for f in found])
+    assert abs(z.mean()) < 3 / runs**0.5
+    assert abs(z.std(ddof=1) - 1) < 3 / (2 * runs) ** 0.5
+    covered = sum(f.interval[0] <= exact <= f.interval[1] for f in found)
+    assert abs(covered / runs - 0.95) < 3 * (0.95 * 0.05 / runs) ** 0.5
+
+
 def test_crofton_in_polytopes_planes_and_with_max_units():
     triangle = lr.Polytope([[1.0, 1.0], [-1.0, 0.0], [0.0, -1.0]], [1.0, 1.0, 1.0])
     plane = lr.Plane.through(*np.random.default_rng(0).normal(size=(3, 5)))
     cases = ((gaussian(0, 2, 6, 5, 1), triangle, 3000), (gaussian(1, 5, 9, 7, 1), plane, 2000))
-    for net, domain, lines in (*cases, (maxout(), lr.Box(-2, 2), 400)):
+    for net, domain, lines in (*cases, (maxout(), lr.Box(-2, 2), 150)):
         exact = lr.boundary_volume(net, domain)
         assert within(lr.boundary_volume(net, domain, lines=lines), exact)
 
@@ -174,7 +188,7 @@ def test_the_theorem_holds(widths, activation, kind, codimension, bias):
     nets = lr.RandomNetworks(widths, activation, bias=bias)
     rng, box = np.random.default_rng(11), lr.Box(-1, 1)
     options = {"kind": kind, "codimension": codimension}
-    drawn = [nets.network(rng) for _ in range(600)]
+    drawn = [nets.network(rng) for _ in range(400)]
     seen = np.array([lr.boundary_volume(net, box, **options).value for net in drawn])
     found = lr.expected_boundary_volume(nets, box, networks=20_000, **options)
     error = np.hypot(found.standard_error, seen.std() / len(seen) ** 0.5)
@@ -230,15 +244,15 @@ def test_bad_ensembles_and_balls():
 def test_the_command(tmp_path):
     path = tmp_path / "net.npz"
     write_npz(path, CROSS)
-    ran = run_cli("measure", "volume", path, "--box=-1,1", "--json")
+    ran = run_here("measure", "volume", path, "--box=-1,1", "--json")
     code, out = ran.returncode, ran.stdout
     facts = json.loads(out)
     assert code == 0 and facts["value"] == 4 and facts["exact"] and facts["interval"] == [4, 4]
-    ran = run_cli("measure", "volume", path, "--box=-1,1", "--lines", "400", "--json")
+    ran = run_here("measure", "volume", path, "--box=-1,1", "--lines", "400", "--json")
     code, out = ran.returncode, ran.stdout
     facts = json.loads(out)
     assert facts["method"] == "crofton" and facts["lines"] == 400
     assert abs(facts["value"] - 4) < 3 * facts["standard_error"]
-    ran = run_cli("measure", "volume", path)
+    ran = run_here("measure", "volume", path)
     code, error = ran.returncode, ran.stderr
     assert code == 2 and "unbounded" in error and error.count("\n") == 1

@@ -20,7 +20,7 @@ Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 
 def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> App:
     """Register the group of commands and return it, for more of them."""
-    group = App(name="measure", help="Measure a network around given points.")
+    group = App(name="measure", help="Measure boundaries: distances, volumes, regions near points.")
     app.command(group)
 
     @group.command(name="distance")
