@@ -21,6 +21,7 @@ from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
+from .cli_paper import add_paper
 from .cli_sample import add_sample
 from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
@@ -434,6 +435,7 @@ def _perspective(regions: int, units: int) -> str:
 add_bounds(app, _load, domain_of)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
+add_paper(app)
 add_sample(app, _load, _progress)
 add_volume(add_measure(app, _load, _progress), _load, _progress)
 

@@ -1,0 +1,143 @@
+"""Every quick item of `linregions paper` gives at least one published or exact number."""
+
+from __future__ import annotations
+
+import csv
+import json
+
+import pytest
+from helpers import run_cli
+
+from linregions import papers
+
+slow = pytest.mark.slow
+
+
+@pytest.fixture
+def quick(tmp_path):
+    """Run an item and give its comparisons by what they compare, and the folder."""
+
+    def run(paper: str, name: str):
+        _, result, paths = papers.run(paper, name, quick=True, output=tmp_path)
+        assert all(path.stat().st_size > 0 for path in paths)
+        assert (tmp_path / f"{paper}_{name}.md").read_text().startswith(f"# {paper} {name}: ")
+        return {c.what: c for c in result.compared}, result, tmp_path
+
+    return run
+
+
+def column(folder, name: str, key: str, kind: type = int) -> list:
+    with (folder / f"{name}.csv").open() as file:
+        return [kind(row[key]) for row in csv.DictReader(file)]
+
+
+@slow
+def test_xiong_table1(quick):
+    _, _, folder = quick("xiong2020", "table1")
+    says = [4, 15, 40, 85, 156, 259, 400, 585]
+    for key in ("formula", "exact_least", "exact_most"):
+        assert column(folder, "xiong2020_table1", key) == says
+    assert column(folder, "xiong2020_table1", "theorem1") == [4, 15, 42, 93, 176, 299, 470, 697]
+    met = column(folder, "xiong2020_table1", "sampled")
+    assert met[:3] == says[:3] and all(a <= b for a, b in zip(met, says, strict=True))
+
+
+@slow
+def test_xiong_table2(quick):
+    _, result, folder = quick("xiong2020", "table2")
+    name = "xiong2020_table2"
+    assert column(folder, name, "lower") == [32, 120, 320, 680, 1248, 2072, 3200, 4680]
+    assert column(folder, name, "upper_eq9")[2:] == [3135, 8965, 21230, 43670, 80905, 138435]
+    assert column(folder, name, "upper_refined")[2:] == [2380, 5883, 12520, 23815, 41600, 68015]
+    largest = column(folder, name, "largest_found")
+    sampled = [170, 261, 685, 1186, 1796, 2725, 3398, 4822]
+    assert all(a > b for a, b in zip(largest, sampled, strict=True))
+    best = result.tables["best"][0]  # the parameters are there to be checked
+    layers = papers.xiong2020.two_layers(1)
+    import numpy as np
+
+    import linregions as lr
+    from linregions.papers._networks import conv_dense
+
+    assert lr.count(conv_dense(layers, np.array(best["parameters"]))) == best["regions"]
+
+
+@slow
+def test_xiong_counterexample(quick):
+    found, _, folder = quick("xiong2020", "counterexample")
+    assert found["the missing pattern (filter, then position)"].here == "+-++---+"
+    assert found["maximum of a 3 x 3 input, two 2 x 2 filters"][1:3] == (256, 255)
+    assert column(folder, "xiong2020_counterexample", "true") == [
+        255, 3998, 48903, 4061, 257108, 262143,
+    ]  # fmt: skip
+
+
+# -- the frame ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def toy(monkeypatch):
+    """An item of three units that can be stopped in the middle; what it computed."""
+    from linregions.papers import _item
+
+    done: list[int] = []
+    stop = {"at": -1}
+
+    def work(run):
+        def unit(i):
+            if stop["at"] == i:
+                raise KeyboardInterrupt
+            done.append(i)
+            return {"value": i * run["factor"] + run.seed}
+
+        rows = [run.unit(lambda i=i: unit(i), i=i) for i in range(3)]
+        return papers.Result({"": rows}, [_item.Compared("sum", 3, sum(r["value"] for r in rows))])
+
+    chosen = papers.Item("toy2020", "table", "a toy", work, {"factor": 1}, {"factor": 2})
+    monkeypatch.setitem(papers.ITEMS, ("toy2020", "table"), chosen)
+    return done, stop
+
+
+def test_an_interrupted_run_goes_on(toy, tmp_path):
+    done, stop = toy
+    stop["at"] = 2
+    with pytest.raises(KeyboardInterrupt):
+        papers.run("toy2020", "table", output=tmp_path)
+    assert done == [0, 1]
+    with (tmp_path / "toy2020_table.jsonl").open("a") as file:
+        file.write('{"key": {"i": 2}, "ro')  # a line torn by the interrupt
+    stop["at"] = -1
+    _, result, _ = papers.run("toy2020", "table", output=tmp_path)
+    assert done == [0, 1, 2] and result.compared[0].here == 3
+    assert column(tmp_path, "toy2020_table", "value") == [0, 1, 2]
+    papers.run("toy2020", "table", output=tmp_path, quick=True)  # other settings: all anew
+    assert done == [0, 1, 2, 0, 1, 2]
+    _, result, _ = papers.run("toy2020", "table", output=tmp_path, seed=5)
+    assert result.compared[0].here == 18 and len(done) == 9
+
+
+def test_interrupt_on_the_command_line(toy, tmp_path, capsys):
+    from linregions.cli import main
+
+    toy[1]["at"] = 1
+    with pytest.raises(SystemExit) as end:
+        main(["paper", "toy2020", "table", "-o", str(tmp_path), "--json"])
+    assert end.value.code == 130
+    said = capsys.readouterr()
+    assert json.loads(said.out)["complete"] is False and "goes on" in said.err
+
+
+def test_the_command_lists_and_refuses(tmp_path):
+    listed = run_cli("paper")
+    assert listed.returncode == 0 and "table2" in listed.stdout
+    rows = json.loads(run_cli("paper", "--json").stdout)
+    assert {r["paper"] for r in rows} >= {"xiong2020"}
+    for arguments, words in (
+        (("paper", "xiong2021", "table1"), "one of xiong2020"),
+        (("paper", "xiong2020", "table9"), "one of table1, table2"),
+        (("paper", "xiong2020"), "which item; give one of table1"),
+        (("paper", "xiong2020", "table1", "-o", __file__), "cannot be made"),
+    ):
+        done = run_cli(*arguments)
+        assert done.returncode == 2 and words in done.stderr
+        assert len(done.stderr.splitlines()) == 1 and done.stdout == ""
