@@ -5,10 +5,13 @@ from __future__ import annotations
 import csv
 import json
 
+import numpy as np
 import pytest
 from helpers import run_cli
 
+import linregions as lr
 from linregions import papers
+from linregions.papers._networks import conv_dense
 
 slow = pytest.mark.slow
 
@@ -54,11 +57,6 @@ def test_xiong_table2(quick):
     assert all(a > b for a, b in zip(largest, sampled, strict=True))
     best = result.tables["best"][0]  # the parameters are there to be checked
     layers = papers.xiong2020.two_layers(1)
-    import numpy as np
-
-    import linregions as lr
-    from linregions.papers._networks import conv_dense
-
     assert lr.count(conv_dense(layers, np.array(best["parameters"]))) == best["regions"]
 
 
@@ -70,6 +68,27 @@ def test_xiong_counterexample(quick):
     assert column(folder, "xiong2020_counterexample", "true") == [
         255, 3998, 48903, 4061, 257108, 262143,
     ]  # fmt: skip
+
+
+@slow
+def test_xiong_examples_and_theorem6(quick):
+    found, result, _ = quick("xiong2020", "examples")
+    for what, c in found.items():
+        if what.startswith("Example"):
+            assert list(np.ravel(c.paper)) == list(np.ravel(c.here)), what
+    _, result, folder = quick("xiong2020", "theorem6")
+    rows = result.tables[""]
+    assert all(r["deep_wins"] for r in rows if r["filters"] == 8 and r["depth"] >= 3)
+    eight = next(r for r in rows if r["filters"] == 8 and r["depth"] == 4)
+    assert (eight["deep_parameters"], eight["shallow_parameters"]) == (232, 512)
+
+
+@slow
+def test_xiong_beyond(quick):
+    _, result, _ = quick("xiong2020", "beyond")
+    assert all(r["least"] == r["most"] == r["bound"] for r in result.tables["units"])
+    assert [r["bound"] for r in result.tables["units"] if r["units"] == "abs"] == [15, 85]
+    assert all(r["most"] <= r["upper"] for r in result.tables["depth"])
 
 
 # -- the frame ------------------------------------------------------------------------------------

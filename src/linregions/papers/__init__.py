@@ -11,11 +11,21 @@ from pathlib import Path
 import linregions as lr
 
 from ..errors import LinregionsError
-from . import xiong2020
+from . import xiong2020, xiong2020_beyond, xiong2020_theory
 from ._item import ITEMS, Item, Report, Result, Run, whole
 from ._page import write
 
-__all__ = ["ITEMS", "Item", "Result", "Run", "find", "run", "xiong2020"]
+__all__ = [
+    "ITEMS",
+    "Item",
+    "Result",
+    "Run",
+    "find",
+    "run",
+    "xiong2020",
+    "xiong2020_beyond",
+    "xiong2020_theory",
+]
 
 TITLES = {
     "xiong2020": "On the Number of Linear Regions of Convolutional Neural Networks (ICML 2020)",
