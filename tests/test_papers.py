@@ -76,7 +76,7 @@ def test_xiong_examples_and_theorem6(quick):
     for what, c in found.items():
         if what.startswith("Example"):
             assert list(np.ravel(c.paper)) == list(np.ravel(c.here)), what
-    _, result, folder = quick("xiong2020", "theorem6")
+    _, result, _ = quick("xiong2020", "theorem6")
     rows = result.tables[""]
     assert all(r["deep_wins"] for r in rows if r["filters"] == 8 and r["depth"] >= 3)
     eight = next(r for r in rows if r["filters"] == 8 and r["depth"] == 4)

@@ -11,21 +11,17 @@ from pathlib import Path
 import linregions as lr
 
 from ..errors import LinregionsError
-from . import xiong2020, xiong2020_beyond, xiong2020_theory
+from . import (  # noqa: F401 (each registers its items, in the order of the list)
+    wang2022,
+    wang2022_theorems,
+    xiong2020,
+    xiong2020_beyond,
+    xiong2020_theory,
+)
 from ._item import ITEMS, Item, Report, Result, Run, whole
 from ._page import write
 
-__all__ = [
-    "ITEMS",
-    "Item",
-    "Result",
-    "Run",
-    "find",
-    "run",
-    "xiong2020",
-    "xiong2020_beyond",
-    "xiong2020_theory",
-]
+__all__ = ["ITEMS", "Item", "Result", "Run", "find", "run"]
 
 TITLES = {
     "xiong2020": "On the Number of Linear Regions of Convolutional Neural Networks (ICML 2020)",
