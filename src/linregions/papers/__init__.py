@@ -11,9 +11,14 @@ from pathlib import Path
 import linregions as lr
 
 from ..errors import LinregionsError
-from . import (  # noqa: F401 (each registers its items, in the order of the list)
+from . import (  # noqa: F401 (each registers its items)
+    hanin2019,
+    hanin2019_theorem,
+    hanin2019_training,
     wang2022,
+    wang2022_beyond,
     wang2022_theorems,
+    wang2022_training,
     xiong2020,
     xiong2020_beyond,
     xiong2020_theory,
