@@ -91,6 +91,96 @@ def test_xiong_beyond(quick):
     assert all(r["most"] <= r["upper"] for r in result.tables["depth"])
 
 
+@slow
+def test_wang(quick):
+    found, _, _ = quick("wang2022", "figure1")
+    assert (found["activation regions"].here, found["linear regions"].here) == (7, 5)
+    _, result, _ = quick("wang2022", "figure3")
+    first = result.tables[""][0]  # (8, 2); 60 networks
+    assert abs(first["linear"] - 647.69) < 5 * 72.24 / np.sqrt(60)
+    _, result, _ = quick("wang2022", "figure4")
+    for r in result.tables[""]:
+        if r["shape"].endswith("x 1"):
+            units = int(r["shape"].split()[0])
+            assert r["linear"] == units + 1 and r["linear_deviation"] == 0
+        else:
+            assert r["linear"] <= r["activation"]
+
+
+@slow
+def test_wang_theorems(quick):
+    found, result, _ = quick("wang2022", "theorems")
+    assert [r["linear"] for r in result.tables["theorem31"]] == [3, 9, 15, 9, 81, 24, 64]
+    assert found["Theorem 3.2: more than K linear regions if and only if satisfiable"].here[:3] == (
+        "yes"
+    )
+    assert not any(c.why == "OUTSIDE" for c in result.compared)
+    one = result.tables["means"][0]  # one unit: always two regions
+    assert one["linear"] == 2
+
+
+@slow
+def test_wang_training_and_beyond(quick):
+    _, result, _ = quick("wang2022", "table1")
+    rows = [r for r in result.tables[""] if r["linear"] is not None]
+    assert {r["accuracy"] for r in rows} >= {"random", "60-69 %", "80-89 %"}
+    assert all(1 <= r["linear"] <= 2**10 for r in rows)
+    _, result, _ = quick("wang2022", "beyond")
+    shallow = {r["units"]: r["mean"] for r in result.tables[""] if r["layers"] == 1}
+    assert shallow == {N: lr.theory.arrangements.generic(N, 3) for N in (20, 30)}
+
+
+@slow
+def test_hanin_pictures(quick):
+    found, _, _ = quick("hanin2019", "figure1")
+    assert found["regions in the plane"].here == found["the same by the other engine"].here
+    found, result, _ = quick("hanin2019", "figure2")
+    assert found["regions after layer 3"].here == found["cells of the whole complex"].here
+    assert result.tables[""][0]["regions"] <= 37
+    found, result, _ = quick("hanin2019", "figure3")
+    assert (result.tables[""][0]["regions"], result.tables[""][0]["line"]) == (2**5, 2**5 + 2)
+    found, _, _ = quick("hanin2019", "figure4")
+    assert (
+        found["regions on all of R, 60 units"].here == found["the same by sweeping the line"].here
+    )
+
+
+@slow
+def test_hanin_training(quick):
+    _, result, _ = quick("hanin2019", "figure5")
+    first = [r["lines"] / sum(map(int, r["widths"][1:-1].split(","))) for r in result.tables[""]
+             if r["epoch"] == 0]  # fmt: skip
+    assert len(first) == 4 and all(0.7 < v < 1.3 for v in first)  # "very close to 1"
+    found, result, _ = quick("hanin2019", "figure6")
+    low, high = map(float, found["range of distance x units"].here.split(" to "))
+    assert 0.2 < low < high < 3
+    _, result, _ = quick("hanin2019", "figure7")
+    assert [r["epoch"] for r in result.tables[""]] == [0, 1, 10]
+    assert all(r["deviation"] > 0.8 for r in result.tables[""])  # orders of magnitude
+    _, result, _ = quick("hanin2019", "figure8")
+    assert all(r["linear"] <= r["activation"] <= 72**2 for r in result.tables[""])
+
+
+@slow
+def test_hanin_theorem3(quick):
+    _, result, _ = quick("hanin2019", "theorem3")
+    for r in result.tables[""]:
+        error = np.hypot(r["measured_error"], r["expected_error"])
+        assert abs(r["measured"] - r["expected"]) < 5 * error
+
+
+@slow
+def test_serra(quick):
+    _, result, _ = quick("serra2018", "bounds")
+    assert [r["serra2018"] for r in result.tables[""][:3]] == [23, 254, 1794]
+    assert [r["serra2018"] for r in result.tables[""][-2:]] == [4194281, 4194303]
+    _, result, folder = quick("serra2018", "counts")
+    assert all(r["milp"] == r["search"] for r in result.tables["referee"])
+    assert all(r["most"] <= r["serra2018"] <= r["montufar2017"] for r in result.tables[""])
+    _, again, _ = papers.run("serra2018", "errors", quick=True, output=folder)
+    assert again.tables[""] == result.tables["networks"]  # taken over, seconds and all
+
+
 # -- the frame ------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,7 @@ from . import (  # noqa: F401 (each registers its items)
     hanin2019,
     hanin2019_theorem,
     hanin2019_training,
+    serra2018,
     wang2022,
     wang2022_beyond,
     wang2022_theorems,

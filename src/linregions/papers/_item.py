@@ -138,6 +138,15 @@ class Run:
         """Of all rows used, whenever they were computed."""
         return sum(row["seconds"] for row in self.used)
 
+    def borrow(self, name: str) -> None:
+        """Take rows of another item of the paper over, if it ran here with the same settings."""
+        path = self.folder / f"{self.item.paper}_{name}.jsonl"
+        lines = list(_lines(path)) if path.exists() else []
+        head = self._head()
+        if lines and all(lines[0][k] == head[k] for k in ("version", "settings")):
+            for line in lines[1:]:
+                self.kept.setdefault(json.dumps(line["key"], sort_keys=True), line["row"])
+
     # -- the journal --------------------------------------------------------------------
 
     def _head(self) -> dict[str, Any]:

@@ -45,7 +45,8 @@ def theorem3(run: Run) -> Result:
                                      round(float(slope), 3), why))  # fmt: skip
     note = (
         "Theorem 3 as corrected: the sum goes over unordered sets of units (the print, over "
-        "tuples, is k! too large). Weights of variance 2 / fan-in, biases N(0, 1); activation boundaries."
+        "tuples, is k! too large). Weights of variance 2 / fan-in, biases N(0, 1); activation "
+        "boundaries."
     )
     return Result({"": sides, "growth": growth}, compared, _figure(growth), [note])
 
@@ -90,7 +91,8 @@ def _growth(run: Run, n: int, width: int) -> Row:
 def _figure(growth: list[Row]) -> Any:
     figure, axes = canvas(1, 2, (9, 3.8))
     for ax, key, label in zip(axes[0], ("density", "regions"),
-                              ("boundary / volume", "regions in [-1, 1]^n"), strict=True):  # fmt: skip
+                              ("boundary / volume", "regions in [-1, 1]^n"),
+                              strict=True):  # fmt: skip
         for n in (1, 2, 3):
             mine = [r for r in growth if r["inputs"] == n]
             x = np.array([r["units"] for r in mine], float)
