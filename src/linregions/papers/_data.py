@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -38,7 +38,7 @@ def digits(small: bool = False) -> Digits:
             "no digits: set LINREGIONS_DATA to a folder that holds mnist/ (the four files of its "
             "authors), or pip install 'linregions[sklearn]' for those of scikit-learn"
         ) from None
-    data = load_digits()
+    data: Any = load_digits()
     x, y = data.data / 16.0, data.target.astype(int)
     return Digits("scikit-learn's digits", x[:-297], y[:-297], x[-297:], y[-297:])
 

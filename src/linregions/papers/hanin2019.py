@@ -189,10 +189,18 @@ def figure8(run: Run) -> Result:
             ))  # fmt: skip
     square = (3 * width) ** 2
     counts = [r["activation"] for r in rows]
+    half = arrangements.generic(3 * width, 2)
+    start = next(trained(run, data, [width] * 3, 0))
+    far = run.unit(
+        lambda: {"activation": int(lr.count(start, lr.Plane.through(*three, size=100)))}, size=100
+    )
     compared = [
-        Compared("regions, in order of magnitude", f"(3 x {width})^2 = {square:,}", counts,
-                 f"{min(counts) / square:.2f} to {max(counts) / square:.2f} of it; which square is "
-                 "taken decides: most of ours is far from the origin, where biases matter"),
+        Compared("regions in the square (half-width 1.2 circumradii)",
+                 f"in the order of (3 x {width})^2 = {square:,}", counts,
+                 f"{min(counts) / square:.2f} to {max(counts) / square:.2f} of it: our square cuts "
+                 "the plane off (next line)"),
+        Compared("at the start, in a square of 100 circumradii", "", far["activation"],
+                 f"as many lines in general position make {half:,}, half of the square of units"),
         Compared("epochs", "(pictures)", run["epochs"]),
         Compared("test accuracy", "95 to 98 %", [f"{r['accuracy']:.1%}" for r in rows]),
         Compared("fewer at first, then more again", "yes",
