@@ -242,8 +242,8 @@ def test_the_command_lists_and_refuses(tmp_path):
     rows = json.loads(run_cli("paper", "--json").stdout)
     assert {r["paper"] for r in rows} >= {"xiong2020"}
     for arguments, words in (
-        (("paper", "xiong2021", "table1"), "one of xiong2020"),
-        (("paper", "xiong2020", "table9"), "one of table1, table2"),
+        (("paper", "xiong2021", "table1"), "give one of hanin2019"),
+        (("paper", "xiong2020", "table9"), "give one of table1, table2"),
         (("paper", "xiong2020"), "which item; give one of table1"),
         (("paper", "xiong2020", "table1", "-o", __file__), "cannot be made"),
     ):
