@@ -32,6 +32,7 @@ from .cli_parallel import (
     check_shard,
     count_part,
 )
+from .cli_paper import add_paper
 from .cli_sample import add_sample
 from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
@@ -457,6 +458,7 @@ def _perspective(regions: int, units: int) -> str:
 add_bounds(app, _load, domain_of)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
+add_paper(app)
 add_sample(app, _load, _progress)
 add_merge(app, _dump)
 add_volume(add_measure(app, _load, _progress), _load, _progress)
