@@ -21,6 +21,7 @@ from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
+from .cli_paper import add_paper
 from .cli_parallel import (
     CheckpointFile,
     Cluster,
@@ -32,7 +33,6 @@ from .cli_parallel import (
     check_shard,
     count_part,
 )
-from .cli_paper import add_paper
 from .cli_sample import add_sample
 from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count

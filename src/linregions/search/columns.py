@@ -1,11 +1,11 @@
 """Over a cell of a zonotope: vertices as columns of a small linear programme (Dantzig, Wolfe).
 
-A point of the zonotope is a mixture ``sum t_p v_p`` of vertices, ``t >= 0``, ``sum t = 1``. Over the
-vertices known so far, "minimise the row where the cell's m rows are not negative" is a programme
-of m + 1 rows that the primal simplex method solves from the witness, which is a column too. Its
-multipliers leave a rest of the row whose least vertex, in closed form, is the next column; the
-value there bounds the minimum from below. It stops once either end tells the sign. Vertices are
-kept from cell to cell: mostly few new ones are needed.
+A point of the zonotope is a mixture ``sum t_p v_p`` of vertices, ``t >= 0``, ``sum t = 1``. Over
+the vertices known so far, "minimise the row where the cell's m rows are not negative" is a
+programme of m + 1 rows that the primal simplex method solves from the witness, which is a column
+too. Its multipliers leave a rest of the row whose least vertex, in closed form, is the next
+column; the value there bounds the minimum from below. It stops once either end tells the sign.
+Vertices are kept from cell to cell: mostly few new ones are needed.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ from .lp import (
     Z,
     inner,
 )
-from .zonotope import ALPHA, AT, HI, KNOWN, LO, PLANES, image, proved_zonotope
+from .zonotope import ALPHA, KNOWN, PLANES, proved_zonotope, support, through
 
 POOL = 160  # vertices kept
+LEAST = POOL + 1  # number of a column that stands for the least of all rows
 PIVOTS = 120  # fewer than POOL: so a vertex in the basis is never replaced
 # Rows of X behind the half-spaces: when each vertex was last used; prices; the entering column,
 # and in terms of the basis; shares of the basis; multipliers, the last of them the value;
@@ -58,7 +59,7 @@ def combine(k, m, A, S, I, G, con, V, X, pts0, value, wc, we, wce, stop, skip):
     for _ in range(PIVOTS):
         if mu < stop:
             return _mixture(k, m, I, S, X, at, pts0, mu)
-        enter, gain = _priced(k, m, A, S, X, at, wc, mu)
+        enter, gain, const = _priced(k, m, A, S, X, at, wc, mu)
         if enter == POOL:  # nothing known improves it: ask for another vertex
             count = 0
             for r in range(m):
@@ -69,7 +70,7 @@ def combine(k, m, A, S, I, G, con, V, X, pts0, value, wc, we, wce, stop, skip):
             if least > 0.0:
                 I[ACTIVE, 0] = 1
                 return INSIDE, least, count
-            enter, gain = _new_vertex(k, S, I, V, X, at, wc, mu, count)
+            enter, gain = _new_vertex(k, S, V, X, at, const)
             if gain > -1e-10:
                 break
         _column(k, m, A, S, X, at, inverse, enter)
@@ -82,6 +83,35 @@ def combine(k, m, A, S, I, G, con, V, X, pts0, value, wc, we, wce, stop, skip):
         return _mixture(k, m, I, S, X, at, pts0, mu)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
+
+
+@inner(fastmath=FAST)
+def middle(k, m, A, S, I, V, X, pts0):
+    """Seek a point where the least of the m rows is large; that least, and the point in S[END].
+
+    Witnesses come from ends of programmes, one from another, ever nearer to the cell's walls.
+    """
+    at = PLANES + 2 * k + KNOWN
+    inverse = at + POINTS + k
+    for c in range(k):
+        S[W, c] = 0.0
+    _begin(m, S, I, X, at, inverse, 0.0)
+    enter, gain, mu = LEAST, -1.0, 0.0
+    for _ in range(PIVOTS):
+        _column(k, m, A, S, X, at, inverse, enter)
+        out = _leaving(m, I, X, at, -1)
+        if out < 0:
+            break
+        _pivot(m, I, X, at, inverse, enter, out, gain)
+        mu = X[at + PI, m]
+        enter, gain, const = _priced(k, m, A, S, X, at, 0.0, mu)
+        if enter == POOL:
+            through(k, S[RESID], V, X[ALPHA])
+            enter, gain = _new_vertex(k, S, V, X, at, const)
+            if gain > 0.1 * mu:  # no more to win than a tenth of it
+                break
+    _mixture(k, m, I, S, X, at, pts0, mu)
+    return -mu
 
 
 @inner(fastmath=FAST)
@@ -129,19 +159,14 @@ def _priced(k, m, A, S, X, at, wc, mu):
     for r in range(m):  # a multiplier below zero: its row need not be tight
         if pi[r] * S[SLACK, r] < best:
             best, enter = pi[r] * S[SLACK, r], -1 - r
-    return enter, (pi[-1 - enter] if enter < 0 else best)
+    return enter, (pi[-1 - enter] if enter < 0 else best), const
 
 
 @inner(fastmath=FAST)
-def _new_vertex(k, S, I, V, X, at, wc, mu, count):
+def _new_vertex(k, S, V, X, at, gain):
     """Remember the vertex where the rest of the row is least, in place of the longest unused."""
-    e, x, y, used = X[ALPHA], X[AT], S[Z], X[at + USED]
-    for j in range(V.shape[1]):
-        x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
-    image(k, x, V, y)
-    gain = wc - mu
-    for i in range(count):
-        gain -= S[MULT, i] * S[CONST_AT, I[BASIS, i]]
+    y, used = S[Z], X[at + USED]
+    support(k, V, X, y)
     place, latest = 0, 0.0
     for p in range(POOL):
         if used[p] < used[place]:
@@ -162,6 +187,12 @@ def _column(k, m, A, S, X, at, inverse, enter):
         r = -1 - enter
         for i in range(m + 1):
             out[i] = -X[inverse + i, r]
+        return
+    if enter == LEAST:
+        for i in range(m + 1):
+            out[i] = 0.0
+            for r in range(m):
+                out[i] -= X[inverse + i, r]
         return
     for r in range(m):
         column[r] = S[CONST_AT, r]
@@ -209,7 +240,7 @@ def _pivot(m, I, X, at, inverse, enter, out, gain):
             share[i] = max(share[i] - t * f, 0.0)
     share[out] = t
     I[ORDER, out] = enter
-    if enter >= 0:
+    if 0 <= enter < POOL:
         latest = 0.0
         for p in range(POOL):
             latest = max(latest, used[p])
@@ -224,7 +255,7 @@ def _mixture(k, m, I, S, X, at, pts0, mu):
         end[c] = 0.0
     for i in range(m + 1):
         p, t = I[ORDER, i], share[i]
-        if p >= 0:
+        if 0 <= p <= POOL:
             total += t
             for c in range(k):
                 end[c] += t * (pts0[c] if p == POOL else X[at + POINTS + c, p])

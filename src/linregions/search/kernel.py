@@ -26,6 +26,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from .columns import combine, middle
 from .forms import ARGS, KIND, compose
 from .lp import (
     ACTIVE,
@@ -250,6 +251,11 @@ def solve(
             )
             if status != FAILED:
                 return status, low, count
+            status, low, count = combine(
+                k, m, A, S, I, G, con[d], V, X, pts[d, 0], start, wc, we, wce, stop, skip
+            )
+            if status != FAILED:
+                return status, low, count
         return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip)
     return minimise(A, T, S, I, k, m, start, stop)
 
@@ -375,7 +381,40 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
         stop, enough = -BIG, BIG
+        if st[BOUNDED] == ZONOTOPE and recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
+            value = s * row_at(k, G, c, pts[d, 0])
+            if common_side(k, d, c, norm, F, pts, G) == 2:
+                return CUTS
+            if not value > 0.0:
+                return NONE
     return NONE
+
+
+@inner()
+def recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
+    """Give frame d a witness farther from its walls; whether there is one."""
+    m = F[d, NCON]
+    least = BIG
+    for n in range(m):
+        least = min(least, S[SLACK, n])
+    if not middle(k, m, A, S, I, V, X, pts[d, 0]) > 2.0 * least:
+        return False
+    x = S[TRIAL]
+    for j in range(k):
+        x[j] = pts[d, 0, j] + S[END, j]
+    size = norm1(k, x)
+    rates(A, k, m, x, S[RATE])
+    for n in range(m):
+        r = con[d, n]
+        error = G[r, k + AERR] * size + G[r, k + BERR] if norm >= 0.0 else LOOSE
+        if not S[CONST_AT, n] + S[RATE, n] > error:
+            return False
+    for j in range(k):  # the old one goes to the end of the list, in place of an outside point
+        x[j], pts[d, 0, j] = pts[d, 0, j], x[j]
+    for n in range(m):
+        S[SLACK, n] = S[CONST_AT, n] + S[RATE, n]
+    add_point(k, d, x, F, pts)
+    return True
 
 
 @inner()

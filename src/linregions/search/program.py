@@ -13,6 +13,7 @@ from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
 from ..rational import dense, is_rational, rounded
 from ..units import Activation, MaxUnits, Pointwise
+from .columns import POOL, rows_of_columns
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import SPAN
@@ -396,11 +397,12 @@ class Compiled:
 
     def _inputs(self) -> np.ndarray:
         n, k = self.V.shape[1], self.k
-        X = np.zeros((PLANES + 2 * k + KNOWN, n))
         if self.zonotope is None:
-            return X
+            return np.zeros((PLANES + 2 * k + KNOWN, n))
+        rows = self.cuts + len(self.rows_b)
+        X = np.zeros((PLANES + 2 * k + KNOWN + rows_of_columns(k, rows), max(n, POOL, rows + 1)))
         lo, hi = self.zonotope.lo, self.zonotope.hi
-        X[LO], X[HI] = lo, hi
+        X[LO, :n], X[HI, :n] = lo, hi
         X[SPANS, :k] = self.spans
         middle, half = self.V @ (0.5 * (lo + hi)), abs(self.V) @ (0.5 * (hi - lo))
         for j in range(k):

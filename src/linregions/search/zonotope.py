@@ -36,15 +36,12 @@ from .lp import (
     NAMES,
     ORDER,
     PICK,
-    QUOTIENT,
     RESID,
     ROOM,
     SLACK,
     TRIAL,
     ULP,
     W,
-    Y,
-    Z,
     inner,
     minimise,
     restart,
@@ -118,7 +115,7 @@ def _box(problem: Restricted) -> tuple[np.ndarray, np.ndarray] | None:
 
 
 @inner(fastmath=LONG)
-def _through(k, g, V, out):
+def through(k, g, V, out):
     """``out = g V``."""
     n = V.shape[1]
     a = g[0]
@@ -263,7 +260,7 @@ def _surround(k, m, A, S, X, pts0):
 
 
 @inner(fastmath=FAST)
-def _support(k, V, X, y):
+def support(k, V, X, y):
     """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
     e, x = X[ALPHA], X[AT]
     for j in range(V.shape[1]):
@@ -284,7 +281,7 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
     value = wc
     for c in range(k):
         value += S[W, c] * pts0[c]
-    for turn in range(4):
+    for turn in range(1):
         total = _surround(k, m, A, S, X, pts0)
         restart(S, I, k, total)
         if skip >= 0:
@@ -301,7 +298,7 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
         if least > 0.0:
             I[ACTIVE, 0] = 1
             return INSIDE, least, kept
-        _support(k, V, X, tip)
+        support(k, V, X, tip)
         for c in range(k):
             S[TRIAL, c] = tip[c] - pts0[c]
         found = _inwards(k, m, A, S, value, skip)
@@ -309,8 +306,6 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
             for c in range(k):
                 S[TRIAL, c] = 0.5 * (tip[c] + old[c]) - pts0[c]
             found = _inwards(k, m, A, S, value, skip)
-        if not found < -1e-9:
-            found = _approach(k, m, A, S, V, X, pts0, value, skip)
         if found < -1e-9:
             I[ACTIVE, 0] = 1
             return BELOW, found, 0
@@ -331,55 +326,6 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
         X[at, k] = -const / size
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
-
-
-@inner(fastmath=FAST)
-def _approach(k, m, A, S, V, X, pts0, value, skip):
-    """Walk from the witness to where ``w . y + wc`` is negative, away from the cell's walls.
-
-    Frank and Wolfe's steps for ``w . y - mu sum log(rows)``: each goes towards a vertex of the
-    zonotope, not all the way to the walls. The value where it ends; then S[END] is there.
-    """
-    z, at, room, push, w = S[TRIAL], S[Z], S[ROOM], S[Y], S[W]
-    for c in range(k):
-        at[c] = pts0[c]
-    for r in range(m):
-        room[r] = S[SLACK, r]
-    start = value
-    for step in range(24):
-        mu = 0.3 * start / (m + 1.0) * 0.8**step
-        for c in range(k):
-            push[c] = w[c]
-        for r in range(m):
-            if r != skip:
-                f = mu / max(room[r], 1e-9)
-                for c in range(k):
-                    push[c] -= f * A[c, r]
-        _through(k, push, V, X[ALPHA])
-        _support(k, V, X, z)
-        slope = 0.0
-        for c in range(k):
-            z[c] -= at[c]
-            slope += w[c] * z[c]
-        t, rates = 1.0, S[QUOTIENT]
-        for r in range(m):
-            rate = 0.0
-            for c in range(k):
-                rate += A[c, r] * z[c]
-            rates[r] = rate
-            if r != skip and room[r] + t * rate < 0.0:
-                t = room[r] / -rate
-        if value + t * slope < -1e-9:
-            for c in range(k):
-                S[END, c] = at[c] + t * z[c] - pts0[c]
-            return value + t * slope
-        t *= 0.6
-        value += t * slope
-        for c in range(k):
-            at[c] += t * z[c]
-        for r in range(m):
-            room[r] += t * rates[r]
-    return value
 
 
 @inner(fastmath=FAST)
@@ -420,7 +366,7 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
     w, y, step, right, p = S[W], S[END], S[RESID], S[TRIAL], S[MULT]
     order, names, basic = I[ORDER], I[NAMES], I[PICK]
     d, x = X[D], X[AT]
-    _through(k, w, V, d)
+    through(k, w, V, d)
     tiny = 0.0
     for j in range(n):
         tiny = max(tiny, 1e-7 * abs(d[j]))
@@ -486,7 +432,7 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
             step[c] = A[c, row] if row >= 0 else 0.0
             for i in range(q):
                 step[c] += p[i] * A[c, names[i]]
-        _through(k, step, V, X[ALPHA])
+        through(k, step, V, X[ALPHA])
         # how far: a multiplier that reaches zero stops, breakpoints of inputs are passed
         stop, out = np.inf, -1
         for i in range(q):
@@ -634,7 +580,7 @@ def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
         const_error += mu * G[con[r], k + EC]
         for c in range(k):
             resid[c] -= mu * A[c, r]
-    _through(k, resid, V, e)
+    through(k, resid, V, e)
     total, large = 0.0, 0.0
     for j in range(n):
         total += min(e[j] * X[LO, j], e[j] * X[HI, j])
