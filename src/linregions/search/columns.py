@@ -214,7 +214,7 @@ def _leaving(m, I, X, at, skip):
     share, rate = X[at + SHARE], X[at + ENTERS]
     out, most = -1, 0.0
     for i in range(m + 1):
-        if rate[i] > 1e-11 and I[ORDER, i] != -1 - skip:
+        if rate[i] > 1e-11 and (skip < 0 or I[ORDER, i] != -1 - skip):
             q = rate[i] / max(share[i], 1e-13)
             if q > most:
                 most, out = q, i

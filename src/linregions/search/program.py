@@ -408,7 +408,7 @@ class Compiled:
         for j in range(k):
             X[PLANES + 2 * j, [j, k]] = 1.0, half[j] - middle[j]
             X[PLANES + 2 * j + 1, [j, k]] = -1.0, half[j] + middle[j]
-        X[PLANES + 2 * k :, k] = 1.0  # nothing known yet: 1 >= 0
+        X[PLANES + 2 * k : PLANES + 2 * k + KNOWN, k] = 1.0  # nothing known yet: 1 >= 0
         return X
 
     def _domain_rows(self, C: Cursor, cuts: int, m0: int) -> None:
