@@ -95,7 +95,9 @@ def keep(path: Path, row: dict[str, Any]) -> None:
 
 def draw(rows: list[dict[str, str]], path: Path) -> None:
     """Counts of each split between bounds; errors against counts, for complete counts."""
+    from matplotlib import colormaps
     from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
 
     figure = Figure(figsize=(10, 4), layout="constrained")
     left, right = figure.subplots(1, 2)
@@ -110,7 +112,7 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
         ("serra2018", "Serra 2018", "k--"),
     ):
         left.plot(every, [bounds[n][name] for n in every], style, label=label)
-    colours = {n: f"C{i % 10}" for i, n in enumerate(splits)}
+    colours = {n: colormaps["turbo"](n / units) for n in splits}
     for n in splits:
         counts = [int(r["regions"]) for r in whole if int(r["n1"]) == n]
         if counts:
@@ -127,9 +129,10 @@ def draw(rows: list[dict[str, str]], path: Path) -> None:
         left.plot([], [], "^", color="grey", mfc="none", label="count not finished: at least")
     left.set(yscale="log", xlabel=f"n1 (n1 + n2 = {units})", ylabel="activation regions")
     right.set(xscale="log", xlabel="activation regions", ylabel="test error (%)")
+    left.xaxis.set_major_locator(MaxNLocator(integer=True))
     left.legend(fontsize=8)
     if whole:
-        right.legend(fontsize=8)
+        right.legend(fontsize=7, ncols=2)
     save(figure, path)
 
 

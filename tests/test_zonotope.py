@@ -183,3 +183,27 @@ def test_bad_splits(example, monkeypatch, capsys) -> None:
             example.main()
         assert stopped.value.code == 2
         assert "--splits" in capsys.readouterr().err
+
+
+def test_witnesses_lie_in_the_zonotope():
+    """Points are mixtures of vertices kept from cell to cell: none may leave the zonotope."""
+    rng = np.random.default_rng(5)
+    sizes = [120, 6, 10, 1]
+    layers = [
+        (rng.normal(0, (2 / n) ** 0.5, (m, n)), rng.normal(0, 0.1, m)) for n, m in pairwise(sizes)
+    ]
+    layers[0] = (layers[0][0], layers[0][1] - 0.5 * layers[0][0].sum(axis=1))
+    seen = seen_through(restrict(lr.load(layers), lr.Box(0, 1)))
+    V = seen.zonotope.V
+    search, points = Search(seen, emit=1024), []
+    more = True
+    while more:
+        more = search.run(10_000)
+        points.append(search.take().points)
+    points = np.concatenate(points)
+    # normals of facets: orthogonal to five generators each
+    facets = [rng.choice(V.shape[1], 5, replace=False) for _ in range(3000)]
+    normals = np.array([np.linalg.svd(V[:, f])[0][:, -1] for f in facets])
+    room = np.maximum(normals @ V, 0).sum(axis=1) - points @ normals.T
+    assert len(points) == search.leaves > 3000
+    assert room.min() > -1e-9

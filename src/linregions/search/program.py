@@ -273,15 +273,16 @@ class Compiled:
     def _seen(self) -> tuple[np.ndarray, np.ndarray, float]:
         """The zonotope's rows in kernel coordinates, their size, and the error of an image.
 
-        A point is an image of one of the box, rounded, or on a segment between two such; a
-        path has no more such points than pairs of rows, each after at most 24 steps that round.
+        A point is an image of one of the box, rounded, or a mixture of at most ``rows`` such; a
+        path has no more mixtures than pairs of rows, each with some roundings for every point.
         """
         if self.zonotope is None:
             return np.zeros((0, 0)), np.zeros(0), 0.0
         V = np.ascontiguousarray(self.zonotope.V / self.unit[:, None])
         size = np.maximum(abs(self.zonotope.lo), abs(self.zonotope.hi))
         spans, rows = 1.01 * (abs(V) @ size), sum(self.network.widths) + 2
-        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + 80 * UNIT * rows**2)
+        mixed = max(80, 3 * (rows + 8)) * rows**2
+        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + mixed * UNIT)
 
     def image(self, x: np.ndarray) -> np.ndarray:
         """Kernel coordinates of a point of the box behind a zonotope."""
