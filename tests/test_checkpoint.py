@@ -174,7 +174,12 @@ def test_ctrl_c_saves_and_says_so(tmp_path):
     command = [sys.executable, "-m", "linregions.cli", "count", path, "--checkpoint", file]
     found = [-1]
     for _ in range(2):
-        run = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+        run = subprocess.Popen(
+            command,
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+        )  # fmt: skip  (a background job ignores the signal)
         deadline = time.perf_counter() + 60
         while _leaves(file) <= found[-1] and time.perf_counter() < deadline:
             time.sleep(0.05)
