@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .domain import Domain, Restricted, Space, restrict
+from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
 
@@ -338,7 +338,8 @@ def _count_search(
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem
     run = _Run(searched, exact, kind) if not means.some else _Divided(searched, exact, kind, means)
-    start = begin + compile_kernel(merge=kind != "activation")
+    wide = searched.zonotope is not None
+    start = begin + compile_kernel(merge=kind != "activation", zonotope=wide)
     run.start = time.perf_counter()
     stopped = run.go(limit, seconds, progress)
     complete = not stopped
@@ -508,7 +509,7 @@ class _Divided(_Run):
             shared.crew.interrupt()
 
 
-_compiled: set[bool] = set()
+_compiled: set[tuple[bool, bool]] = set()
 
 
 @contextmanager
@@ -534,23 +535,32 @@ def announced(
         say(f"linregions: compiled in {time.perf_counter() - start:.1f} s")
 
 
-def compile_kernel(merge: bool = False, announce: Callable[[str], None] | None = None) -> float:
+def compile_kernel(
+    merge: bool = False,
+    announce: Callable[[str], None] | None = None,
+    zonotope: bool = False,
+) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
-    ``merge``: those of linear and affine counts as well. ``announce`` is called with one line
-    if it is not done within a second and a half; by default the line goes to stderr.
+    ``merge``: those of linear and affine counts as well. ``zonotope``: those for boxes of many
+    inputs instead. ``announce`` is called with one line if it is not done within a second and a
+    half; by default the line goes to stderr.
     """
-    if merge in _compiled or True in _compiled:
+    from .search.zonotope import seen_through
+
+    if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
         return 0.0
     line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
     with announced(line, announce) as seconds:
         # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
+        first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
         tiny = Network.from_layers(
-            [([[1.0], [1.0]], [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
+            [(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
         )
-        run = _Run(restrict(tiny), True, "linear" if merge else "activation")
+        problem = seen_through(restrict(tiny, Box(-2.0, 2.0))) if zonotope else restrict(tiny)
+        run = _Run(problem, True, "linear" if merge else "activation")
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    _compiled.add(merge)
+    _compiled.add((merge, zonotope))
     return seconds()

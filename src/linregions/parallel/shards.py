@@ -167,7 +167,7 @@ def shard(
     means = Means.of(workers, executor, checkpoint)
     problem = restrict(_network(network), Space() if domain is None else domain)
     searched = seen_through(problem)
-    start = time.perf_counter() + compile_kernel()
+    start = time.perf_counter() + compile_kernel(zonotope=searched.zonotope is not None)
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = _Divided(

@@ -244,7 +244,7 @@ def solve(
 
     ``start`` is its value at the witness. It may stop below ``stop``, or above ``enough``.
     """
-    if st[BOUNDED] == ZONOTOPE:
+    if X.ndim == 2:  # decided when this is compiled: other domains do without all that code
         if enough < BIG:
             status, low, count = descend(
                 k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, skip
@@ -263,7 +263,7 @@ def solve(
 @inner()
 def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live, V, X):
     """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
-    if st[BOUNDED] == ZONOTOPE:
+    if X.ndim == 2:
         sure = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count) > 0.0
         st[S_FLOAT] += int(sure)
         return sure
@@ -381,12 +381,13 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
         stop, enough = -BIG, BIG
-        if st[BOUNDED] == ZONOTOPE and recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
-            value = s * row_at(k, G, c, pts[d, 0])
-            if common_side(k, d, c, norm, F, pts, G) == 2:
-                return CUTS
-            if not value > 0.0:
-                return NONE
+        if X.ndim == 2:
+            if recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
+                value = s * row_at(k, G, c, pts[d, 0])
+                if common_side(k, d, c, norm, F, pts, G) == 2:
+                    return CUTS
+                if not value > 0.0:
+                    return NONE
     return NONE
 
 
@@ -437,16 +438,18 @@ def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X):
     """Narrow the bounding box at one end: even ends are lower, odd ones upper."""
     j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
     limit = -1.0
-    if count >= 0 and st[BOUNDED] == ZONOTOPE:
-        limit = max(-1.0, proved_zonotope(k, A, G, con[d], S, I, V, X, 0.0, 0.0, 0.0, count))
-    elif count >= 0:
-        limit = max(-1.0, proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0))
+    if count >= 0:
+        if X.ndim == 2:
+            low = proved_zonotope(k, A, G, con[d], S, I, V, X, 0.0, 0.0, 0.0, count)
+        else:
+            low = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
+        limit = max(-1.0, low)
     if f > 0.0:
         box[2 * layer, j] = limit
     else:
-        low, high = box[2 * layer, j], -limit
-        box[2 * layer, j] = 0.5 * (low + high)
-        box[2 * layer + 1, j] = 0.5 * (high - low) + 4.0 * ULP
+        least, most = box[2 * layer, j], -limit
+        box[2 * layer, j] = 0.5 * (least + most)
+        box[2 * layer + 1, j] = 0.5 * (most - least) + 4.0 * ULP
 
 
 @inner()

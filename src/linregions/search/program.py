@@ -399,7 +399,7 @@ class Compiled:
     def _inputs(self) -> np.ndarray:
         n, k = self.V.shape[1], self.k
         if self.zonotope is None:
-            return np.zeros((PLANES + 2 * k + KNOWN, n))
+            return np.zeros(0)  # of one dimension: the kernel is compiled without zonotopes
         rows = self.cuts + len(self.rows_b)
         X = np.zeros((PLANES + 2 * k + KNOWN + rows_of_columns(k, rows), max(n, POOL, rows + 1)))
         lo, hi = self.zonotope.lo, self.zonotope.hi
