@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -132,7 +132,7 @@ class Listing:
                 self.stopped = "seconds"
                 return
 
-    def _found(self) -> Iterator[tuple[Leaves, bool]]:
+    def _found(self) -> Generator[tuple[Leaves, bool]]:
         """Batches, and whether the search knows that it is not at its end."""
         if self.means is None:
             search, more = Search(self.problem, self.exact, emit=BATCH), True
