@@ -91,7 +91,7 @@ class PartsWriter:
             with sink:
                 for part in self.finished:
                     with self.pq.ParquetFile(part, page_checksum_verification=True) as file:
-                        for batch in file.iter_batches(self.group):
+                        for batch in _batches(file, self.group):
                             sink.write_batch(batch)
         shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -255,7 +255,7 @@ class PartsReader:
             with reading(part):
                 file = self.pq.ParquetFile(part, page_checksum_verification=True)
             with file:
-                batches = file.iter_batches(size)
+                batches = _batches(file, size)
                 while True:
                     with reading(part):
                         batch = next(batches, None)
@@ -291,6 +291,12 @@ class PartsReader:
                 if entry is not None:
                     exact[i] = [Fraction(v) for v in entry.split()]
         return Leaves(signs, points[:, :k], exact)
+
+
+def _batches(file: Any, size: int) -> Iterator[Any]:
+    """Batches of a file, one row group after the other: arrow would hold all that it has read."""
+    for group in range(file.num_row_groups):
+        yield from file.iter_batches(size, row_groups=[group])
 
 
 @contextmanager
