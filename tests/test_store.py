@@ -1,8 +1,8 @@
 """Lists on disk: parts that can be read while they grow, from many workers, and back again."""
 
+import contextlib
 import errno
 import os
-import resource
 import signal
 import subprocess
 import sys
@@ -45,6 +45,23 @@ def refused(capsys):
         return err
 
     return run
+
+
+@pytest.fixture
+def disk():
+    """Room for so many bytes in any one file: ``with disk(bytes): ...``."""
+    resource = pytest.importorskip("resource")
+
+    @contextlib.contextmanager
+    def room(size):
+        before = resource.getrlimit(resource.RLIMIT_FSIZE)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (size, before[1]))
+        try:
+            yield
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+
+    return room
 
 
 def written(path, net=NET, domain=None, **options):
@@ -235,16 +252,12 @@ def test_a_killed_run_leaves_its_parts(tmp_path, refused):
         lr.Regions.load(target, model)
 
 
-def test_a_full_disk(tmp_path, small, refused):
+def test_a_full_disk(tmp_path, small, refused, disk):
     """Files may grow to 6 kB: what fits is kept, nothing under the final name."""
     model = write_npz(tmp_path / "net.npz", NET)
     target = tmp_path / "r.parquet"
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (6_000, before[1]))
-    try:
+    with disk(6_000):
         message = refused("list", model, "-o", target)
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "cannot be written: " in message and os.strerror(errno.EFBIG) in message
     assert sorted(p.name for p in tmp_path.iterdir()) == ["net.npz", "r.parquet.parts"]
     assert "finished parts stay" in message
@@ -252,14 +265,10 @@ def test_a_full_disk(tmp_path, small, refused):
     assert 0 < len(lr.Regions.load(tmp_path / "r.parquet.parts", NET)) <= lr.count(NET)
 
 
-def test_a_disk_that_was_full_from_the_start(tmp_path, small, refused):
+def test_a_disk_that_was_full_from_the_start(tmp_path, small, refused, disk):
     model = write_npz(tmp_path / "net.npz", NET)
-    before = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (100, before[1]))
-    try:
+    with disk(100):
         message = refused("list", model, "-o", tmp_path / "r.parquet")
-    finally:
-        resource.setrlimit(resource.RLIMIT_FSIZE, before)
     assert "cannot be written: " in message and "stay" not in message
     assert [p.name for p in tmp_path.iterdir()] == ["net.npz"]
 

@@ -413,7 +413,7 @@ class Listed(Regions):
         }
         words = {
             "network": "is a list of another network ({0:.12}); this is {1:.12}",
-            "domain_hash": f"is a list over {self.metadata['domain']}; asked for was "
+            "domain_hash": f"is a list over {self.metadata.get('domain')}; asked for was "
             f"{problem.domain.describe()} (another one)",
             "coordinates": "is in other coordinates; it comes from a different machine",
         }
