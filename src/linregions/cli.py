@@ -14,7 +14,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-import numpy as np
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
@@ -36,15 +35,19 @@ from .cli_parallel import (
 from .cli_sample import add_sample
 from .cli_volume import add_volume
 from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
-from .domain import Domain, restrict
+from .domain import restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
 from .estimate._plan import duration
+from .listing import Listing
 from .network import Network
+from .parallel.run import Means
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
-from .search.engine import Search
+from .regions import pieces
+from .search.engine import Leaves
 from .seen import seen_dimension
+from .store import check_target
 from .where import (
     BoxOption,
     Json,
@@ -157,6 +160,8 @@ def list_command(
     exact: bool = True,
     limit: Limit = None,
     seconds: float | None = None,
+    workers: Workers = None,
+    cluster: Cluster = None,
     json: Json = False,
 ) -> int:
     """List the activation regions of a network: pattern and a point of each.
@@ -170,7 +175,8 @@ def list_command(
     kind
         activation (the only kind that is listed).
     output
-        A .npz or .parquet file; it appears only when it is complete.
+        A .npz or .parquet file; it appears only when it is complete. Until then FILE.parquet.parts
+        holds what there is so far.
     exact
         Justify every decision; --no-exact is faster and uncertified.
     limit
@@ -178,8 +184,6 @@ def list_command(
     seconds
         Stop after so much time.
     """
-    from .store import check_target, writer
-
     if kind != "activation":
         check_kind(kind)
         raise LinregionsError(f"list --kind {kind}: only activation regions are listed; count it")
@@ -189,21 +193,18 @@ def list_command(
     if target is None and limit is None and not json:
         limit = 20
     check_options(kind, "auto", limit, seconds)
-    listing = _Listing(net, domain, exact, limit, seconds)
-    compile_kernel()
-    if target is None:
-        rows = []
-        for signs, points in listing:
-            rows += _rows(listing, signs, points, json)
-        extra = {"listed": rows} if json else {}
-    else:
-        with writer(target) as write, _progress() as report:
-            for signs, points in listing:
-                write(listing.batch._replace(signs=signs), points)
-                report(Status(listing.listed, listing.elapsed))
-            write.metadata = listing.summary(net, domain)  # type: ignore[attr-defined]
-        extra = {"output": str(target)}
-    summary = {**listing.summary(net, domain), **extra}
+    with Effort(workers, cluster).options() as given:
+        means = Means.of(given.get("workers"), given.get("executor"))
+        listing = Listing(net, domain, exact, limit, seconds, means)
+        compile_kernel()
+        if target is None:
+            rows = [row for found in listing for row in _rows(listing, found, json)]
+            extra = {"listed": rows} if json else {}
+        else:
+            with _progress() as report:
+                listing.write(target, report)
+            extra = {"output": str(target)}
+    summary = {**listing.summary(), **extra}
     if json:
         print(_dump(summary))
     elif target is not None:
@@ -264,70 +265,9 @@ def info(model: Model, /, *, json: Json = False) -> int:
 # -- parts --------------------------------------------------------------------------------
 
 
-class _Listing:
-    """Batches of regions up to a limit, with what a summary needs."""
-
-    def __init__(
-        self, net: Network, domain: Domain, exact: bool, limit: int | None, seconds: float | None
-    ) -> None:
-        self.problem = restrict(net, domain)
-        self.search = Search(self.problem, exact, emit=4096)
-        self.exact, self.limit, self.seconds = exact, limit, seconds
-        self.listed, self.stopped = 0, ""
-        self.start = time.perf_counter()
-        self.batch: Any = None
-
-    @property
-    def elapsed(self) -> float:
-        return time.perf_counter() - self.start
-
-    def __iter__(self) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        more, self.start = True, time.perf_counter()
-        try:
-            while more:
-                if self.limit is not None and self.listed >= self.limit:
-                    self.stopped = "limit"
-                    return
-                more = self.search.run(4096)
-                self.batch = self.search.take()
-                signs, points = self.batch.signs, self.problem.embed(self.batch.points)
-                if self.limit is not None and self.listed + len(signs) > self.limit:
-                    signs, points = (
-                        signs[: self.limit - self.listed],
-                        points[: self.limit - self.listed],
-                    )
-                    self.stopped = "limit"
-                self.listed += len(signs)
-                yield signs, points
-                if self.stopped:
-                    return
-                if more and self.seconds is not None and self.elapsed >= self.seconds:
-                    self.stopped = "seconds"
-                    return
-        except KeyboardInterrupt:
-            self.stopped = "interrupt"
-
-    def summary(self, net: Network, domain: Domain) -> dict[str, Any]:
-        return {
-            "regions": self.listed,
-            "kind": "activation",
-            "exact": self.exact,
-            "complete": not self.stopped,
-            "stopped": self.stopped,
-            "engine": "search",
-            "domain": domain.describe(),
-            "dimension": self.problem.dimension,
-            "units": net.units,
-            "seconds": self.elapsed,
-            "network": net.hash,
-            "version": __version__,
-        }
-
-
-def _rows(listing: _Listing, signs: np.ndarray, points: np.ndarray, as_json: bool) -> list[Any]:
-    from .regions import pieces
-
-    patterns = pieces(listing.problem.network, signs)
+def _rows(listing: Listing, found: Leaves, as_json: bool) -> list[Any]:
+    patterns = pieces(listing.problem.network, found.signs)
+    points = listing.problem.embed(found.points)
     out = []
     for pattern, point in zip(patterns, points, strict=True):
         if as_json:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
 from fractions import Fraction
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
@@ -19,6 +21,7 @@ from .units import MaxUnits
 
 if TYPE_CHECKING:
     from .parallel.run import Means
+    from .parts import PartsReader
 
 
 class AffineMap(NamedTuple):
@@ -359,8 +362,92 @@ class Regions:
             )
         return adjacency(cells_of(self.problem, self.exact), as_networkx)
 
+    @staticmethod
+    def load(path: str | Path, network: Any, domain: Domain | None = None) -> Listed:
+        """Read back what ``linregions list -o FILE.parquet`` wrote, as a stream.
+
+        Parameters
+        ----------
+        path
+            The file, or the folder ``FILE.parquet.parts`` of one that grows or was cut short.
+        network
+            That which was listed; anything that `load` takes.
+        domain
+            The domain of the list (all of R^n by default).
+
+        Raises
+        ------
+        LinregionsError
+            When the file is damaged, or of another network or domain.
+        """
+        from .store import open_list
+
+        problem = restrict(_network(network), Space() if domain is None else domain)
+        return Listed(problem, open_list(path))
+
     def __repr__(self) -> str:
         return f"Regions({self.problem.source!r} over {self.problem.domain.describe()})"
+
+
+class Listed(Regions):
+    """Regions read from a list on disk, in its order; see `Regions.load`.
+
+    Attributes
+    ----------
+    metadata
+        What ``linregions list --json`` printed; ``complete`` says whether these are all regions.
+    """
+
+    def __init__(self, problem: Restricted, source: PartsReader) -> None:
+        from .parallel.identity import domain_hash
+
+        self.source, self.metadata = source, source.metadata
+        if not source.packed:
+            raise LinregionsError(
+                f"{source.path} was written by an early version, without coordinates: list again"
+            )
+        mine = {
+            "network": problem.source.hash,
+            "domain_hash": domain_hash(problem.domain, problem.source.inputs),
+            "coordinates": coordinates_of(problem),
+        }
+        words = {
+            "network": "is a list of another network ({0:.12}); this is {1:.12}",
+            "domain_hash": f"is a list over {self.metadata.get('domain')}; asked for was "
+            f"{problem.domain.describe()} (another one)",
+            "coordinates": "is in other coordinates; it comes from a different machine",
+        }
+        for key, text in words.items():
+            if self.metadata.get(key) != mine[key]:
+                why = text.format(str(self.metadata.get(key)), mine[key])
+                raise LinregionsError(f"{source.path} {why}")
+        super().__init__(problem, self.metadata["exact"])
+
+    def __len__(self) -> int:
+        return self.source.rows
+
+    def _alone(self) -> Iterator[tuple[Callable[[], Any], Any]]:
+        from .search.exact import Exact
+        from .search.program import Compiled
+
+        for found in self.source.batches():
+            yield lambda: Exact(Compiled(self.problem)), found
+
+    def graph(self, as_networkx: bool = False) -> Any:
+        """Refused: see `Regions.graph` of the search itself."""
+        raise LinregionsError(
+            "graph() numbers the regions in the order of a search; call it on regions(net, domain)"
+        )
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, {len(self):,} of them in {self.source.path})"
+
+
+def coordinates_of(problem: Restricted) -> str:
+    """A name for coordinates that are values of units, which depend on the machine; else empty."""
+    if problem.picked is None:
+        return ""
+    return hashlib.sha256(np.ascontiguousarray(problem.picked).tobytes()).hexdigest()
 
 
 def regions(

@@ -6,7 +6,7 @@ A file appears under its name only when it is complete: it is written beside it 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 
 from . import files
+from .domain import Restricted
 from .errors import LinregionsError
+from .parts import PartsReader, PartsWriter, pyarrow, reading
 from .search.engine import Leaves
 
 FORMATS = (".npz", ".parquet")
@@ -24,39 +26,46 @@ def check_target(path: str | Path) -> Path:
     """A path that can be written, with a known suffix."""
     path = files.check_target(path, FORMATS)
     if path.suffix == ".parquet":
-        _pyarrow()
+        pyarrow()
     return path
 
 
 @contextmanager
-def writer(path: Path) -> Iterator[Callable[[Leaves, np.ndarray], None]]:
-    """A function that takes batches of cells and their points in input coordinates.
+def writer(path: Path, problem: Restricted, metadata: dict[str, Any]) -> Iterator[Any]:
+    """A function that takes batches of cells, with ``rows`` taken so far and ``metadata``.
 
-    The metadata set as ``write.metadata`` before the end goes into the file.
+    What is in ``metadata`` at the end goes into the file. See `PartsWriter` for ``.parquet``;
+    ``.npz`` holds everything in memory until the end.
     """
-    with files.beside(path) as part:
-        sink = _Parquet(part) if path.suffix == ".parquet" else _Npz(part)
+    if path.suffix == ".parquet":
+        sink = PartsWriter(path, problem, metadata)
         try:
-            yield sink  # type: ignore[misc]
+            yield sink
             sink.close()
         finally:
             sink.abandon()
+        return
+    with files.beside(path) as part:
+        sink = _Npz(part, problem, metadata)
+        yield sink
+        sink.close()
 
 
 class _Npz:
     """Signs packed to bits and points; all in memory until the end."""
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        self.metadata: dict[str, Any] = {}
+    def __init__(self, path: Path, problem: Restricted, metadata: dict[str, Any]) -> None:
+        self.path, self.problem, self.metadata = path, problem, dict(metadata)
         self.signs: list[np.ndarray] = []
         self.points: list[np.ndarray] = []
-        self.rows = 0
+        self.rows = self.width = 0
 
-    def __call__(self, leaves: Leaves, points: np.ndarray) -> None:
-        self.rows = leaves.signs.shape[1]
+    def __call__(self, leaves: Leaves) -> None:
+        """Take a batch."""
+        self.width = leaves.signs.shape[1]
+        self.rows += len(leaves.signs)
         self.signs.append(np.packbits(leaves.signs, axis=1))
-        self.points.append(points)
+        self.points.append(self.problem.embed(leaves.points))
 
     def close(self) -> None:
         text = np.frombuffer(json.dumps(self.metadata).encode(), dtype=np.uint8)
@@ -64,57 +73,52 @@ class _Npz:
             np.savez_compressed(
                 file,
                 metadata=text,
-                rows=np.int64(self.rows),
+                rows=np.int64(self.width),
                 signs=np.concatenate(self.signs) if self.signs else np.zeros((0, 0), np.uint8),
                 points=np.concatenate(self.points) if self.points else np.zeros((0, 0)),
             )
 
-    def abandon(self) -> None:
-        self.signs = self.points = []
-
-
-class _Parquet:
-    """One row per region: its pattern as text of 0 and 1, a point, row groups as they come."""
-
-    def __init__(self, path: Path) -> None:
-        self.pa, self.pq = _pyarrow()
-        self.path = path
-        self.metadata: dict[str, Any] = {}
-        self.sink: Any = None
-
-    def __call__(self, leaves: Leaves, points: np.ndarray) -> None:
-        pa = self.pa
-        text = [bytes(row).decode() for row in leaves.signs + ord("0")]
-        flat = pa.FixedSizeListArray.from_arrays(pa.array(points.ravel()), points.shape[1])
-        table = pa.table({"pattern": pa.array(text), "point": flat})
-        if self.sink is None:
-            self.sink = self.pq.ParquetWriter(self.path, table.schema, compression="zstd")
-        self.sink.write_table(table)
-
-    def close(self) -> None:
-        if self.sink is None:
-            table = self.pa.table({"pattern": self.pa.array([], self.pa.string())})
-            self.sink = self.pq.ParquetWriter(self.path, table.schema)
-        self.sink.add_key_value_metadata({"linregions": json.dumps(self.metadata)})
-        self.sink.close()
-        self.sink = None
-
-    def abandon(self) -> None:
-        if self.sink is not None:
-            self.sink.close()
-
 
 def read_regions(path: str | Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    """Read what ``linregions list -o`` wrote: signs (cells, rows) of 0 and 1, points, metadata."""
-    path = check_target(path)
-    if not path.is_file():
-        raise LinregionsError(f"{path}: no such file")
-    try:
-        return _read_npz(path) if path.suffix == ".npz" else _read_parquet(path)
-    except LinregionsError:
-        raise
-    except Exception as error:  # numpy, zip and arrow each have their own kinds
-        raise LinregionsError(f"{path}: not a readable list of regions ({error})") from None
+    """Read what ``linregions list -o`` wrote, whole: signs, points, metadata.
+
+    Parameters
+    ----------
+    path
+        A ``.npz`` or ``.parquet`` file, or the folder of parts of a list that grows.
+
+    Returns
+    -------
+    signs
+        (cells, breakpoints) uint8 of 0 and 1; for ReLU one per unit.
+    points
+        (cells, n) in input coordinates.
+    metadata
+        What ``linregions list --json`` prints.
+    """
+    path = Path(path)
+    if path.suffix == ".npz" and path.is_file():
+        with reading(path):
+            return _read_npz(path)
+    source = open_list(path)
+    found = [(b.signs, source.embed(b.points)) for b in source.batches()]
+    if not found:
+        return np.zeros((0, 0), np.uint8), np.zeros((0, 0)), source.metadata
+    return *map(np.concatenate, zip(*found, strict=True)), source.metadata  # type: ignore[return-value]
+
+
+def open_list(path: str | Path) -> PartsReader:
+    """A ``.parquet`` list, or the folder of its parts, to be read in batches."""
+    path = Path(path)
+    if not path.is_dir():
+        check_target(path)
+        if not path.is_file():
+            parts = path.with_name(path.name + ".parts")
+            hint = f"; what there is of it so far is in {parts}" if parts.is_dir() else ""
+            raise LinregionsError(f"{path}: no such file{hint}")
+        if path.suffix != ".parquet":
+            raise LinregionsError(f"{path}: only .parquet lists are read in batches")
+    return PartsReader(path)
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
@@ -124,19 +128,9 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
         return signs, file["points"], metadata
 
 
-def _read_parquet(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
-    _, pq = _pyarrow()
-    table = pq.read_table(path)
-    metadata = json.loads(pq.ParquetFile(path).metadata.metadata[b"linregions"])
-    text = table.column("pattern").to_pylist()
-    signs = np.array([[c == "1" for c in row] for row in text], dtype=np.uint8)
-    points = np.array(table.column("point").to_pylist()) if text else np.zeros((0, 0))
-    return signs, points, metadata
-
-
 def parquet_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Arrays of one length as the columns of a parquet file; a matrix becomes lists."""
-    pa, pq = _pyarrow()
+    pa, pq = pyarrow()
 
     def column(a: np.ndarray) -> Any:
         if a.ndim == 1:
@@ -145,14 +139,3 @@ def parquet_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
 
     table = pa.table({name: column(a) for name, a in columns.items()})
     pq.write_table(table, path, compression="zstd")
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise LinregionsError(
-            "writing .parquet needs pyarrow: install linregions[store], or write a .npz file"
-        ) from None
-    return pyarrow, pyarrow.parquet

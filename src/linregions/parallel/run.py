@@ -22,7 +22,8 @@ from .identity import Identity, coordinates_hash
 from .task import Bundle, Job, Size
 
 BATCH = 4096  # cells that a search lists at a time
-LISTED = 1 << 16  # cells that a task lists before it hands them over
+LISTED = 1 << 16  # cells that a task lists before it hands them over, at most
+HELD = 1 << 25  # bytes of their points, at most
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ class Shared:
         self.search = Search(problem, exact, emit)
         self.crew = Crew(
             Job.of(problem, exact, emit), means.workers, means.executor, means.log,
-            LISTED if emit else None,
+            max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
         )  # fmt: skip
         self.before, self.start = 0.0, time.perf_counter()
         self.file: Checkpoint | None = None
