@@ -554,9 +554,7 @@ def compile_kernel(
     with announced(line, announce) as seconds:
         # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
         first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
-        tiny = Network.from_layers(
-            [(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])]
-        )
+        tiny = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
         problem = seen_through(restrict(tiny, Box(-2.0, 2.0))) if zonotope else restrict(tiny)
         run = _Run(problem, True, "linear" if merge else "activation")
         run.go(None, None, None)
