@@ -439,7 +439,7 @@ def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X):
     j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
     limit = -1.0
     if count >= 0:
-        if X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
+        if X.ndim == 2:
             low = proved_zonotope(k, A, G, con[d], S, I, V, X, 0.0, 0.0, 0.0, count)
         else:
             low = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
