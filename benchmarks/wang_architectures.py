@@ -19,17 +19,8 @@ from typing import Any
 import numpy as np
 
 import linregions as lr
+from linregions.papers.wang2022 import INPUTS, PUBLISHED
 
-INPUTS = 7
-PUBLISHED = {
-    (8, 2): (647.69, 72.24),
-    (7, 3): (616.8046, 94.02),
-    (5, 5): (297.32, 66.52),
-    (5, 3, 2): (181.69, 68.06),
-    (4, 3, 3): (108.60, 39.90),
-    (3, 3, 2, 2): (31.35, 18.60),
-    (2, 2, 2, 2, 2): (8.0, 6.07),
-}
 STATS = ("nodes", "lps", "float_proofs", "integer_proofs", "rational", "rational_cells")
 
 

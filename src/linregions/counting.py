@@ -546,19 +546,23 @@ def compile_kernel(
     inputs instead. ``announce`` is called with one line if it is not done within a second and a
     half; by default the line goes to stderr.
     """
-    from .search.zonotope import seen_through
-
     if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
         return 0.0
     line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
     with announced(line, announce) as seconds:
-        # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
-        first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
-        tiny = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
-        problem = seen_through(restrict(tiny, Box(-2.0, 2.0))) if zonotope else restrict(tiny)
-        run = _Run(problem, True, "linear" if merge else "activation")
+        run = _Run(tiny_problem(zonotope), True, "linear" if merge else "activation")
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
     _compiled.add((merge, zonotope))
     return seconds()
+
+
+def tiny_problem(zonotope: bool) -> Restricted:
+    """A problem to compile with: two hidden layers, over the line or over a box of many inputs."""
+    from .search.zonotope import seen_through
+
+    # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
+    first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
+    net = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
+    return seen_through(restrict(net, Box(-2.0, 2.0))) if zonotope else restrict(net)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..domain import Restricted
-from ._estimate import Run, compile_thinned
+from ._estimate import Run
 
 FIRST = 2.0  # seconds of counting before anything is estimated
 PART = 0.1  # part of the time of the count that the estimate may take
@@ -33,11 +33,14 @@ class Ahead:
             return None
         return max(self.run.groups.mean, float(regions))
 
-    def _improve(self, seconds: float) -> None:
+    def prepare(self) -> Run:
+        """The estimate under way; the first call compiles its kernels."""
         if self.run is None:
-            compile_thinned()
             self.run = Run(self.problem, "thinned", 0, 2000, self.exact)
-        run = self.run
+        return self.run
+
+    def _improve(self, seconds: float) -> None:
+        run = self.prepare()
         run.stopped, run.start = "", time.perf_counter() - self.used
         if run.sampler.total == 0:
             run.go(max(seconds, self.used), None, None, 0.95, None, may_count=False)

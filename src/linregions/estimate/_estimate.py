@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..bounds import magnitude, tightest
-from ..counting import Progress, Status, _network, announced, compile_kernel
+from ..counting import Progress, Status, _network, announced, compile_kernel, tiny_problem
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..search.zonotope import seen_through
@@ -190,7 +190,6 @@ def estimate(
     problem = restrict(_network(network), Space() if domain is None else domain)
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
-    compile_thinned()
     run = Run(problem, method, seed, work, exact)
     run.go(seconds, relative_error, passes, confidence, progress)
     return run.answer(confidence)
@@ -214,22 +213,20 @@ def check_options(
         raise LinregionsError(f"work={work}: give a whole number of steps, 100 or more")
 
 
-_compiled = False
+_compiled: set[bool] = set()
 
 
-def compile_thinned() -> None:
-    """Compile the kernels (once per machine, then cached), outside all timings."""
-    global _compiled
-    if _compiled:
-        return
-    from ..network import Network
+def compile_thinned(zonotope: bool) -> float:
+    """Compile the kernels (once per machine, then cached); returns the seconds taken."""
     from ..search.thinned import Thinned
 
-    compile_kernel()
-    tiny = Network.from_layers([([[1.0], [1.0]], [0.0, 1.0]), ([[1.0, 1.0]], [0.0])])
-    with announced("linregions: compiling the walks of estimates (once per machine) ..."):
-        Thinned(restrict(tiny), np.random.default_rng(0)).go(0.0, np.inf)
-    _compiled = True
+    if zonotope in _compiled:
+        return 0.0
+    took = compile_kernel(zonotope=zonotope)
+    with announced("linregions: compiling the walks of estimates (once per machine) ...") as t:
+        Thinned(tiny_problem(zonotope), np.random.default_rng(0)).go(0.0, np.inf)
+    _compiled.add(zonotope)
+    return took + t()
 
 
 class Run:
@@ -237,8 +234,9 @@ class Run:
 
     def __init__(self, problem: Restricted, method: str, seed: int, work: int, exact: bool) -> None:
         self.problem, self.method, self.seed, self.exact = problem, method, seed, exact
-        self.start = time.perf_counter()
+        begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
+        self.start = begin + compile_thinned(searched.zonotope is not None)
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0

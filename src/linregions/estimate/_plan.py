@@ -9,7 +9,7 @@ from typing import Any
 from ..counting import MEMORY, Progress, _network, suits_complex
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
-from ._estimate import Estimate, Run, check_options, compile_thinned, short
+from ._estimate import Estimate, Run, check_options, short
 
 WORK = 4000  # steps of a first pass
 FEW_LPS = 0.05  # linear programmes per step below which time is forecast from steps
@@ -123,7 +123,6 @@ def plan(
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
     problem = restrict(_network(network), Space() if domain is None else domain)
-    compile_thinned()
     run = Run(problem, "thinned", seed, WORK, exact)
     run.go(seconds, None, None, 0.95, progress)
     answer = run.answer(0.95)

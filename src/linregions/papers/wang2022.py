@@ -41,7 +41,7 @@ def figure1(run: Run) -> Result:
     """Two inputs, two units, one unit: small integers with the counts of the caption."""
     from .wang2022_drawing import diagram, regions
 
-    found = run.unit(_seven_and_five, part="search")
+    found = run.unit(seven_and_five, part="search")
     net = [(np.array(W), np.array(b)) for W, b in found["network"]]
     counts = {
         kind: run.unit(lambda kind=kind: {"value": int(whole(lr.count(net, kind=kind)))}, kind=kind)
@@ -59,7 +59,8 @@ def figure1(run: Run) -> Result:
     return Result({"": list(counts.values())}, compared, figure)
 
 
-def _seven_and_five() -> dict[str, Any]:
+def seven_and_five() -> dict[str, Any]:
+    """The first network of that shape with the counts of Figure 1, over the plane and in BOX."""
     signs = (1, -1, 2, -2)
     for a, b, c, d, p, q, u, v, w in product(signs, signs, signs, signs, (1, -1), (1, -1),
                                              (-1, 1), (-1, 1), (1, 2)):  # fmt: skip

@@ -11,7 +11,6 @@ from pathlib import Path
 
 from ..domain import Restricted
 from ..estimate._ahead import PART, Ahead
-from ..estimate._estimate import compile_thinned
 from ..search.engine import Leaves, Search
 from ..search.rational_branch import whole
 from ..search.subtree import hand_over
@@ -180,7 +179,7 @@ class Forecast:
         """The latest estimate of all regions, or None; starts the next one when it is due."""
         idle = self.thread is None or not self.thread.is_alive()
         if idle and elapsed >= self.ahead.due:
-            compile_thinned()  # here: a process does not end while a thread of it compiles
+            self.ahead.prepare()  # here: a process does not end while a thread of it compiles
             self.thread = threading.Thread(target=self._improve, args=(regions, elapsed))
             self.thread.start()
         return None if self.latest is None else max(self.latest, float(regions))

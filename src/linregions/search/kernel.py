@@ -153,6 +153,18 @@ def accept(k, d, c, s, norm, F, con, pts, G, A, S):
     size = norm1(k, x)
     if not size < 1e150 or side(k, G, c, x, -1.0 if norm < 0.0 else size) != -s:
         return False
+    if not within(k, d, x, size, norm, F, con, G, A, S):
+        return False
+    add_point(k, d, x, F, pts)
+    return True
+
+
+@inner()
+def within(k, d, x, size, norm, F, con, G, A, S):
+    """Whether x lies certainly inside the cell of frame d; S[RATE] then has its rows but constants.
+
+    ``size`` bounds the 1-norm of x.
+    """
     m = F[d, NCON]
     rates(A, k, m, x, S[RATE])
     for n in range(m):
@@ -160,7 +172,6 @@ def accept(k, d, c, s, norm, F, con, pts, G, A, S):
         error = G[r, k + AERR] * size + G[r, k + BERR] if norm >= 0.0 else LOOSE
         if not S[CONST_AT, n] + S[RATE, n] > error:
             return False
-    add_point(k, d, x, F, pts)
     return True
 
 
@@ -403,13 +414,8 @@ def recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
     x = S[TRIAL]
     for j in range(k):
         x[j] = pts[d, 0, j] + S[END, j]
-    size = norm1(k, x)
-    rates(A, k, m, x, S[RATE])
-    for n in range(m):
-        r = con[d, n]
-        error = G[r, k + AERR] * size + G[r, k + BERR] if norm >= 0.0 else LOOSE
-        if not S[CONST_AT, n] + S[RATE, n] > error:
-            return False
+    if not within(k, d, x, norm1(k, x), norm, F, con, G, A, S):
+        return False
     for j in range(k):  # the old one goes to the end of the list, in place of an outside point
         x[j], pts[d, 0, j] = pts[d, 0, j], x[j]
     for n in range(m):

@@ -277,55 +277,54 @@ def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
     below, adds a half-space, and shows where to look for a point. Returns as `lp.minimise`;
     FAILED where neither bound nor point has told the sign.
     """
-    tip, old = X[TIME], X[HELD]
+    tip = X[TIME]
     value = wc
     for c in range(k):
         value += S[W, c] * pts0[c]
-    for turn in range(1):
-        total = _surround(k, m, A, S, X, pts0)
-        restart(S, I, k, total)
-        if skip >= 0:
-            S[ROOM, skip] = 1e300
-        status, low, count = minimise(A, T, S, I, k, total, value, -1e300)
-        if status != INSIDE:
-            break
-        kept = 0
-        for i in range(count):
-            if I[BASIS, i] < m:
-                I[BASIS, kept], S[MULT, kept] = I[BASIS, i], S[MULT, i]
-                kept += 1
-        least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, kept)
-        if least > 0.0:
-            I[ACTIVE, 0] = 1
-            return INSIDE, least, kept
-        support(k, V, X, tip)
-        for c in range(k):
-            S[TRIAL, c] = tip[c] - pts0[c]
-        found = _inwards(k, m, A, S, value, skip)
-        if not found < -1e-9 and turn > 0:
-            for c in range(k):
-                S[TRIAL, c] = 0.5 * (tip[c] + old[c]) - pts0[c]
-            found = _inwards(k, m, A, S, value, skip)
-        if found < -1e-9:
-            I[ACTIVE, 0] = 1
-            return BELOW, found, 0
-        if least < low + 1e-9:
-            break  # the programme is exact here, and its solution no vertex
-        # S[RESID] is what the multipliers left of w
-        size, const = 0.0, 0.0
-        for c in range(k):
-            size = max(size, abs(S[RESID, c]))
-            const += S[RESID, c] * tip[c]
-            old[c] = tip[c]
-        if size < 1e-12:
-            break
-        at = PLANES + 2 * k + int(X[SPANS, k])
-        X[SPANS, k] = (X[SPANS, k] + 1.0) % KNOWN
-        for c in range(k):
-            X[at, c] = S[RESID, c] / size
-        X[at, k] = -const / size
+    total = _surround(k, m, A, S, X, pts0)
+    restart(S, I, k, total)
+    if skip >= 0:
+        S[ROOM, skip] = 1e300
+    status, low, count = minimise(A, T, S, I, k, total, value, -1e300)
+    if status != INSIDE:
+        I[ACTIVE, 0] = 0
+        return FAILED, value, 0
+    kept = 0
+    for i in range(count):
+        if I[BASIS, i] < m:
+            I[BASIS, kept], S[MULT, kept] = I[BASIS, i], S[MULT, i]
+            kept += 1
+    least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, kept)
+    if least > 0.0:
+        I[ACTIVE, 0] = 1
+        return INSIDE, least, kept
+    support(k, V, X, tip)
+    for c in range(k):
+        S[TRIAL, c] = tip[c] - pts0[c]
+    found = _inwards(k, m, A, S, value, skip)
+    if found < -1e-9:
+        I[ACTIVE, 0] = 1
+        return BELOW, found, 0
+    if least >= low + 1e-9:  # else the programme is exact here: no half-space is missing
+        _remember(k, S, X, tip)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
+
+
+@inner(fastmath=FAST)
+def _remember(k, S, X, tip):
+    """Add the half-space whose normal is S[RESID], what multipliers left of a row, at ``tip``."""
+    size, const = 0.0, 0.0
+    for c in range(k):
+        size = max(size, abs(S[RESID, c]))
+        const += S[RESID, c] * tip[c]
+    if size < 1e-12:
+        return
+    at = PLANES + 2 * k + int(X[SPANS, k])
+    X[SPANS, k] = (X[SPANS, k] + 1.0) % KNOWN
+    for c in range(k):
+        X[at, c] = S[RESID, c] / size
+    X[at, k] = -const / size
 
 
 @inner(fastmath=FAST)
