@@ -25,7 +25,9 @@ from .cli_parallel import (
     CheckpointFile,
     Cluster,
     Effort,
+    Memory,
     PartFile,
+    Scratch,
     Shard,
     Workers,
     add_merge,
@@ -34,7 +36,7 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import KINDS, Count, Status, check_kind, check_options, compile_kernel, count
+from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_kernel, count
 from .domain import restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
@@ -97,6 +99,8 @@ def count_command(
     workers: Workers = None,
     cluster: Cluster = None,
     checkpoint: CheckpointFile = None,
+    memory: Memory = None,
+    scratch: Scratch = None,
     shard: Shard = None,
     output: PartFile = None,
     json: Json = False,
@@ -133,7 +137,7 @@ def count_command(
         with effort.options() as given:
             answer = count(
                 net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-                progress=report, **given,
+                progress=report, memory=memory or MEMORY, scratch=scratch, **given,
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":

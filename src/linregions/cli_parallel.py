@@ -31,6 +31,28 @@ CheckpointFile = Annotated[
 Shard = Annotated[
     str | None, Parameter(help="Count only part i of n (3/100) and write it to -o, for merge.")
 ]
+
+
+def _bytes(_: Any, tokens: Any) -> int:
+    """``2G``, ``500M``, ``100k`` or a number of bytes."""
+    text = tokens[0].value
+    digits, unit = text.rstrip("kKMGTB"), text[len(text.rstrip("kKMGTB")) :]
+    powers = {"": 0, "K": 10, "M": 20, "G": 30, "T": 40}
+    power = powers.get(unit.upper().removesuffix("B"))
+    if power is None or not digits.isdigit() or int(digits) == 0:
+        raise LinregionsError(f"--memory={text}: give a size above 0, such as 500M or 8G")
+    return int(digits) << power
+
+
+Memory = Annotated[
+    int | None,
+    Parameter(
+        converter=_bytes,
+        help="What --kind linear and affine may take to merge cells (default 2G); more than that "
+        "goes to disk first.",
+    ),
+]
+Scratch = Annotated[Path | None, Parameter(help="The folder for what goes to disk.")]
 PartFile = Annotated[
     Path | None, Parameter(name=["-o", "--output"], help="The file for the part, with --shard.")
 ]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,7 +15,8 @@ from .errors import LinregionsError
 from .network import Network
 
 if TYPE_CHECKING:
-    from .parallel.run import Forecast, Means
+    from .parallel.run import Means
+    from .running import Room
 
 KINDS = {
     "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
@@ -26,7 +27,7 @@ KINDS = {
 }
 SEARCHED = {"pattern", "closed"}  # by no other engine
 ENGINES = ("auto", "search", "complex", "milp", "milp-scip")
-MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead
+MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead; and of cells
 Progress = Callable[["Status"], None]
 
 
@@ -167,6 +168,8 @@ def count(
     workers: int | str | None = None,
     executor: Executor | None = None,
     checkpoint: str | Path | None = None,
+    memory: int = MEMORY,
+    scratch: str | Path | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -213,6 +216,11 @@ def count(
         A file to save a search for ``activation`` in, every few seconds. If it is there the
         search goes on from it, whatever ended the one before; with all done it answers at once.
         One of another network, domain, kind or version is refused.
+    memory, scratch
+        ``linear`` and ``affine`` need all cells of a search at its end. What would take more
+        than ``memory`` bytes to merge (2 GiB by default) is kept in sorted runs in a folder in
+        ``scratch`` (the system's place for temporary files by default), and merged in parts; the
+        answer is the same. The cells of one affine map must fit.
 
     Returns
     -------
@@ -226,8 +234,10 @@ def count(
         answer so far is returned with ``complete`` False.
     """
     from .parallel.run import Means
+    from .running import Room
 
     check_options(kind, engine, limit, seconds)
+    room = Room.of(memory, scratch)
     means = Means.of(workers, executor, checkpoint)
     if means.some:
         _check_divided(kind, engine, means)
@@ -247,7 +257,7 @@ def count(
             from .tally import count_patterns
 
             return count_patterns(problem, limit, seconds, progress)
-        return _count_search(problem, kind, True, limit, seconds, progress, means)
+        return _count_search(problem, kind, True, limit, seconds, progress, means, room)
     if engine == "complex" and not (limit is None and seconds is None):
         raise LinregionsError(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
@@ -259,7 +269,7 @@ def count(
         answer = _count_complex(problem, kind, engine == "auto", progress)
         if answer is not None:
             return answer
-    return _count_search(problem, kind, exact, limit, seconds, progress, means)
+    return _count_search(problem, kind, exact, limit, seconds, progress, means, room)
 
 
 def _check_divided(kind: str, engine: str, means: Means) -> None:
@@ -331,24 +341,29 @@ def _count_complex(
 
 def _count_search(
     problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
-    progress: Progress | None, means: Means,
+    progress: Progress | None, means: Means, room: Room,
 ) -> Count:  # fmt: skip
+    from .running import Divided, Run
     from .search.zonotope import seen_through
 
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem
-    run = _Run(searched, exact, kind) if not means.some else _Divided(searched, exact, kind, means)
+    if means.some:
+        run = Divided(searched, exact, kind, means, room)
+    else:
+        run = Run(searched, exact, kind, room)
     wide = searched.zonotope is not None
     start = begin + compile_kernel(merge=kind != "activation", zonotope=wide)
     run.start = time.perf_counter()
-    stopped = run.go(limit, seconds, progress)
-    complete = not stopped
-    also: dict[str, int] = {}
-    value = run.leaves
-    if kind != "activation":
-        also["activation"] = value
-        value, merged = run.merge(kind, complete, also, progress)
-        complete, stopped = merged, stopped or ("" if merged else "interrupt")
+    with closing(run):
+        stopped = run.go(limit, seconds, progress)
+        complete = not stopped
+        also: dict[str, int] = {}
+        value = run.leaves
+        if kind != "activation":
+            also["activation"] = value
+            value, merged = run.merge(kind, complete, also, progress)
+            complete, stopped = merged, stopped or ("" if merged else "interrupt")
     took = run.before + time.perf_counter() - start
     return _answer(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
@@ -383,130 +398,6 @@ def _network(network: Any) -> Network:
     from .readers import load
 
     return load(network)
-
-
-class _Run:
-    """One search in time slices, with its output kept where a merge needs it."""
-
-    before = 0.0  # seconds that earlier processes spent
-
-    def __init__(self, problem: Restricted, exact: bool, kind: str) -> None:
-        from .search.engine import Search
-
-        self.search = Search(problem, exact, 0 if kind == "activation" else 4096)
-        self.problem, self.exact = problem, exact
-        self.batches: list[Any] = []
-        self.start = time.perf_counter()
-
-    @property
-    def leaves(self) -> int:
-        """Cells found so far."""
-        return self.search.leaves
-
-    def stats(self) -> dict[str, int]:
-        """How many decisions each argument took."""
-        return self.search.stats()
-
-    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        """Run to the end (empty answer), or say what stopped the search."""
-        from .estimate._ahead import Ahead
-
-        search, nodes = self.search, 1000
-        ahead = Ahead(self.problem, self.exact)
-        try:
-            while True:
-                before = time.perf_counter()
-                if limit is not None and search.leaves >= limit:
-                    return "" if search.done else "limit"
-                left = limit - search.leaves if limit is not None else nodes
-                more = search.run(max(1, min(nodes, left)))
-                if search.emits:
-                    self.batches.append(search.take())
-                now = time.perf_counter()
-                if progress is not None:
-                    total = ahead.total(search.leaves, now - self.start) if more else None
-                    progress(Status(search.leaves, now - self.start, total=total))
-                if not more:
-                    return ""
-                if seconds is not None and now - self.start >= seconds:
-                    return "seconds"
-                if now - before < 0.05:
-                    nodes = min(2 * nodes, 1 << 24)
-                elif now - before > 0.2:
-                    nodes = max(nodes // 2, 16)
-        except KeyboardInterrupt:
-            return "interrupt"
-
-    def merge(
-        self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None
-    ) -> tuple[int, bool]:
-        """Merge the cells into linear regions or affine maps."""
-        from .merging import Merger
-
-        try:
-            if progress is not None:
-                progress(Status(self.leaves, time.perf_counter() - self.start, "merge"))
-            merger = Merger(self.search, self.batches)
-            also["affine"] = merger.affine()
-            if kind == "linear" and complete:
-                return merger.linear(), True
-            if kind == "closed" and complete:
-                from .closed import closed
-
-                answer = closed(merger)
-                also["linear"] = answer.linear
-                return answer.closed, True
-        except KeyboardInterrupt:
-            return also.get("affine", 1), False
-        return also["affine"], complete
-
-
-class _Divided(_Run):
-    """The same with several workers, or with a checkpoint; what needs merging is merged here."""
-
-    def __init__(
-        self, problem: Restricted, exact: bool, kind: str, means: Means, **part: Any
-    ) -> None:
-        from .parallel.run import Shared
-
-        self.shared = Shared(problem, exact, means, kind, **part)
-        self.search = self.shared.search
-        self.problem, self.exact = problem, exact
-        self.batches = []
-        self.start = time.perf_counter()
-
-    @property
-    def leaves(self) -> int:
-        return self.shared.leaves
-
-    @property
-    def before(self) -> float:
-        return self.shared.before
-
-    def stats(self) -> dict[str, int]:
-        return self.shared.stats()
-
-    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        from .parallel.run import Forecast
-
-        ahead, shared = Forecast(self.problem, self.exact), self.shared
-        try:
-            for found in shared.run(limit, seconds):
-                self.batches += found
-                if progress is not None:
-                    self._tell(progress, ahead)
-        except KeyboardInterrupt:
-            return "interrupt"
-        return shared.stop
-
-    def _tell(self, progress: Progress, ahead: Forecast) -> None:
-        """Report; an interrupt meanwhile stops the search in good order."""
-        shared = self.shared
-        try:
-            total = ahead.total(self.leaves, shared.seconds)
-            progress(Status(self.leaves, shared.seconds, total=total))
-        except KeyboardInterrupt:
-            shared.crew.interrupt()
 
 
 _compiled: set[tuple[bool, bool]] = set()
@@ -546,11 +437,13 @@ def compile_kernel(
     inputs instead. ``announce`` is called with one line if it is not done within a second and a
     half; by default the line goes to stderr.
     """
+    from .running import Room, Run
+
     if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
         return 0.0
     line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
     with announced(line, announce) as seconds:
-        run = _Run(tiny_problem(zonotope), True, "linear" if merge else "activation")
+        run = Run(tiny_problem(zonotope), True, "linear" if merge else "activation", Room())
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)

@@ -46,10 +46,10 @@ class Merger:
 
     def affine(self) -> int:
         """Number of distinct affine maps; sets ``group``, the map of each cell."""
-        keys = self._effective()
+        keys = self.effective()
         packed = np.ascontiguousarray(keys).view(np.dtype((np.void, max(keys.shape[1], 1))))
         _, first, inverse = np.unique(packed.ravel(), return_index=True, return_inverse=True)
-        prints = self._fingerprints(self.signs[first])
+        prints = self.fingerprints(self.signs[first])
         _, start, same = np.unique(prints, return_index=True, return_inverse=True)
         label = same.copy()
         if len(start) < len(first):
@@ -57,7 +57,7 @@ class Merger:
         self.group = label[inverse]
         return int(label.max(initial=-1)) + 1
 
-    def _effective(self) -> np.ndarray:
+    def effective(self) -> np.ndarray:
         """Pieces of the units that matter to the output; 255 for those that do not."""
         net = self.compiled.network
         cells = len(self.signs)
@@ -121,7 +121,7 @@ class Merger:
                 slopes.append(P.pieces[P.first_piece[base:end] + piece, 0])
         return pieces, slopes
 
-    def _fingerprints(self, signs: np.ndarray) -> np.ndarray:
+    def fingerprints(self, signs: np.ndarray) -> np.ndarray:
         """The map of each pattern at one random point, combined over outputs, mod 2^61 - 1."""
         rng = np.random.default_rng(20221)
         v = rng.integers(1, PRIME, self.compiled.k + 1, dtype=np.int64)

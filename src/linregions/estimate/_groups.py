@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.stats import t
+from scipy.special import stdtrit
 
 MOST = 40  # groups kept; then neighbours are averaged in pairs
 LEAST = 10  # groups without which no interval is given
@@ -76,5 +76,5 @@ class Groups:
                 f"few descents dominate the sum: the largest of {n} groups holds "
                 f"{share:.0%} of it, and the groups spread by {spread:.0%} of their mean",
             )  # fmt: skip
-        half = float(t.ppf(0.5 + confidence / 2, n - 1)) * spread * mean / np.sqrt(n)
+        half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * spread * mean / np.sqrt(n)
         return Interval(float(mean - half), float(mean + half))

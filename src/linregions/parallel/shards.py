@@ -15,18 +15,10 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..counting import (
-    Count,
-    Progress,
-    Report,
-    _answer,
-    _Divided,
-    _network,
-    check_options,
-    compile_kernel,
-)
+from ..counting import Count, Progress, Report, _answer, _network, check_options, compile_kernel
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
+from ..running import Divided, Room
 from ..search.zonotope import seen_through
 from .identity import Identity
 from .prefixes import digest, frontier, roots
@@ -170,8 +162,8 @@ def shard(
     start = time.perf_counter() + compile_kernel(zonotope=searched.zonotope is not None)
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
-    run = _Divided(
-        searched, exact, "activation", means,
+    run = Divided(
+        searched, exact, "activation", means, Room(),
         roots=partial(roots, front=front, which=mine), shard=f"{index}/{of}",
     )  # fmt: skip
     stopped = run.go(None, seconds, progress)
