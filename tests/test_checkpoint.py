@@ -41,7 +41,7 @@ def file(tmp_path):
 @pytest.fixture(autouse=True)
 def short(monkeypatch):
     """Tasks of milliseconds, all saved, so that a small search is stopped in the middle."""
-    monkeypatch.setattr("linregions.parallel.crew.LONG", 0.003)
+    monkeypatch.setattr("linregions.parallel.policy.LONG", 0.003)
     monkeypatch.setattr("linregions.parallel.task.SLICE", 0.0005)
     monkeypatch.setattr("linregions.parallel.run.EVERY", 0.0)
     monkeypatch.setattr("linregions.parallel.run.SHARE", 1e9)
@@ -125,8 +125,8 @@ import sys
 sys.path.insert(0, sys.argv[1])
 from helpers import gaussian
 import linregions as lr
-from linregions.parallel import crew, run
-crew.LONG, run.EVERY, run.SHARE = 0.02, 0.0, 1e9
+from linregions.parallel import policy, run
+policy.LONG, run.EVERY, run.SHARE = 0.02, 0.0, 1e9
 if __name__ == "__main__":
     workers = int(sys.argv[3])
     print(int(lr.count(gaussian(0, 6, 12, 11, 1), checkpoint=sys.argv[2], workers=workers)))

@@ -42,8 +42,8 @@ def threads():
 @pytest.fixture
 def short(monkeypatch):
     """Tasks of milliseconds, so that a small search takes many."""
-    monkeypatch.setattr("linregions.parallel.crew.LONG", 0.003)
-    monkeypatch.setattr("linregions.parallel.crew.SHORT", 0.002)
+    monkeypatch.setattr("linregions.parallel.policy.LONG", 0.003)
+    monkeypatch.setattr("linregions.parallel.policy.SHORT", 0.002)
     monkeypatch.setattr("linregions.parallel.task.SLICE", 0.0005)
 
 
@@ -182,7 +182,7 @@ def test_a_worker_killed_mid_task_loses_nothing(monkeypatch):
     """Its bundle goes to a new pool; what had come back is not counted again."""
     net = gaussian(0, 6, 11, 10, 1)
     total = lr.count(net)
-    monkeypatch.setattr("linregions.parallel.crew.LONG", 0.2)
+    monkeypatch.setattr("linregions.parallel.policy.LONG", 0.2)
     shared, killed = Shared(lr.restrict(lr.load(net)), True, Means(2)), []
     monkeypatch.setattr(Crew, "_walk_here", lambda self, limit: time.sleep(0.02))
     for _ in shared.run(None, None):
@@ -303,7 +303,7 @@ def test_dask_and_a_dask_worker_killed_mid_task(monkeypatch):
 
     net = gaussian(0, 6, 11, 10, 1)
     total = lr.count(net)
-    monkeypatch.setattr("linregions.parallel.crew.LONG", 0.2)
+    monkeypatch.setattr("linregions.parallel.policy.LONG", 0.2)
     with (
         LocalCluster(2, threads_per_worker=1, dashboard_address=None, silence_logs=50) as cluster,
         Client(cluster) as client,

@@ -14,10 +14,9 @@ from typing import Any
 
 from ..errors import LinregionsError
 from ..search.engine import Leaves
-from . import pool
+from . import policy, pool
 from .task import Bundle, Done, Job, Size, work
 
-LONG, SHORT = 1.0, 0.05  # seconds of a task: as a rule, and while there are too few bundles
 LARGE = 1 << 16  # bytes of a job that are not sent with every task
 LOSSES = 3  # times in a row that workers may die without any result
 GRACE = 2.0  # seconds to wait for the tasks under way when the search is to stop
@@ -152,13 +151,12 @@ class Crew:
 
     def _send(self, limit: int | None, seconds: float | None, start: float) -> None:
         width = self._capacity()
-        target = 1 if isinstance(self._executor(), pool.Here) else 2 * width
+        target = 1 if isinstance(self._executor(), pool.Here) else policy.wanted(width)
         if not self._is_up():
             self._walk_here(limit)
             return
-        self._divide(target - len(self._flights))
-        enough = len(self._queue) + len(self._flights) >= target
-        budget = LONG * max(1.0, width / 100) if enough else SHORT
+        policy.divide(self._queue, target - len(self._flights))
+        budget = policy.budget(width, len(self._queue) + len(self._flights), target)
         if seconds is not None:
             budget = min(budget, max(0.01, seconds - (time.perf_counter() - start)))
         while self._queue and len(self._flights) < target:
@@ -186,19 +184,11 @@ class Crew:
         bundle = self._queue.pop()
         known = self.job.key, self.job.blob
         try:
-            done = work(*known, bundle, SHORT, self._most(limit), self.log is not None)
+            done = work(*known, bundle, policy.SHORT, self._most(limit), self.log is not None)
         except BaseException:
             self._queue.append(bundle)
             raise
         self._add(done)
-
-    def _divide(self, wanted: int) -> None:
-        """Split bundles until there are as many as wanted, or all are single branches."""
-        while len(self._queue) < wanted:
-            large = max(self._queue, key=len, default=[])
-            if len(large) < 2:
-                return
-            self._queue.append([large.pop(0)])  # the shallowest
 
     def _submit(self, budget: float, most: int | None) -> None:
         blob, executor = self.job.blob, self._executor()

@@ -25,7 +25,7 @@ from .prefixes import digest, frontier, roots
 from .run import Means
 
 FORMAT = "linregions part 1"
-EACH = 32  # prefixes of a shard, at least, so that shards are of much the same size
+EACH = 512  # prefixes of a shard, at least, so that shards are of much the same size
 
 
 @dataclass(frozen=True)
