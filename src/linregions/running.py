@@ -114,7 +114,9 @@ class Run:
             for part in self.cells.parts():
                 if progress is not None:
                     took = time.perf_counter() - self.start
-                    progress(Status(done, took, "merge", float(self.leaves)))
+                    apart = bool(self.cells.runs)  # then it takes a while, part after part
+                    total = float(self.leaves) if apart else None
+                    progress(Status(done if apart else self.leaves, took, "merge", total))
                 merger = Merger(self.search, part)
                 maps += merger.affine()
                 also["affine"] = maps

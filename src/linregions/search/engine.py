@@ -19,7 +19,8 @@ from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
 from .boxed import least, positive
-from .exact import Exact, Point, Row, inside, minimise, negative, point_of, value
+from .exact import GUESSED, Exact, Point, Row, inside, minimise, negative, point_of, value
+from .guess import farthest
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
 
@@ -383,16 +384,10 @@ class Search:
         assert C is not None
         if any(self._side_of(c, C.pts[d, p]) == t for p in range(C.F[d, K.NIN])):
             return True
-        far = minimise(rows, x, negative(g) if t > 0 else g)
+        far = self._far(rows, x, negative(g) if t > 0 else g)
         for tau in (0.5, 0.8, 0.95, 0.2, 0.05):
-            step = Fraction(tau)
-            if far.direction is not None:
-                scale = to_fmpq(100 * step) * (1 + abs(value(g, x)))
-                y = [float(a + scale * b) for a, b in zip(x, far.direction, strict=True)]
-            else:
-                assert far.point is not None
-                y = [float(a + to_fmpq(step) * (b - a)) for a, b in zip(x, far.point, strict=True)]
-            trial = np.array(y)
+            step = to_fmpq(tau)
+            trial = np.array([float(a + step * (b - a)) for a, b in zip(x, far, strict=True)])
             if (
                 np.isfinite(trial).all()
                 and self._side_of(c, trial) == t
@@ -401,6 +396,18 @@ class Search:
                 _insert(C, d, trial, t)
                 return True
         return False
+
+    def _far(self, rows: list[Row], x: Point, w: Row) -> Point:
+        """Where a row is least over a cell, about; or far out, where it falls without bound."""
+        guess = farthest(rows, x, w) if len(x) >= GUESSED else None
+        if guess is not None:
+            return guess.point
+        found = minimise(rows, x, w)
+        if found.direction is None:
+            assert found.point is not None
+            return found.point
+        step = 100 * (1 + abs(value(w, x)))
+        return [a + step * b for a, b in zip(x, found.direction, strict=True)]
 
     def _keep_side(self, d: int, c: int, side: int, others: list[int]) -> None:
         """Frame d shrinks to one side of row c; its candidates are placed anew."""

@@ -21,12 +21,15 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from ..rational import IntMatrix, integers, to_fmpq
 from ..units import MaxUnits
+from .guess import farthest
 from .program import Compiled
 
 Row = list[fmpz]  # k coefficients and a constant
 Point = list[fmpq]
 
 ZERO = fmpq(0)
+GUESSES = 8  # of one decision, at most
+GUESSED = 8  # inputs from which a guess in floats, checked, is faster than the simplex
 
 
 def value(row: Row, x: Point) -> fmpq:
@@ -153,6 +156,42 @@ def beyond(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, Minimum]:
         return None, best
     t = (start / (start - best.value) + 1) / 2
     return [a + t * (b - a) for a, b in zip(x0, best.point, strict=True)], best
+
+
+def guessed(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, bool] | None:
+    """What guesses in floats prove: an interior point with ``w < 0``, or that there is none.
+
+    With the latter comes whether a facet may lie in ``w = 0``; None where nothing is proved. From a
+    point near some facets a guess may be rough, so a few more start from where the last one led.
+    """
+    x = x0
+    for _ in range(GUESSES):
+        guess = farthest(rows, x, w)
+        if guess is None:
+            return None
+        y = towards(rows, x, guess.point)
+        before, after = value(w, x), value(w, y)
+        if after < 0:
+            return y, False
+        tight = verify([rows[i] for i in guess.tight], w)
+        if tight is not None:
+            return None, tight
+        if after == 0 or 100 * after > 99 * before:
+            return None
+        x = y
+    return None
+
+
+def towards(rows: list[Row], x: Point, far: Point) -> Point:
+    """Nine tenths of the way from an interior point to another one, or to the boundary."""
+    most = fmpq(1)
+    for r in rows:
+        here, there = value(r, x), value(r, far)
+        if there < 0:
+            most = min(most, here / (here - there))
+    y = [a + fmpq(9, 10) * most * (b - a) for a, b in zip(x, far, strict=True)]
+    near = point_of([float(v) for v in y])  # floats keep later numbers short
+    return near if all(value(r, near) > 0 for r in rows) else y
 
 
 def verify(basis: list[Row], w: Row) -> bool | None:
@@ -372,6 +411,8 @@ class Exact:
         tight = verify([rows[i] for i in hint], oriented)
         if tight is not None:
             return s, x0, None, tight
+        if k >= GUESSED and (found := guessed(rows, x0, oriented)) is not None:
+            return s, x0, *found
         other, best = beyond(rows, x0, oriented)
         return s, x0, other, other is None and best.value == 0 and best.support <= 1
 

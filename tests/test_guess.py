@@ -1,0 +1,87 @@
+"""Decisions that a guess in floats leads to, against the exact simplex; also in many inputs."""
+
+import numpy as np
+import pytest
+from helpers import domain_of, gaussian
+from hypothesis import given, settings
+from strategies import problems
+
+import linregions as lr
+from linregions.search import engine, exact
+from linregions.search.engine import Search
+from linregions.search.exact import Exact
+from linregions.search.guess import farthest
+
+
+@pytest.fixture
+def at(monkeypatch):
+    """Guess from so many inputs on."""
+
+    def use(inputs):
+        monkeypatch.setattr(exact, "GUESSED", inputs)
+        monkeypatch.setattr(engine, "GUESSED", inputs)
+
+    return use
+
+
+def walk(net, domain):
+    """Number of cells by rational arithmetic alone, and whether rows coincided."""
+    search = Search(lr.restrict(lr.load(net), domain or lr.Space()))
+    if search.cursor is None:
+        return None
+    base = Exact(search.compiled)
+    rows = base.domain_rows()
+    x = exact.inside(rows, base.k, "the domain")
+    signs = np.zeros(base.cut[-1], np.int8)
+    found = list(base.leaves(0, rows, x, signs, base.candidates(0)))
+    return sorted(tuple(s.tolist()) for s, _, _ in found), any(tie for *_, tie in found)
+
+
+@given(problems(inputs=(1, 3), layers=(1, 2), units=(1, 4), outputs=(1, 1)))
+@settings(deadline=None, derandomize=True, max_examples=60)
+def test_guesses_decide_as_the_simplex_does(problem):
+    net, domain = problem
+    before = exact.GUESSED
+    answers = []
+    try:
+        for exact.GUESSED in (99, 1):
+            answers.append(walk(net, domain_of(domain)))
+    finally:
+        exact.GUESSED = before
+    assert answers[0] == answers[1]
+
+
+def test_most_decisions_in_sixteen_dimensions_need_no_simplex(monkeypatch):
+    solves = []
+    simplex = exact.minimise
+    monkeypatch.setattr(exact, "minimise", lambda *a, **k: solves.append(1) or simplex(*a, **k))
+    found = lr.count(gaussian(0, 16, 20, 20, 1), engine="search", limit=3000)
+    assert found >= 3000 and found.stats["rational"] > 20
+    assert len(solves) < found.stats["rational"] / 4
+
+
+def test_guesses_change_no_count_in_twelve_dimensions(at):
+    """A box around the middle, so that all of them are counted."""
+    net, box = gaussian(2, 12, 14, 4, 1), lr.Box(-0.3, 0.3)
+    at(1)
+    ours = lr.count(net, box, engine="search")
+    at(99)
+    assert ours == lr.count(net, box, engine="search") > 100
+
+
+def test_a_guess_in_a_thin_cell():
+    """2^-60 across one way: the far point and the tight rows are still right."""
+    from flint import fmpq, fmpz
+
+    def row(*a):
+        return [fmpz(v) for v in a]
+
+    rows = [row(2**60, 2**59, 0), row(-(2**60), -(2**59), 1), row(0, 1, 1), row(0, -1, 1)]
+    x0 = [fmpq(1, 2**61), fmpq(0)]
+    found = farthest(rows, x0, row(0, 1, 0))
+    assert found is not None and found.tight == [2]
+    assert abs(float(found.point[1]) + 1) < 1e-6
+    other, _ = exact.guessed(rows, x0, row(0, 2, 1))
+    assert exact.value(row(0, 2, 1), other) < 0 and all(exact.value(r, other) > 0 for r in rows)
+    assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False)
+    assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True)
