@@ -40,7 +40,7 @@ def theorems(run: Run) -> Result:
     compared = []
     for r in part1:
         most = float(expectation.wang_narrow(r["n"]))
-        compared.append(_inside(r, f"Theorem 2.1, part 1, {r['n']} layers of 1", None, most))
+        compared.append(_inside(r, f"Theorem 2.1, part 1, {_layers(r['n'])} of 1", None, most))
     for r in part2:
         low, high = map(float, expectation.wang_two_layers(*r["n"]))
         compared.append(_inside(r, f"Theorem 2.1, part 2, {tuple(r['n'])}", low, high))
@@ -79,9 +79,13 @@ def _mean(run: Run, what: str, sizes: tuple[int, ...], n: Any) -> Row:
             **summary(**means(run, sizes, run["networks"]))}  # fmt: skip
 
 
+def _layers(n: int) -> str:
+    return "1 layer" if n == 1 else f"{n} layers"
+
+
 def _inside(r: Row, what: str, low: float | None, high: float) -> Compared:
     half = 1.96 * r["standard_error"]
-    least = "" if low is None else f"{low:,.4g} to "
+    least = "at most " if low is None else f"{low:,.4g} to "
     ok = r["linear"] - half <= high and (low is None or r["linear"] + half >= low)
     return Compared(
         f"{what}: mean linear regions", f"{least}{high:,.4g}",
