@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from flint import fmpq, fmpz
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
 from strategies import problems
@@ -11,15 +12,16 @@ from linregions.search import engine, exact
 from linregions.search.engine import Search
 from linregions.search.exact import Exact
 from linregions.search.guess import farthest
+from linregions.search.rational_branch import rational_branch, walk_node
 
 
 @pytest.fixture
 def at(monkeypatch):
-    """Guess from so many inputs on."""
+    """The patience of the simplex."""
 
-    def use(inputs):
-        monkeypatch.setattr(exact, "GUESSED", inputs)
-        monkeypatch.setattr(engine, "GUESSED", inputs)
+    def use(patience):
+        monkeypatch.setattr(exact, "PATIENCE", patience)
+        monkeypatch.setattr(engine, "PATIENCE", patience)
 
     return use
 
@@ -41,37 +43,52 @@ def walk(net, domain):
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_guesses_decide_as_the_simplex_does(problem):
     net, domain = problem
-    before = exact.GUESSED
-    answers = []
+    before, answers = exact.PATIENCE, []
     try:
-        for exact.GUESSED in (99, 1):
+        for exact.PATIENCE in (float("inf"), 0.0):
             answers.append(walk(net, domain_of(domain)))
     finally:
-        exact.GUESSED = before
+        exact.PATIENCE = before
     assert answers[0] == answers[1]
 
 
-def test_most_decisions_in_sixteen_dimensions_need_no_simplex(monkeypatch):
+def test_a_point_that_moves_on_to_an_earlier_row():
+    """Off the second unit's zero the point lands on the first one's: still three cells."""
+    net = [(np.array([[1.0], [-1.0]]), np.array([0.0, 1.0])), (np.array([[1.0, 1.0]]), np.zeros(1))]
+    assert walk(net, None) == ([(-1, 1), (1, -1), (1, 1)], False)
+    search = Search(lr.restrict(lr.load(net)), emit=8)
+    stack = [rational_branch(0, (), [0, 1], np.ones(2, np.int8), [fmpq(0)])]
+    while stack:
+        stack += walk_node(search, stack.pop())
+    found = [signs.tolist() for signs, _ in search._found]
+    assert sorted(found) == [[-1, 1], [1, -1], [1, 1]]
+
+
+def test_most_decisions_in_sixteen_dimensions_need_no_whole_simplex(monkeypatch):
     solves = []
     simplex = exact.minimise
-    monkeypatch.setattr(exact, "minimise", lambda *a, **k: solves.append(1) or simplex(*a, **k))
+
+    def noted(*args, **options):
+        solves.append(options.get("patience", np.inf) == np.inf)
+        return simplex(*args, **options)
+
+    monkeypatch.setattr(exact, "minimise", noted)
     found = lr.count(gaussian(0, 16, 20, 20, 1), engine="search", limit=3000)
     assert found >= 3000 and found.stats["rational"] > 20
-    assert len(solves) < found.stats["rational"] / 4
+    assert sum(solves) < found.stats["rational"] / 4
 
 
 def test_guesses_change_no_count_in_twelve_dimensions(at):
     """A box around the middle, so that all of them are counted."""
     net, box = gaussian(2, 12, 14, 4, 1), lr.Box(-0.3, 0.3)
-    at(1)
+    at(0.0)
     ours = lr.count(net, box, engine="search")
-    at(99)
+    at(float("inf"))
     assert ours == lr.count(net, box, engine="search") > 100
 
 
 def test_a_guess_in_a_thin_cell():
     """2^-60 across one way: the far point and the tight rows are still right."""
-    from flint import fmpq, fmpz
 
     def row(*a):
         return [fmpz(v) for v in a]

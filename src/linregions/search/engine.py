@@ -19,7 +19,7 @@ from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
 from .boxed import least, positive
-from .exact import GUESSED, Exact, Point, Row, inside, minimise, negative, point_of, value
+from .exact import PATIENCE, Exact, Point, Row, Tired, inside, minimise, negative, point_of, value
 from .guess import farthest
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
@@ -399,10 +399,12 @@ class Search:
 
     def _far(self, rows: list[Row], x: Point, w: Row) -> Point:
         """Where a row is least over a cell, about; or far out, where it falls without bound."""
-        guess = farthest(rows, x, w) if len(x) >= GUESSED else None
-        if guess is not None:
-            return guess.point
-        found = minimise(rows, x, w)
+        try:
+            found = minimise(rows, x, w, patience=PATIENCE)
+        except Tired:
+            if (guess := farthest(rows, x, w)) is not None:
+                return guess.point
+            found = minimise(rows, x, w)
         if found.direction is None:
             assert found.point is not None
             return found.point

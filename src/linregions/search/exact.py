@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -29,7 +30,7 @@ Point = list[fmpq]
 
 ZERO = fmpq(0)
 GUESSES = 8  # of one decision, at most
-GUESSED = 8  # inputs from which a guess in floats, checked, is faster than the simplex
+PATIENCE = 3000.0  # operations of an exact simplex, after which guesses are tried first
 
 
 def value(row: Row, x: Point) -> fmpq:
@@ -70,11 +71,18 @@ class Minimum:
     support: int
 
 
-def minimise(rows: list[Row], x0: Point, w: Row, stop: fmpq | None = None) -> Minimum:
+class Tired(Exception):
+    """`minimise` has used up its patience."""
+
+
+def minimise(
+    rows: list[Row], x0: Point, w: Row, stop: fmpq | None = None, patience: float = inf
+) -> Minimum:
     """Minimise ``w`` over ``{x : rows >= 0}`` from a strictly interior point, exactly.
 
     Simplex on a dictionary with free coordinates entering first; Bland's rule, so it ends.
-    ``stop``: return as soon as the value is below it.
+    ``stop``: return as soon as the value is below it. `Tired` is raised after about ``patience``
+    operations on short numbers; long numbers count for more.
     """
     k, m = len(x0), len(rows)
     T = [[fmpq(r[c]) for c in range(k)] + [value(r, x0)] for r in rows]
@@ -123,6 +131,10 @@ def minimise(rows: list[Row], x0: Point, w: Row, stop: fmpq | None = None) -> Mi
         pivot_row = T[leave]
         inverse = 1 / pivot_row[enter]
         factors = [v * inverse for v in pivot_row]
+        busy = sum(v != 0 for v in factors) * sum(row[enter] != 0 for row in T)
+        patience -= busy * (1 + int(inverse.q).bit_length() / 256)
+        if patience < 0:
+            raise Tired
         for i in range(m):
             f = T[i][enter]
             if i == leave or f == 0:
@@ -143,10 +155,12 @@ def minimise(rows: list[Row], x0: Point, w: Row, stop: fmpq | None = None) -> Mi
         names[enter], basic[leave] = basic[leave], names[enter]
 
 
-def beyond(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, Minimum]:
+def beyond(
+    rows: list[Row], x0: Point, w: Row, patience: float = inf
+) -> tuple[Point | None, Minimum]:
     """A strictly interior point with ``w < 0``, from an interior point with ``w > 0``, or None."""
     start = value(w, x0)
-    best = minimise(rows, x0, w)
+    best = minimise(rows, x0, w, patience=patience)
     if best.direction is not None:
         slope = sum((a * d for a, d in zip(w, best.direction, strict=False)), ZERO)
         t = -2 * start / slope
@@ -411,9 +425,12 @@ class Exact:
         tight = verify([rows[i] for i in hint], oriented)
         if tight is not None:
             return s, x0, None, tight
-        if k >= GUESSED and (found := guessed(rows, x0, oriented)) is not None:
-            return s, x0, *found
-        other, best = beyond(rows, x0, oriented)
+        try:
+            other, best = beyond(rows, x0, oriented, PATIENCE)
+        except Tired:
+            if (found := guessed(rows, x0, oriented)) is not None:
+                return s, x0, *found
+            other, best = beyond(rows, x0, oriented)
         return s, x0, other, other is None and best.value == 0 and best.support <= 1
 
     def step(self, rows: list[Row], x: Point, direction: Point) -> Point:
@@ -438,19 +455,18 @@ class Exact:
         if cand and self.fans(layer):
             yield from self._fan(layer, rows, x, signs, cand)
             return
-        survivors: list[tuple[int, Row, int, Point]] = []
+        survivors: list[tuple[int, Row, int, Point, Point]] = []
         for c in cand:
             g = self.row(c, signs)
             s, x, other, tie = self.place(rows, x, g)
             coincident |= tie
             signs[c] = s
             if other is not None:
-                survivors.append((c, g, s, other))
+                survivors.append((c, g, s, x, other))  # x may move on, even to where g is 0
         if survivors:
-            u, g, _, other = survivors[0]
+            u, g, s, near, other = survivors[0]
             rest = [c for c, *_ in survivors[1:]]
-            s = sign(value(g, x))
-            for t, start in ((s, x), (-s, other)):
+            for t, start in ((s, near), (-s, other)):
                 signs[u] = t
                 cell = [*rows, g if t > 0 else negative(g)]
                 for found, y, tie in self.leaves(layer, cell, start, signs, rest):

@@ -12,7 +12,7 @@ import numpy as np
 from flint import fmpq
 
 from .engine import Search
-from .exact import Point, crown, negative, pair, sign, value
+from .exact import Point, crown, negative, pair
 
 
 class RationalBranch(NamedTuple):
@@ -47,17 +47,18 @@ def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
     x: Point = [fmpq(p, q) for p, q in given.point]
     if given.cand and exact.fans(given.layer):
         return _fan(search, given, rows, x, signs)
-    survivors: list[tuple[int, Any, Point]] = []
+    survivors: list[tuple[int, int, Point, Point]] = []
     for c in given.cand:
         g = exact.row(c, signs)
-        signs[c], x, other, tie = exact.place(rows, x, g)
+        s, x, other, tie = exact.place(rows, x, g)
         search.coincident += tie
+        signs[c] = s
         if other is not None:
-            survivors.append((c, g, other))
+            survivors.append((c, s, x, other))
     if survivors:
-        u, g, other = survivors[0]
-        rest, s, out = [c for c, *_ in survivors[1:]], sign(value(g, x)), []
-        for t, start in ((-s, other), (s, x)):
+        u, s, near, other = survivors[0]
+        rest, out = [c for c, *_ in survivors[1:]], []
+        for t, start in ((-s, other), (s, near)):
             half = signs.copy()
             half[u] = t
             out.append(rational_branch(given.layer, (*given.con, u), rest, half, start))
