@@ -8,6 +8,7 @@ import sys
 import time
 import warnings
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import chain
 
 import numpy as np
@@ -18,6 +19,7 @@ from networks import random_network
 import linregions as lr
 from linregions.parallel import checkpoint as module
 from linregions.parallel.checkpoint import MAGIC, Checkpoint, State, read
+from linregions.parallel.run import Forecast, Shared
 
 NET = gaussian(0, 5, 9, 8, 1)
 BIG = gaussian(0, 6, 12, 11, 1)
@@ -67,6 +69,21 @@ def test_a_run_goes_on_and_an_ended_one_answers_at_once(file, total):
     again = lr.count(NET, checkpoint=file)
     assert again == total and again.complete
     assert read(file).bundles == [] and not list(file.parent.glob("*.lock"))
+
+
+def test_a_forecast_takes_its_part_of_this_process_alone(file, total, monkeypatch):
+    """After days of counting a new process must not estimate for hours."""
+    partly(file)
+    before = Shared._restore
+    seen = []
+
+    def days(self, state):
+        before(self, replace(state, seconds=1e6))
+
+    monkeypatch.setattr(Shared, "_restore", days)
+    monkeypatch.setattr(Forecast, "total", lambda self, regions, elapsed: seen.append(elapsed))
+    answer = lr.count(NET, checkpoint=file, progress=lambda status: None)
+    assert answer == total and answer.seconds > 1e6 and seen and max(seen) < 1e3
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -315,6 +315,15 @@ def test_progress_says_how_far_a_count_is(monkeypatch):
     assert "%" not in _status(Status(10, 1.0))
 
 
+def test_an_estimate_beside_a_count_ends(monkeypatch):
+    monkeypatch.setattr(_ahead, "MOST", 0.3)
+    ahead = _ahead.Ahead(lr.restrict(lr.load(gaussian(0, 8, 24, 24, 1))), True)
+    ahead.prepare()
+    for elapsed in (1e3, 1e4, 1e5):
+        ahead.total(1, elapsed)
+    assert 0.2 < ahead.used < 10  # one try, though a twentieth of a day was there
+
+
 # -- command line -------------------------------------------------------------------------
 
 

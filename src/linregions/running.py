@@ -176,7 +176,7 @@ class Divided(Run):
         """Report; an interrupt meanwhile stops the search in good order."""
         shared = self.shared
         try:
-            total = ahead.total(self.leaves, shared.seconds)
+            total = ahead.total(self.leaves, shared.seconds - shared.before)
             progress(Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt:
             shared.crew.interrupt()

@@ -8,14 +8,15 @@ from ..domain import Restricted
 from ._estimate import Run
 
 FIRST = 2.0  # seconds of counting before anything is estimated
-PART = 0.1  # part of the time of the count that the estimate may take
+PART = 0.05  # part of the time of the count that the estimate may take
+MOST = 30.0  # seconds that it takes in all: what is known then will do for a count of days
 
 
 class Ahead:
     """An estimate that is made, and made better, while a count goes on.
 
     It starts after two seconds and is taken up again whenever the count has taken twice as
-    long, for a tenth of that time at most.
+    long, for a twentieth of that time at most, and half a minute in all.
     """
 
     def __init__(self, problem: Restricted, exact: bool) -> None:
@@ -28,7 +29,8 @@ class Ahead:
         """Regions in all, about; None while no honest estimate is there."""
         if elapsed >= self.due:
             self.due = 2.0 * elapsed
-            self._improve(PART * elapsed)
+            if self.used < MOST:
+                self._improve(min(PART * elapsed, MOST))
         if self.run is None or not self.run.groups.interval(0.95).given:
             return None
         return max(self.run.groups.mean, float(regions))
