@@ -102,3 +102,25 @@ def test_a_guess_in_a_thin_cell():
     assert exact.value(row(0, 2, 1), other) < 0 and all(exact.value(r, other) > 0 for r in rows)
     assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False)
     assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True)
+
+
+def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
+    """A corner cut off a box: the exact simplex would take hours and is stopped early."""
+    k, simplex, patience = 200, exact.minimise, []
+
+    def noted(*args, **options):
+        patience.append(options["patience"])
+        return simplex(*args, **options)
+
+    monkeypatch.setattr(exact, "minimise", noted)
+    eye = np.eye(k, dtype=int).tolist()
+    rows = [[*map(fmpz, e), fmpz(0)] for e in eye] + [
+        [*map(fmpz, [-v for v in e]), fmpz(1)] for e in eye
+    ]
+    rng = np.random.default_rng(0)
+    rows += [
+        [*map(fmpz, rng.integers(1, 2**40, k).tolist()), fmpz(-(2**40) * k // 3)] for _ in range(5)
+    ]
+    x = exact.interior_point(rows, k)
+    assert x is not None and all(exact.value(r, x) > 0 for r in rows)
+    assert patience == [exact.PATIENCE]

@@ -22,7 +22,7 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from ..rational import IntMatrix, integers, to_fmpq
 from ..units import MaxUnits
-from .guess import farthest
+from .guess import centre, farthest
 from .program import Compiled
 
 Row = list[fmpz]  # k coefficients and a constant
@@ -240,7 +240,13 @@ def interior_point(rows: list[Row], k: int) -> Point | None:
     lifted = [[*r[:k], fmpz(-1), r[k]] for r in rows] + [[fmpz(0)] * k + [fmpz(-1), fmpz(1)]]
     start = [ZERO] * k + [min([fmpq(r[k]) for r in rows] + [fmpq(1)]) - 1]
     goal = [fmpz(0)] * k + [fmpz(-1), fmpz(0)]
-    found = minimise(lifted, start, goal)
+    try:
+        found = minimise(lifted, start, goal, patience=PATIENCE)
+    except Tired:
+        x = centre(rows, k)
+        if x is not None and all(value(r, x) > 0 for r in rows):
+            return x
+        found = minimise(lifted, start, goal)
     if found.point is None or found.point[k] <= 0:
         return None
     return found.point[:k]

@@ -58,6 +58,22 @@ def farthest(rows: list, x0: list[fmpq], w: list) -> Guess | None:
     return Guess([a + to_fmpq(float(b)) for a, b in zip(x0, step, strict=True)], tight)
 
 
+def centre(rows: list, k: int) -> list[fmpq] | None:
+    """Guess the centre of a large ball in ``{rows >= 0}``; None where that fails."""
+    from scipy.optimize import linprog
+
+    zero = [fmpq(0)] * k
+    M = np.array([_around(row, zero) for row in rows]).reshape(len(rows), k + 1)
+    size = np.linalg.norm(M[:, :k], axis=1)
+    found = linprog(
+        np.r_[np.zeros(k), -1.0], A_ub=np.c_[-M[:, :k], size], b_ub=M[:, k],
+        bounds=[(None, None)] * k + [(0, 1.0)], method="highs",
+    )  # fmt: skip
+    if found.x is None or not np.isfinite(found.x).all():
+        return None
+    return [to_fmpq(float(v)) for v in found.x[:k]]
+
+
 def _around(row: list, x0: list[fmpq]) -> list[float]:
     """Coefficients of a row and its value at a point, over the largest coefficient."""
     total = fmpq(row[-1])
