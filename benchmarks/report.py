@@ -150,6 +150,7 @@ def main() -> None:
     report = common.Report("linregions beside others", options)
     common.compile_apart()
     lr.subdivide([([[1.0, 0.0]], [0.0]), ([[1.0]], [0.0])], lr.Box(-1, 1))
+    lr.crossings([([[1.0, 0.0]], [0.0]), ([[1.0]], [0.0])], [[[-1.0, 0.0], [1.0, 0.5]]])
     chosen = "ACF" if options.quick else "".join(CASES)
     peers = commands(options.peer)
     rows, right = [], True
