@@ -20,7 +20,7 @@ from ..units import MaxUnits
 from . import kernel as K
 from .boxed import least, positive
 from .exact import PATIENCE, Exact, Point, Row, Tired, inside, minimise, negative, point_of, value
-from .guess import farthest
+from .guess import ball, farthest
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
 
@@ -143,7 +143,7 @@ class Search:
         x = 0.5 * (lo + hi) + 0.5 * (hi - lo) * rng.uniform(-0.5, 0.5, k)
         if (A @ x < b).all():
             return x
-        centre = _centre(A, b, norms)
+        centre = ball(A, b, norms)
         if centre is None:
             return None
         x, radius = centre
@@ -473,17 +473,3 @@ def _insert(C: Cursor, d: int, x: np.ndarray, side: int) -> None:
     at = n if n < cap else cap - 1 - (side > 0)
     C.pts[d, at] = x
     C.F[d, [K.NIN, K.NPT]] = max(at + 1, n)
-
-
-def _centre(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, float] | None:
-    """Centre and radius of a large inscribed ball, by HiGHS; None when it finds none."""
-    from scipy.optimize import linprog
-
-    k = A.shape[1]
-    result = linprog(
-        np.r_[np.zeros(k), -1.0],
-        A_ub=np.c_[A, norms],
-        b_ub=b,
-        bounds=[(None, None)] * k + [(0, 1e3)],
-    )
-    return None if not result.success or result.x[-1] <= 0 else (result.x[:k], result.x[-1])

@@ -60,18 +60,23 @@ def farthest(rows: list, x0: list[fmpq], w: list) -> Guess | None:
 
 def centre(rows: list, k: int) -> list[fmpq] | None:
     """Guess the centre of a large ball in ``{rows >= 0}``; None where that fails."""
+    M = np.array([_around(row, [fmpq(0)] * k) for row in rows]).reshape(len(rows), k + 1)
+    found = ball(-M[:, :k], M[:, k], np.linalg.norm(M[:, :k], axis=1))
+    return None if found is None else [to_fmpq(float(v)) for v in found[0]]
+
+
+def ball(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, float] | None:
+    """Centre and radius of a large inscribed ball, by HiGHS; None when it finds none."""
     from scipy.optimize import linprog
 
-    zero = [fmpq(0)] * k
-    M = np.array([_around(row, zero) for row in rows]).reshape(len(rows), k + 1)
-    size = np.linalg.norm(M[:, :k], axis=1)
-    found = linprog(
-        np.r_[np.zeros(k), -1.0], A_ub=np.c_[-M[:, :k], size], b_ub=M[:, k],
-        bounds=[(None, None)] * k + [(0, 1.0)], method="highs",
-    )  # fmt: skip
-    if found.x is None or not np.isfinite(found.x).all():
-        return None
-    return [to_fmpq(float(v)) for v in found.x[:k]]
+    k = A.shape[1]
+    result = linprog(
+        np.r_[np.zeros(k), -1.0],
+        A_ub=np.c_[A, norms],
+        b_ub=b,
+        bounds=[(None, None)] * k + [(0, 1e3)],
+    )
+    return None if not result.success or result.x[-1] <= 0 else (result.x[:k], result.x[-1])
 
 
 def _around(row: list, x0: list[fmpq]) -> list[float]:
