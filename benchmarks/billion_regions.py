@@ -13,7 +13,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -26,10 +25,9 @@ WIDTHS, QUICK = (6, 48, 48, 1), (6, 20, 20, 1)
 
 def save(path: Path, *widths: int) -> None:
     """A random network in general position, as .npz."""
-    rng = np.random.default_rng(0)
     arrays = {}
-    for i, (n, m) in enumerate(pairwise(widths)):
-        arrays[f"W{i}"], arrays[f"b{i}"] = rng.standard_normal((m, n)), rng.standard_normal(m)
+    for i, pair in enumerate(common.gaussian(*widths)):
+        arrays[f"W{i}"], arrays[f"b{i}"] = pair
     np.savez(path, **arrays)
 
 

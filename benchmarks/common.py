@@ -14,6 +14,7 @@ import sys
 import time
 from collections.abc import Callable, Iterable, Sequence
 from importlib.metadata import PackageNotFoundError, version
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -37,6 +38,14 @@ def module(name: str, path: Path) -> Any:
     found = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(found)
     return found
+
+
+def gaussian(*widths: int) -> list[tuple[Any, Any]]:
+    """The (W, b) pairs of a random network in general position; the last width is the output's."""
+    import numpy as np
+
+    rng = np.random.default_rng(0)
+    return [(rng.standard_normal((m, n)), rng.standard_normal(m)) for n, m in pairwise(widths)]
 
 
 def best(call: Callable[[], Any], runs: int = 5, budget: float = 5.0) -> tuple[float, Any]:

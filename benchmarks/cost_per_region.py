@@ -1,15 +1,13 @@
 """Claim: a region costs at most 25 microseconds of one core, up to 8 inputs and 160 units.
 
 Random networks of two equal layers over all of R^n, counted for some seconds each (or to the end).
-Processor time, so that a busy machine matters less. Also what 10^9, 10^12 and 10^15 regions take
-at the least and the most of these costs, and what they take on disk (16 bits a unit and 8 bytes
-a coordinate, uncompressed).
+Processor time, so that a busy machine matters less. Also the core-hours of 10^9, 10^12 and 10^15
+regions at the least and the most of these costs.
 """
 
 import common  # isort: skip
 
 import time
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -21,10 +19,7 @@ INPUTS, UNITS = (2, 3, 4, 5, 6, 8, 10, 12, 16, 20), (20, 40, 80, 160)
 
 def cost(inputs: int, units: int, seconds: float) -> tuple[float, int, bool]:
     """Processor seconds a region, regions, and whether these are all."""
-    rng = np.random.default_rng(0)
-    sizes = [inputs, units // 2, units // 2, 1]
-    net = lr.load([(rng.standard_normal((m, n)), rng.standard_normal(m))
-                   for n, m in pairwise(sizes)])  # fmt: skip
+    net = lr.load(common.gaussian(inputs, units // 2, units // 2, 1))
     start = time.process_time()
     found = lr.count(net, engine="search", seconds=seconds)
     return (time.process_time() - start) / max(int(found), 1), int(found), found.complete

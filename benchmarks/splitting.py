@@ -5,7 +5,9 @@ known at the end. So for every branch and every budget it is known in which part
 The simulation is a queue of tasks as `Crew` makes them, by the same policy (`parallel.policy`): a
 task walks a bundle of branches for its budget; the branch where that ends is replaced by parts
 drawn from those recorded at the same ratio of size to budget. That takes subtrees to be alike at
-all scales. A result takes the coordinator --service seconds, and a task --latency to arrive.
+all scales. A result takes the coordinator some time (measured: 0.8 ms with a pool, 6 ms with
+Dask), and a task --latency to arrive. Beyond 100 workers the same work is also divided among shards
+of 100 workers (``count --shard``), each as late as the largest shard of the search recorded.
 """
 
 import common  # isort: skip
@@ -13,7 +15,6 @@ import common  # isort: skip
 import heapq
 import time
 from collections import deque
-from itertools import pairwise
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -44,9 +45,7 @@ class Tree(NamedTuple):
 
 def record(*widths: int) -> Tree:
     """Walk a random network's search in steps of some nodes."""
-    rng = np.random.default_rng(0)
-    net = lr.load([(rng.standard_normal((m, n)), rng.standard_normal(m))
-                   for n, m in pairwise(widths)])  # fmt: skip
+    net = lr.load(common.gaussian(*widths))
     start = time.perf_counter()
     regions = int(lr.count(net, engine="search"))
     seconds = time.perf_counter() - start
@@ -184,9 +183,7 @@ def curve(
 
 def evenness(*widths: int) -> dict[int, float]:
     """Mean over largest size of the shards of a search, by their number."""
-    rng = np.random.default_rng(0)
-    net = lr.load([(rng.standard_normal((m, n)), rng.standard_normal(m))
-                   for n, m in pairwise(widths)])  # fmt: skip
+    net = lr.load(common.gaussian(*widths))
     problem = lr.restrict(net)
     search = Search(problem, emit=1 << 16)
     more, signs = True, []

@@ -13,19 +13,10 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 import linregions as lr
-
-
-def network(*widths: int) -> list[Any]:
-    """A random network in general position."""
-    rng = np.random.default_rng(0)
-    return [(rng.standard_normal((m, n)), rng.standard_normal(m)) for n, m in pairwise(widths)]
 
 
 def take_turns(
@@ -46,7 +37,7 @@ ALONE = """
 import sys, time
 sys.path.insert(0, sys.argv[1])
 import two_workers as here
-net = here.lr.load(here.network(*map(int, sys.argv[2].split(","))))
+net = here.lr.load(here.common.gaussian(*map(int, sys.argv[2].split(","))))
 here.lr.count(net, limit=1000)
 print("ready", flush=True)
 sys.stdin.readline()
@@ -79,8 +70,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=2, help="times that each way is measured")
     options = parser.parse_args()
     report = common.Report("Two workers", options, "distributed")
-    net = lr.load(network(6, 11, 11, 1) if options.quick else network(7, 23, 20, 1))
-    small = net if options.quick else lr.load(network(7, 19, 17, 1))
+    net = lr.load(common.gaussian(6, 11, 11, 1) if options.quick else common.gaussian(7, 23, 20, 1))
+    small = net if options.quick else lr.load(common.gaussian(7, 19, 17, 1))
     rounds = 1 if options.quick else options.rounds
     common.compile_apart()
 
