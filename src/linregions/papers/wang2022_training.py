@@ -61,9 +61,10 @@ def table1(run: Run) -> Result:
         "standardised (an affine change of coordinates); the paper names neither optimiser nor "
         f"start. Test accuracy is looked at every {EVERY} steps; the first network state in a band "
         "is counted there, so later bands hold later states. NC: without constant networks.",
-        f"The rate decides how far training moves the counts. At {run['rate']} the networks keep "
-        f"their regions; at {run['faster']} (one round of networks) units die, the means of "
-        "shallow networks fall and their deviations grow, as the paper prints.",
+        f"The rate decides how training moves the counts. At {run['rate']} shallow networks keep "
+        f"their regions and deep ones gain some; at {run['faster']} (one round of networks) units "
+        "die: all means fall and the deviations of shallow networks grow. The paper prints a fall "
+        "for shallow networks and a gain for deep ones, so it lies between.",
     ]
     return Result({"": rows}, compared, _figure(rows), notes)
 
