@@ -10,6 +10,8 @@ Vertices are kept from cell to cell: mostly few new ones are needed.
 
 from __future__ import annotations
 
+import numpy as np
+
 from .lp import (
     ACTIVE,
     BASIS,
@@ -19,6 +21,7 @@ from .lp import (
     FAILED,
     FAST,
     INSIDE,
+    LONG,
     MULT,
     ORDER,
     RESID,
@@ -27,39 +30,57 @@ from .lp import (
     Z,
     inner,
 )
-from .zonotope import ALPHA, KNOWN, PLANES, proved_zonotope, support, through
+from .zonotope import ALPHA, HI, LO, REST, SPANS, proved_zonotope, support, through
 
 POOL = 160  # vertices kept
 LEAST = POOL + 1  # number of a column that stands for the least of all rows
 PIVOTS = 120  # fewer than POOL: so a vertex in the basis is never replaced
-# Rows of X behind the half-spaces: when each vertex was last used; prices; the entering column,
-# and in terms of the basis; shares of the basis; multipliers, the last of them the value;
-# then k rows of coordinates and m + 1 of the inverse of the basis.
-USED, PRICE, COLUMN, ENTERS, SHARE, PI, POINTS = range(7)
+# Rows of X: when each vertex was last used, by the clock X[SPANS, k]; prices; the entering
+# column, and in terms of the basis; shares of the basis; multipliers, the last of them the
+# value; then k rows of coordinates and m + 1 of the inverse of the basis.
+USED, PRICE, COLUMN, ENTERS, SHARE, PI, POINTS = range(REST, REST + 7)
+
+
+@inner()
+def padded(m):
+    """m + 1 or somewhat more: whole vectors of sixteen. What stands behind m + 1 is zero."""
+    return (m + 16) // 16 * 16
+
+
+def width_of_columns(rows: int) -> int:
+    """Columns of X that programmes of so many rows take."""
+    return max(POOL, (rows + 16) // 16 * 16)
 
 
 def rows_of_columns(k: int, rows: int) -> int:
-    """Rows of X that programmes of so many rows take."""
+    """Rows of X in all."""
     return POINTS + k + rows + 1
 
 
-@inner(fastmath=FAST)
-def combine(k, m, A, S, I, G, con, V, X, pts0, value, wc, we, wce, stop, skip):
-    """Minimise ``S[W] . y + wc`` over a cell of the zonotope; ``value`` is that at the witness.
+def fill(X: np.ndarray, V: np.ndarray) -> None:
+    """The first vertices: those of random directions."""
+    k, n = V.shape
+    costs = np.random.default_rng(0).standard_normal((POOL, k)) @ V
+    X[POINTS : POINTS + k, :POOL] = V @ np.where(costs > 0.0, X[LO, :n], X[HI, :n]).T
 
-    Row ``skip`` is left out. Returns as `lp.minimise`, and stops below ``stop`` or where the
-    minimum is proved positive: INSIDE with ``count`` multipliers, BELOW with a point in S[END],
-    FAILED where the sign stays open.
+
+@inner(fastmath=FAST)
+def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip):
+    """Minimise ``S[W] . y + wc`` over a cell of the zonotope, from the best of its points.
+
+    The first ``inside`` of ``pts`` are in the cell, the witness before the others. Row ``skip``
+    is left out. Returns as `lp.minimise`, and stops below ``stop`` or where the minimum is
+    proved positive: INSIDE with ``count`` multipliers, BELOW with a point in S[END], FAILED
+    where the sign stays open.
     """
-    at = PLANES + 2 * k + KNOWN
-    inverse = at + POINTS + k
-    pi = X[at + PI]
-    _begin(m, S, I, X, at, inverse, value)
+    pi = X[PI]
+    first, value = _best(k, S, pts, inside, wc)
+    _begin(k, m, A, S, I, X, pts[first], value)
     mu = value
     for _ in range(PIVOTS):
         if mu < stop:
-            return _mixture(k, m, I, S, X, at, pts0, mu)
-        enter, gain, const = _priced(k, m, A, S, X, at, wc, mu)
+            return _mixture(k, m, I, S, X, pts, first, mu)
+        enter, gain, const = _priced(k, m, A, S, X, wc, mu)
         if enter == POOL:  # nothing known improves it: ask for another vertex
             count = 0
             for r in range(m):
@@ -70,92 +91,118 @@ def combine(k, m, A, S, I, G, con, V, X, pts0, value, wc, we, wce, stop, skip):
             if least > 0.0:
                 I[ACTIVE, 0] = 1
                 return INSIDE, least, count
-            enter, gain = _new_vertex(k, S, V, X, at, const)
+            enter, gain = _new_vertex(k, S, V, X, const)
             if gain > -1e-10:
                 break
-        _column(k, m, A, S, X, at, inverse, enter)
-        out = _leaving(m, I, X, at, skip)
+        _column(k, m, A, S, X, enter)
+        out = _leaving(m, I, X, skip)
         if out < 0:
             break
-        _pivot(m, I, X, at, inverse, enter, out, gain)
+        _pivot(k, m, I, X, enter, out, gain)
         mu = pi[m]
     if mu < -1e-9:
-        return _mixture(k, m, I, S, X, at, pts0, mu)
+        return _mixture(k, m, I, S, X, pts, first, mu)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
 
 
 @inner(fastmath=FAST)
-def middle(k, m, A, S, I, V, X, pts0):
+def middle(k, m, A, S, I, V, X, pts):
     """Seek a point where the least of the m rows is large; that least, and the point in S[END].
 
     Witnesses come from ends of programmes, one from another, ever nearer to the cell's walls.
     """
-    at = PLANES + 2 * k + KNOWN
-    inverse = at + POINTS + k
     for c in range(k):
         S[W, c] = 0.0
-    _begin(m, S, I, X, at, inverse, 0.0)
+    _begin(k, m, A, S, I, X, pts[0], 0.0)
     enter, gain, mu = LEAST, -1.0, 0.0
     for _ in range(PIVOTS):
-        _column(k, m, A, S, X, at, inverse, enter)
-        out = _leaving(m, I, X, at, -1)
+        _column(k, m, A, S, X, enter)
+        out = _leaving(m, I, X, -1)
         if out < 0:
             break
-        _pivot(m, I, X, at, inverse, enter, out, gain)
-        mu = X[at + PI, m]
-        enter, gain, const = _priced(k, m, A, S, X, at, 0.0, mu)
+        _pivot(k, m, I, X, enter, out, gain)
+        mu = X[PI, m]
+        enter, gain, const = _priced(k, m, A, S, X, 0.0, mu)
         if enter == POOL:
             through(k, S[RESID], V, X[ALPHA])
-            enter, gain = _new_vertex(k, S, V, X, at, const)
+            enter, gain = _new_vertex(k, S, V, X, const)
             if gain > 0.1 * mu:  # no more to win than a tenth of it
                 break
-    _mixture(k, m, I, S, X, at, pts0, mu)
+    _mixture(k, m, I, S, X, pts, 0, mu)
     return -mu
 
 
 @inner(fastmath=FAST)
-def _begin(m, S, I, X, at, inverse, value):
-    """The basis of the witness: all slacks, and the witness itself as a column (numbered POOL)."""
-    share, pi = X[at + SHARE], X[at + PI]
+def _best(k, S, pts, inside, wc):
+    """The point of the cell where the row is least, and its value there."""
+    first, least = 0, 0.0
+    for p in range(inside):
+        value = wc
+        for c in range(k):
+            value += S[W, c] * pts[p, c]
+        if p == 0 or value < least:
+            first, least = p, value
+    return first, least
+
+
+@inner(fastmath=FAST)
+def _begin(k, m, A, S, I, X, start, value):
+    """The basis of a point: all slacks, and the point itself as a column (numbered POOL)."""
+    share, pi, inverse, wide = X[SHARE], X[PI], POINTS + k, padded(m)
     for r in range(m):
+        share[r] = S[CONST_AT, r]
+    for c in range(k):
+        f, a = start[c], A[c]
+        for r in range(m):
+            share[r] += f * a[r]
+    for r in range(m):
+        share[r] = max(share[r], 0.0)
         row = X[inverse + r]
-        for c in range(m + 1):
+        for c in range(wide):
             row[c] = 0.0
-        row[r], row[m] = -1.0, S[SLACK, r]
-        share[r], pi[r] = S[SLACK, r], 0.0
+        row[r], row[m] = -1.0, share[r]
+        pi[r] = 0.0
         I[ORDER, r] = -1 - r
     row = X[inverse + m]
-    for c in range(m):
+    for c in range(wide):
         row[c] = 0.0
     row[m] = share[m] = 1.0
     pi[m] = value
     I[ORDER, m] = POOL
 
 
-@inner(fastmath=FAST)
-def _priced(k, m, A, S, X, at, wc, mu):
+@inner(fastmath=LONG)
+def _priced(k, m, A, S, X, wc, mu):
     """The known column, or slack (-1 - its row), that improves most; POOL for none."""
-    g, pi, price, used = S[RESID], X[at + PI], X[at + PRICE], X[at + USED]
+    g, pi, price, at = S[RESID], X[PI], X[PRICE], X[POINTS:]
     const = wc - mu
-    for c in range(k):
-        g[c] = S[W, c]
     for r in range(m):
-        f = pi[r]
-        if f != 0.0:
-            const -= f * S[CONST_AT, r]
-            for c in range(k):
-                g[c] -= f * A[c, r]
+        const -= pi[r] * S[CONST_AT, r]
+    for c in range(k):
+        f, a = S[W, c], A[c]
+        for r in range(m):
+            f -= pi[r] * a[r]
+        g[c] = f
     for p in range(POOL):
         price[p] = const
-    for c in range(k):
-        f, v = g[c], X[at + POINTS + c]
+    for c in range(0, k - 3, 4):  # four at once: prices are fetched and stored less often
+        f0, f1, f2, f3 = g[c], g[c + 1], g[c + 2], g[c + 3]
+        v0, v1, v2, v3 = at[c], at[c + 1], at[c + 2], at[c + 3]
+        for p in range(POOL):
+            price[p] += f0 * v0[p] + f1 * v1[p] + f2 * v2[p] + f3 * v3[p]
+    for c in range(k - k % 4, k):
+        f, v = g[c], at[c]
         for p in range(POOL):
             price[p] += f * v[p]
-    best, enter = -1e-9, POOL
+    least, best, enter = 0.0, -1e-9, POOL
     for p in range(POOL):
-        if price[p] < best and used[p] > 0.0:
-            best, enter = price[p], p
+        if price[p] < least:
+            least = price[p]
+    if least < best:
+        best, enter = least, 0
+        while price[enter] > least:
+            enter += 1
     for r in range(m):  # a multiplier below zero: its row need not be tight
         if pi[r] * S[SLACK, r] < best:
             best, enter = pi[r] * S[SLACK, r], -1 - r
@@ -163,26 +210,32 @@ def _priced(k, m, A, S, X, at, wc, mu):
 
 
 @inner(fastmath=FAST)
-def _new_vertex(k, S, V, X, at, gain):
+def _new_vertex(k, S, V, X, gain):
     """Remember the vertex where the rest of the row is least, in place of the longest unused."""
-    y, used = S[Z], X[at + USED]
+    y, used = S[Z], X[USED]
     support(k, V, X, y)
-    place, latest = 0, 0.0
+    place = 0
     for p in range(POOL):
         if used[p] < used[place]:
             place = p
-        latest = max(latest, used[p])
     for c in range(k):
-        X[at + POINTS + c, place] = y[c]
+        X[POINTS + c, place] = y[c]
         gain += S[RESID, c] * y[c]
-    used[place] = latest + 1.0
+    _touch(k, X, place)
     return place, gain
 
 
-@inner(fastmath=FAST)
-def _column(k, m, A, S, X, at, inverse, enter):
+@inner()
+def _touch(k, X, place):
+    """This vertex is the one used last."""
+    X[SPANS, k] += 1.0
+    X[USED, place] = X[SPANS, k]
+
+
+@inner(fastmath=LONG)
+def _column(k, m, A, S, X, enter):
     """The entering column, in terms of the basis."""
-    column, out = X[at + COLUMN], X[at + ENTERS]
+    column, out, inverse = X[COLUMN], X[ENTERS], POINTS + k
     if enter < 0:
         r = -1 - enter
         for i in range(m + 1):
@@ -194,24 +247,25 @@ def _column(k, m, A, S, X, at, inverse, enter):
             for r in range(m):
                 out[i] -= X[inverse + i, r]
         return
-    for r in range(m):
+    wide = padded(m)
+    for r in range(wide):
         column[r] = S[CONST_AT, r]
     for c in range(k):
-        f, a = X[at + POINTS + c, enter], A[c]
-        for r in range(m):
+        f, a = X[POINTS + c, enter], A[c]
+        for r in range(wide):
             column[r] += f * a[r]
     column[m] = 1.0
     for i in range(m + 1):
         row, total = X[inverse + i], 0.0
-        for r in range(m + 1):
+        for r in range(wide):
             total += row[r] * column[r]
         out[i] = total
 
 
 @inner(fastmath=FAST)
-def _leaving(m, I, X, at, skip):
+def _leaving(m, I, X, skip):
     """The place that leaves the basis: the first share to reach zero."""
-    share, rate = X[at + SHARE], X[at + ENTERS]
+    share, rate = X[SHARE], X[ENTERS]
     out, most = -1, 0.0
     for i in range(m + 1):
         if rate[i] > 1e-11 and (skip < 0 or I[ORDER, i] != -1 - skip):
@@ -222,35 +276,32 @@ def _leaving(m, I, X, at, skip):
 
 
 @inner(fastmath=FAST)
-def _pivot(m, I, X, at, inverse, enter, out, gain):
+def _pivot(k, m, I, X, enter, out, gain):
     """One column enters, one leaves."""
-    share, rate, pi, used = X[at + SHARE], X[at + ENTERS], X[at + PI], X[at + USED]
+    share, rate, pi, inverse = X[SHARE], X[ENTERS], X[PI], POINTS + k
     pivot = 1.0 / rate[out]
     t = max(share[out], 0.0) * pivot
-    tight = X[inverse + out]
-    for c in range(m + 1):
+    tight, wide = X[inverse + out], padded(m)
+    for c in range(wide):
         tight[c] *= pivot
         pi[c] += gain * tight[c]
     for i in range(m + 1):
         f = rate[i]
         if i != out and f != 0.0:
             row = X[inverse + i]
-            for c in range(m + 1):
+            for c in range(wide):
                 row[c] -= f * tight[c]
             share[i] = max(share[i] - t * f, 0.0)
     share[out] = t
     I[ORDER, out] = enter
     if 0 <= enter < POOL:
-        latest = 0.0
-        for p in range(POOL):
-            latest = max(latest, used[p])
-        used[enter] = latest + 1.0
+        _touch(k, X, enter)
 
 
 @inner(fastmath=FAST)
-def _mixture(k, m, I, S, X, at, pts0, mu):
+def _mixture(k, m, I, S, X, pts, first, mu):
     """S[END] from the shares: a point of the zonotope, relative to the witness."""
-    end, share, total = S[END], X[at + SHARE], 0.0
+    end, share, total = S[END], X[SHARE], 0.0
     for c in range(k):
         end[c] = 0.0
     for i in range(m + 1):
@@ -258,8 +309,8 @@ def _mixture(k, m, I, S, X, at, pts0, mu):
         if 0 <= p <= POOL:
             total += t
             for c in range(k):
-                end[c] += t * (pts0[c] if p == POOL else X[at + POINTS + c, p])
+                end[c] += t * (pts[first, c] if p == POOL else X[POINTS + c, p])
     for c in range(k):
-        end[c] = end[c] / total - pts0[c]
+        end[c] = end[c] / total - pts[0, c]
     I[ACTIVE, 0] = 1
     return BELOW, mu, 0

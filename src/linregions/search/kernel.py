@@ -61,7 +61,7 @@ from .lp import (
     rates,
     restart,
 )
-from .zonotope import descend, minimise_zonotope, proved_zonotope
+from .zonotope import minimise_zonotope, proved_zonotope
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
 NEW, TEST, SECOND, FAN, CLIP = range(5)
@@ -249,7 +249,7 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
 
 @inner()
 def solve(
-    k, d, m, wc, we, wce, start, stop, enough, skip, st, pts, G, con, A, T, S, I, MR, V, X
+    k, d, m, wc, we, wce, start, stop, enough, skip, st, F, pts, G, con, A, T, S, I, MR, V, X
 ):  # fmt: skip
     """Minimise ``S[W] . x + wc`` over the cell of frame d, by the method of its domain.
 
@@ -257,13 +257,8 @@ def solve(
     """
     if X.ndim == 2:  # decided when this is compiled: other domains do without all that code
         if enough < BIG:
-            status, low, count = descend(
-                k, m, A, T, S, I, G, con[d], V, X, pts[d, 0], wc, we, wce, skip
-            )
-            if status != FAILED:
-                return status, low, count
             status, low, count = combine(
-                k, m, A, S, I, G, con[d], V, X, pts[d, 0], start, wc, we, wce, stop, skip
+                k, m, A, S, I, G, con[d], V, X, pts[d], F[d, NIN], wc, we, wce, stop, skip
             )
             if status != FAILED:
                 return status, low, count
@@ -348,8 +343,10 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
     ):
         st[S_SEGMENTS] += 1
         return CUTS
-    stop, enough, m = -0.25 * value, 1e-9, F[d, NCON]
-    for _ in range(2):  # the second time down to the end
+    # How far beyond the row to look: a deeper point is farther from the walls, and dearer.
+    deep = 0.04 if X.ndim == 2 else 0.25
+    stop, enough, m = -deep * value, 1e-9, F[d, NCON]
+    for attempt in range(3 if X.ndim == 2 else 2):  # after the first time down to the end
         restart(S, I, k, m)
         for j in range(k):
             S[W, j] = s * G[c, j]
@@ -366,6 +363,7 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
             enough,
             -1,
             st,
+            F,
             pts,
             G,
             con,
@@ -391,7 +389,8 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
                 G[c, k + SPAN], st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
-        stop, enough = -BIG, BIG
+        # over a zonotope by its vertices once more, and then by its inputs
+        stop, enough = -BIG, 1e-9 if X.ndim == 2 and attempt == 0 else BIG
         if X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
             if recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
                 value = s * row_at(k, G, c, pts[d, 0])
@@ -409,7 +408,7 @@ def recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
     least = BIG
     for n in range(m):
         least = min(least, S[SLACK, n])
-    if not middle(k, m, A, S, I, V, X, pts[d, 0]) > 2.0 * least:
+    if not middle(k, m, A, S, I, V, X, pts[d]) > 2.0 * least:
         return False
     x = S[TRIAL]
     for j in range(k):
@@ -520,6 +519,7 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X):
             BIG,
             skip,
             st,
+            F,
             pts,
             G,
             con,

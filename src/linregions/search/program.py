@@ -13,11 +13,11 @@ from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
 from ..rational import dense, is_rational, rounded
 from ..units import Activation, MaxUnits, Pointwise
-from .columns import POOL, rows_of_columns
+from .columns import fill, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import SPAN
-from .zonotope import HI, KNOWN, LO, PLANES, SPANS, Zonotope
+from .zonotope import HI, LO, SPANS, Zonotope
 
 
 class Program(NamedTuple):
@@ -359,7 +359,6 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
-        room = rows + (2 * k + KNOWN if self.zonotope is not None else 0)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -370,10 +369,10 @@ class Compiled:
             pts=np.empty((frames, cap, k)),
             sign=np.ones(rows, np.int8),
             G=np.zeros((rows, k + 7)),
-            A=np.zeros((k + 2, (room + 16) // 16 * 16)),
+            A=np.zeros((k + 2, (rows + 16) // 16 * 16)),
             T=np.zeros((2 * k, k)),
-            S=np.zeros((12, max(k + 2, (room + 16) // 16 * 16))),
-            I=np.zeros((6, max(room + 1, k, self.V.shape[1])), np.int64),
+            S=np.zeros((12, max(k + 2, (rows + 16) // 16 * 16))),
+            I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
             X=self._inputs(),
@@ -401,15 +400,10 @@ class Compiled:
         if self.zonotope is None:
             return np.zeros(0)  # of one dimension: the kernel is compiled without zonotopes
         rows = self.cuts + len(self.rows_b)
-        X = np.zeros((PLANES + 2 * k + KNOWN + rows_of_columns(k, rows), max(n, POOL, rows + 1)))
-        lo, hi = self.zonotope.lo, self.zonotope.hi
-        X[LO, :n], X[HI, :n] = lo, hi
+        X = np.zeros((rows_of_columns(k, rows), max(n, k + 1, width_of_columns(rows))))
+        X[LO, :n], X[HI, :n] = self.zonotope.lo, self.zonotope.hi
         X[SPANS, :k] = self.spans
-        middle, half = self.V @ (0.5 * (lo + hi)), abs(self.V) @ (0.5 * (hi - lo))
-        for j in range(k):
-            X[PLANES + 2 * j, [j, k]] = 1.0, half[j] - middle[j]
-            X[PLANES + 2 * j + 1, [j, k]] = -1.0, half[j] + middle[j]
-        X[PLANES + 2 * k : PLANES + 2 * k + KNOWN, k] = 1.0  # nothing known yet: 1 >= 0
+        fill(X, self.V)
         return X
 
     def _domain_rows(self, C: Cursor, cuts: int, m0: int) -> None:

@@ -43,15 +43,10 @@ from .lp import (
     ULP,
     W,
     inner,
-    minimise,
-    restart,
 )
 
-# rows of X, one entry per input
-LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, PLANES = range(10)
-# half-spaces around the zonotope, known from earlier programmes: rows of X from PLANES on,
-# a normal and a constant each; the first 2 k are the sides of its bounding box
-KNOWN = 40  # and so many more, the oldest replaced first
+# rows of X, one entry per input; behind them those of `columns`
+LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, REST = range(10)
 FEWER = 4  # the box has at least this many times more inputs than the zonotope has dimensions
 MOST = 64  # dimensions of a zonotope
 
@@ -246,85 +241,12 @@ def _select(order, X, count, slope):
 
 
 @inner(fastmath=FAST)
-def _surround(k, m, A, S, X, pts0):
-    """The known half-spaces as further constraints, behind the m rows; how many in all."""
-    count = 2 * k + KNOWN
-    for t in range(count):
-        plane = X[PLANES + t]
-        slack = plane[k]
-        for c in range(k):
-            A[c, m + t] = plane[c]
-            slack += plane[c] * pts0[c]
-        S[CONST_AT, m + t], S[SLACK, m + t] = plane[k], max(slack, 0.0)
-    return m + count
-
-
-@inner(fastmath=FAST)
 def support(k, V, X, y):
     """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
     e, x = X[ALPHA], X[AT]
     for j in range(V.shape[1]):
         x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
     image(k, x, V, y)
-
-
-@inner(fastmath=FAST)
-def descend(k, m, A, T, S, I, G, con, V, X, pts0, wc, we, wce, skip):
-    """Minimise ``w . y + wc`` over a cell of the zonotope by planes around it (Kelley).
-
-    The programme over known half-spaces gives multipliers of the cell's rows. What they leave
-    of ``w`` has its least value at a vertex of the zonotope, which bounds the minimum from
-    below, adds a half-space, and shows where to look for a point. Returns as `lp.minimise`;
-    FAILED where neither bound nor point has told the sign.
-    """
-    tip = X[TIME]
-    value = wc
-    for c in range(k):
-        value += S[W, c] * pts0[c]
-    total = _surround(k, m, A, S, X, pts0)
-    restart(S, I, k, total)
-    if skip >= 0:
-        S[ROOM, skip] = 1e300
-    status, low, count = minimise(A, T, S, I, k, total, value, -1e300)
-    if status != INSIDE:
-        I[ACTIVE, 0] = 0
-        return FAILED, value, 0
-    kept = 0
-    for i in range(count):
-        if I[BASIS, i] < m:
-            I[BASIS, kept], S[MULT, kept] = I[BASIS, i], S[MULT, i]
-            kept += 1
-    least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, kept)
-    if least > 0.0:
-        I[ACTIVE, 0] = 1
-        return INSIDE, least, kept
-    support(k, V, X, tip)
-    for c in range(k):
-        S[TRIAL, c] = tip[c] - pts0[c]
-    found = _inwards(k, m, A, S, value, skip)
-    if found < -1e-9:
-        I[ACTIVE, 0] = 1
-        return BELOW, found, 0
-    if least >= low + 1e-9:  # else the programme is exact here: no half-space is missing
-        _remember(k, S, X, tip)
-    I[ACTIVE, 0] = 0
-    return FAILED, value, 0
-
-
-@inner(fastmath=FAST)
-def _remember(k, S, X, tip):
-    """Add the half-space whose normal is S[RESID], what multipliers left of a row, at ``tip``."""
-    size, const = 0.0, 0.0
-    for c in range(k):
-        size = max(size, abs(S[RESID, c]))
-        const += S[RESID, c] * tip[c]
-    if size < 1e-12:
-        return
-    at = PLANES + 2 * k + int(X[SPANS, k])
-    X[SPANS, k] = (X[SPANS, k] + 1.0) % KNOWN
-    for c in range(k):
-        X[at, c] = S[RESID, c] / size
-    X[at, k] = -const / size
 
 
 @inner(fastmath=FAST)
