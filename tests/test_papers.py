@@ -124,7 +124,11 @@ def test_wang_training_and_beyond(quick):
     _, result, _ = quick("wang2022", "table1")
     rows = [r for r in result.tables[""] if r["linear"] is not None]
     assert {r["accuracy"] for r in rows} >= {"random", "60-69 %", "80-89 %"}
-    assert all(1 <= r["linear"] <= 2**10 for r in rows)
+    for r in rows:
+        if r["accuracy"].startswith("random"):  # the published means
+            error = r["printed_deviation"] / r["networks"] ** 0.5
+            assert abs(r["linear"] - r["printed"]) < 5 * error
+        assert 1 <= r["linear"] <= 2**10
     _, result, _ = quick("wang2022", "beyond")
     shallow = {r["units"]: r["mean"] for r in result.tables[""] if r["layers"] == 1}
     assert shallow == {N: lr.theory.arrangements.generic(N, 3) for N in (20, 30)}

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import importlib.util
-import sys
 from itertools import pairwise
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -15,13 +12,14 @@ from strategies import STYLES
 
 import linregions as lr
 from linregions.domain import restrict
+from linregions.papers._data import digits
+from linregions.papers._networks import he
+from linregions.papers._train import Training, epoch
 from linregions.search import kernel
 from linregions.search.boxed import least, positive
 from linregions.search.engine import Search
 from linregions.search.exact import inside
 from linregions.search.zonotope import seen_through
-
-EXAMPLES = Path(__file__).parents[1] / "examples"
 
 
 def exhausted(search: Search) -> int:
@@ -107,17 +105,6 @@ def test_a_wrong_guess_proves_nothing() -> None:
     assert not positive([], w, lo, hi, np.zeros(0))
 
 
-@pytest.fixture(scope="module")
-def example(request):
-    sys.path.insert(0, str(EXAMPLES))
-    request.addfinalizer(lambda: sys.path.remove(str(EXAMPLES)))
-    spec = importlib.util.spec_from_file_location("serra_counts", EXAMPLES / "serra_counts.py")
-    assert spec is not None and spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
 @given(nets(), st.integers(1, 12))
 def test_guessed_decisions_are_those_of_exact_arithmetic(layers, nodes) -> None:
@@ -148,43 +135,27 @@ def test_guessed_decisions_are_those_of_exact_arithmetic(layers, nodes) -> None:
             assert answer == (one if other is None else kernel.CUTS)
 
 
-def test_trained_on_digits(example) -> None:
+def test_trained_on_digits() -> None:
     """Few units: the plain search and the zonotope agree on a network of the inner 16 pixels."""
-    pytest.importorskip("torch")
     pytest.importorskip("sklearn")
-    images, labels, _ = example.digits(small=True)
-    images = images.reshape(-1, 8, 8)[:, 2:6, 2:6].reshape(-1, 16)
-    start = example.he_network([16, 3, 3, 10], 1)
-    *_, layers = example.training(start, images, labels, 2, 1)
-    plain, seen = both(layers, lr.Box(0, 1))
+    data, rng = digits(small=True), np.random.default_rng(1)
+    images = data.images.reshape(-1, 8, 8)[:, 2:6, 2:6].reshape(-1, 16)
+    training = Training([he([16, 3, 3, 10], rng)])
+    for _ in range(2):
+        for _ in epoch(training, images, data.labels, rng):
+            pass
+    plain, seen = both(training.layers(), lr.Box(0, 1))
     assert plain == seen > 8
 
 
-def test_the_example_resumes(example, tmp_path, monkeypatch, capsys) -> None:
-    pytest.importorskip("torch")
-    pytest.importorskip("sklearn")
-    pytest.importorskip("matplotlib")
-    monkeypatch.setattr(sys, "argv", ["serra_counts.py", "--quick", "-o", str(tmp_path)])
-    example.main()
-    rows = example.read(tmp_path / "serra_counts.csv")
-    assert len(rows) == 6 and (tmp_path / "serra_counts.png").stat().st_size > 5000
-    for row in rows:
-        assert row["exact"] == row["complete"] == "True"
-        assert 1 < int(row["regions"]) <= int(row["weights"]) <= int(row["serra2018"])
-        assert int(row["serra2018"]) <= int(row["montufar2017"])
-    assert "seed 1:" in capsys.readouterr().out
-    example.main()
-    assert example.read(tmp_path / "serra_counts.csv") == rows
-    assert "seed" not in capsys.readouterr().out  # nothing was trained again
-
-
-def test_bad_splits(example, monkeypatch, capsys) -> None:
-    for given_splits in ("0", "22", "two"):
-        monkeypatch.setattr(sys, "argv", ["serra_counts.py", "--splits", given_splits])
-        with pytest.raises(SystemExit) as stopped:
-            example.main()
-        assert stopped.value.code == 2
-        assert "--splits" in capsys.readouterr().err
+def test_one_unit_behind_a_whole_layer() -> None:
+    """2^n1 orthants, each cut by the last unit unless all of its active weights have its sign."""
+    rng = np.random.default_rng(3)
+    for same in range(8):
+        W = rng.integers(-8, 9, (7, 40)) / 8  # with a bias that puts 0 in the middle, exactly
+        v = np.where(np.arange(7) < same, 1.0, -1.0) * rng.integers(1, 9, 7)
+        layers = [(W, -0.5 * W.sum(axis=1)), (v[None], np.array([1e-3])), (np.eye(1), np.zeros(1))]
+        assert lr.count(layers, lr.Box(0, 1), engine="search") == 2**8 - 2**same
 
 
 def test_witnesses_lie_in_the_zonotope():

@@ -57,8 +57,8 @@ def _all(run: Run) -> list[Row]:
 
 
 FULL = {"units": 22, "splits": list(range(1, 22)), "networks": 10, "epochs": 5, "seconds": 600,
-        "digits": False}  # fmt: skip
-QUICK = {"units": 8, "splits": [1, 2, 3], "networks": 3, "seconds": 5, "digits": True}
+        "wide": 4, "digits": False}  # fmt: skip
+QUICK = {"units": 8, "splits": [1, 2, 3], "networks": 3, "seconds": 5, "wide": 2, "digits": True}
 
 
 @item(PAPER, "counts", "regions of trained networks of 22 units, by split", full=FULL, quick=QUICK)
@@ -135,6 +135,7 @@ def _counts_figure(run: Run, table: list[Row]) -> Any:
         ax.plot([r["n1"] for r in cut], [r["met"] for r in cut], "^", mfc="none",
                 label="not finished: at least")  # fmt: skip
     ax.set(yscale="log", xlabel="units of the first layer", ylabel="activation regions")
+    ax.xaxis.get_major_locator().set_params(integer=True)
     ax.legend(frameon=False, fontsize=8)
     return figure
 
@@ -146,28 +147,38 @@ def _counts_figure(run: Run, table: list[Row]) -> Any:
 def errors(run: Run) -> Result:
     """Training and test error against the count, by the width of the first layer."""
     rows = _all(run)
-    whole_ones = [r for r in rows if r["complete"]]
+    every = [r for r in rows if r["complete"]]
+    wide = [r for r in every if min(r["n1"], r["n2"]) >= run["wide"]]
     compared = []
     for key in ("train_error", "test_error"):
-        x = np.log([r["regions"] for r in whole_ones])
-        y = np.array([r[key] for r in whole_ones])
-        r = float(np.corrcoef(x, y)[0, 1])
-        compared.append(
-            Compared(f"correlation of {key.replace('_', ' ')} with log regions",
-                     "errors relate to the count where no layer is too narrow", round(r, 3),
-                     f"{len(whole_ones)} networks whose count finished, of {len(rows)}")
-        )  # fmt: skip
+        for which, mine in (("all", every), (f"no layer under {run['wide']} units", wide)):
+            x, y = np.log([r["regions"] for r in mine]), [r[key] for r in mine]
+            compared.append(
+                Compared(f"correlation of {key.replace('_', ' ')} with log regions, {which}",
+                         "errors relate to the count where no layer is too narrow",
+                         round(float(np.corrcoef(x, y)[0, 1]), 3),
+                         f"{len(mine)} networks whose count finished, of {len(rows)}")
+            )  # fmt: skip
+    return Result({"": rows}, compared, _errors_figure(run, every), [f"Data: {rows[0]['data']}."])
+
+
+def _errors_figure(run: Run, rows: list[Row]) -> Any:
+    """From red to blue by the width of the first layer, as in the paper."""
     figure, axes = canvas(1, 2, (9.5, 3.8), sharey=True)
+    splits = run["splits"]
     for ax, key in zip(axes[0], ("train_error", "test_error"), strict=True):
-        for k, n1 in enumerate(run["splits"]):
-            mine = [r for r in whole_ones if r["n1"] == n1]
-            colour = (1 - k / max(len(run["splits"]) - 1, 1), 0.2, k / len(run["splits"]))
+        for k, n1 in enumerate(splits):
+            mine = [r for r in rows if r["n1"] == n1]
+            colour = (1 - k / max(len(splits) - 1, 1), 0.2, k / len(splits))
             if mine:
                 ax.plot([r["regions"] for r in mine], [100 * r[key] for r in mine], "o",
                         color=colour, ms=4, label=f"n1 = {n1}")  # fmt: skip
-        ax.set(xscale="log", xlabel="activation regions", ylabel=f"{key.replace('_', ' ')} (%)")
-    axes[0, 0].legend(frameon=False, fontsize=7)
-    return Result({"": rows}, compared, figure, [f"Data: {rows[0]['data']}."])
+        ax.set(xscale="log", yscale="log", xlabel="activation regions",
+               ylabel=f"{key.replace('_', ' ')} (%)")  # fmt: skip
+        ax.yaxis.set_major_formatter("{x:g}")
+    handles, labels = axes[0, 0].get_legend_handles_labels()
+    figure.legend(handles, labels, loc="outside right center", frameon=False, fontsize=7)
+    return figure
 
 
 @item(
