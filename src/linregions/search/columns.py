@@ -2,10 +2,10 @@
 
 A point of the zonotope is a mixture ``sum t_p v_p`` of vertices, ``t >= 0``, ``sum t = 1``. Over
 the vertices known so far, "minimise the row where the cell's m rows are not negative" is a
-programme of m + 1 rows that the primal simplex method solves from the witness, which is a column
-too. Its multipliers leave a rest of the row whose least vertex, in closed form, is the next
-column; the value there bounds the minimum from below. It stops once either end tells the sign.
-Vertices are kept from cell to cell: mostly few new ones are needed.
+programme of m + 1 rows that the primal simplex method solves from a known point of the cell,
+which is a column too. Its multipliers leave a rest of the row whose least vertex, in closed
+form, is the next column; the value there bounds the minimum from below. It stops once either end
+tells the sign. Vertices are kept from cell to cell: mostly few new ones are needed.
 """
 
 from __future__ import annotations
