@@ -43,13 +43,16 @@ USED, PRICE, COLUMN, ENTERS, SHARE, PI, POINTS = range(REST, REST + 7)
 
 @inner()
 def padded(m):
-    """m + 1 or somewhat more: whole vectors of sixteen. What stands behind m + 1 is zero."""
+    """m + 1 or somewhat more: whole vectors of sixteen, as long as A and S have room for.
+
+    Rows of the inverse are zero behind m + 1, so what stands there elsewhere does not matter.
+    """
     return (m + 16) // 16 * 16
 
 
 def width_of_columns(rows: int) -> int:
     """Columns of X that programmes of so many rows take."""
-    return max(POOL, (rows + 16) // 16 * 16)
+    return max(POOL, padded.py_func(rows))
 
 
 def rows_of_columns(k: int, rows: int) -> int:

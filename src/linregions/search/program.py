@@ -13,7 +13,7 @@ from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
 from ..rational import dense, is_rational, rounded
 from ..units import Activation, MaxUnits, Pointwise
-from .columns import fill, rows_of_columns, width_of_columns
+from .columns import fill, padded, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import SPAN
@@ -359,6 +359,7 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
+        wide = padded.py_func(rows)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -369,9 +370,9 @@ class Compiled:
             pts=np.empty((frames, cap, k)),
             sign=np.ones(rows, np.int8),
             G=np.zeros((rows, k + 7)),
-            A=np.zeros((k + 2, (rows + 16) // 16 * 16)),
+            A=np.zeros((k + 2, wide)),
             T=np.zeros((2 * k, k)),
-            S=np.zeros((12, max(k + 2, (rows + 16) // 16 * 16))),
+            S=np.zeros((12, max(k + 2, wide))),
             I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
