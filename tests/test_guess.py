@@ -12,7 +12,8 @@ from linregions.search import engine, exact
 from linregions.search.engine import Search
 from linregions.search.exact import Exact
 from linregions.search.guess import farthest
-from linregions.search.rational_branch import rational_branch, walk_node
+from linregions.search.rational_branch import rational_branch
+from linregions.search.rational_node import walk_node
 
 
 @pytest.fixture
@@ -98,10 +99,10 @@ def test_a_guess_in_a_thin_cell():
     found = farthest(rows, x0, row(0, 1, 0))
     assert found is not None and found.tight == [2]
     assert abs(float(found.point[1]) + 1) < 1e-6
-    other, _ = exact.guessed(rows, x0, row(0, 2, 1))
+    other, *_ = exact.guessed(rows, x0, row(0, 2, 1))
     assert exact.value(row(0, 2, 1), other) < 0 and all(exact.value(r, other) > 0 for r in rows)
-    assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False)
-    assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True)
+    assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False, (2,))
+    assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True, (2,))
 
 
 def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):

@@ -23,7 +23,7 @@ from linregions.parallel.run import Means, Shared
 from linregions.parallel.task import Job, work
 from linregions.search.engine import Search
 from linregions.search.exact import Exact
-from linregions.search.rational_branch import walk_node, whole
+from linregions.search.rational_node import walk_node, whole
 
 NET = gaussian(0, 5, 9, 8, 1)
 

@@ -22,7 +22,8 @@ from ..regions import pieces
 from ..search import kernel as K
 from ..search.engine import Search
 from ..search.exact import inside
-from ..search.rational_branch import rational_branch, whole
+from ..search.rational_branch import rational_branch
+from ..search.rational_node import whole
 from ..search.subtree import Branch, adopt, hand_over
 from ..units import MaxUnits, Pointwise
 from .task import Bundle

@@ -12,7 +12,7 @@ from pathlib import Path
 from ..domain import Restricted
 from ..estimate._ahead import PART, Ahead
 from ..search.engine import Leaves, Search
-from ..search.rational_branch import whole
+from ..search.rational_node import whole
 from ..search.subtree import hand_over
 from . import pool
 from .checkpoint import EVERY, SHARE, Checkpoint, State

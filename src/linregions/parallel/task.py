@@ -16,7 +16,8 @@ import numpy as np
 
 from ..domain import Restricted
 from ..search.engine import Leaves, Search
-from ..search.rational_branch import RationalBranch, walk_node
+from ..search.rational_branch import RationalBranch
+from ..search.rational_node import walk_node
 from ..search.subtree import Branch, adopt, hand_over
 
 SLICE = 0.05  # seconds between looks at the clock

@@ -25,13 +25,13 @@ from .lp import (
     INSIDE,
     ROOM,
     SLACK,
-    SPAN,
     TRIAL,
     W,
     Z,
     inner,
     minimise,
     restart,
+    span_of,
 )
 
 APART, SHARED, UNSURE = 0, 1, 2
@@ -76,7 +76,7 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
         verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
             verdict[i] = _facet(
-                k, m, c, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
+                k, m, c, P.n_layers, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
             )
         if joining and verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
@@ -172,7 +172,7 @@ def _segment(k, m, c, G, A, S, x, y):
 
 
 @inner()
-def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, V, X, x):
+def _facet(k, m, c, layers, st, G, every, A, T, S, I, MR, live, V, X, x):
     """Whether row c is irredundant for its cell, by an LP without it."""
     for j in range(k):
         S[W, j] = A[j, c]
@@ -198,7 +198,7 @@ def _facet(k, m, c, st, G, every, A, T, S, I, MR, live, V, X, x):
             return SHARED
     if status == INSIDE and proved(
         k, S[CONST_AT, c], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-        G[c, k + SPAN], st, A, G, every, S, I, MR, live, V, X,
+        span_of(k, G, c, layers), st, A, G, every, S, I, MR, live, V, X,
     ):  # fmt: skip
         return APART
     return UNSURE

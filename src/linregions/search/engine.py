@@ -18,11 +18,14 @@ from ..domain import Restricted
 from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
+from . import records as R
 from .boxed import least, positive
 from .exact import PATIENCE, Exact, Point, Row, Tired, inside, minimise, negative, point_of, value
 from .guess import ball, farthest
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
+from .rational_branch import rational_branch
+from .recorded import Recorder, clipped, walk
 
 STATISTICS = {
     "nodes": K.S_NODES,
@@ -63,6 +66,8 @@ class Search:
         in rows and coordinates scaled to about 1.
     emit
         Size of the output buffer; 0 counts without listing.
+    recorder
+        Takes down why every decision was made; see `recorded`.
 
     Attributes
     ----------
@@ -72,8 +77,15 @@ class Search:
         True when the tree is exhausted.
     """
 
-    def __init__(self, problem: Restricted, exact: bool = True, emit: int = 0) -> None:
+    def __init__(
+        self,
+        problem: Restricted,
+        exact: bool = True,
+        emit: int = 0,
+        recorder: Recorder | None = None,
+    ) -> None:
         self.problem = problem
+        self.recorder = recorder
         self.compiled = Compiled(problem)
         self.exact = exact
         self.extra = 0  # leaves found by rational arithmetic
@@ -99,7 +111,7 @@ class Search:
         if compiled.zonotope is not None and compiled.cuts and compiled.tame:
             witness = self._float_witness()
             assert witness is not None
-            self.cursor = compiled.cursor(witness, self.exact, self._emit)
+            self.cursor = self._new_cursor(witness)
             return
         domain = self.rational.domain_rows()
         if compiled.cuts == 0 or compiled.k == 0:
@@ -107,18 +119,36 @@ class Search:
             return
         witness = self._float_witness() if compiled.tame else None
         if witness is not None:
-            self.cursor = compiled.cursor(witness, self.exact, self._emit)
+            self.cursor = self._new_cursor(witness)
             if self._certain(0, witness):
                 return
         self.cursor = None
+        if self.recorder is not None:
+            self.recorder.cursor = None
         self._walk(domain, self._rational_witness(domain))
+
+    def _new_cursor(self, witness: np.ndarray) -> Cursor:
+        C = self.compiled.cursor(witness, self.exact, self._emit, self.recorder is not None)
+        if self.recorder is not None:
+            self.recorder.cursor = C
+        return C
 
     def _walk(self, domain: list[Row], x: Point) -> None:
         """The whole tree in rational arithmetic."""
-        signs = np.ones(self.compiled.cuts, np.int8)
-        cut = self.rational.cut
+        cuts, cut = self.compiled.cuts, self.rational.cut
+        signs = np.ones(cuts, np.int8)
         first = self.rational.candidates(0) if len(cut) > 1 else []
-        self._side = self.rational.leaves(0, domain, x, signs, first)
+        con = list(range(cuts, cuts + len(domain)))
+        self._side = self._rational(0, (con, domain), x, signs, first)
+
+    def _rational(
+        self, layer: int, cell: tuple[list[int], list[Row]], x: Point, signs: np.ndarray, cand: Any
+    ) -> Iterator[tuple[np.ndarray, Point, bool]]:
+        """The cells of a branch by rational arithmetic; ``cell``: its rows' numbers, and they."""
+        con, rows = cell
+        if self.recorder is None:
+            return self.rational.leaves(layer, rows, x, signs, cand)
+        return walk(self.rational, self.recorder, rational_branch(layer, con, cand, signs, x))
 
     def _float_witness(self) -> np.ndarray | None:
         """A generic interior point of the domain in kernel coordinates, if a float is one."""
@@ -179,6 +209,8 @@ class Search:
             before = int(self.cursor.st[K.S_NODES])
             status = K.advance(self.compiled.program, self.cursor, nodes)
             nodes -= max(1, int(self.cursor.st[K.S_NODES]) - before)
+            if self.recorder is not None and status in (K.FULL, K.DONE):
+                self.recorder.drain()
             if status == K.DONE:
                 self.done = True
             elif status == K.UNDECIDED:
@@ -193,6 +225,8 @@ class Search:
             found = next(self._side, None)
             if found is None:
                 self._side = None
+                if self.recorder is not None:
+                    self.recorder.drain()
                 return n + 1
             signs, x, coincident = found
             self.extra += 1
@@ -272,6 +306,7 @@ class Search:
         self.coincident += coincident
         if other is None:
             C.st[K.ANSWER] = K.PLUS if s > 0 else K.MINUS
+            self._record(d, c, s)
             return
         sides = {t: self._side_point(d, c, t, rows, x, g) for t in (s, -s)}
         if all(sides.values()):
@@ -284,16 +319,30 @@ class Search:
         at = int(C.F[d, K.POS])
         others = C.cand[d, :first].tolist() + C.cand[d, at + 1 : C.F[d, K.NCAND]].tolist()
         layer = int(C.F[d, K.LAYER])
+        con = C.con[d, : C.F[d, K.NCON]].tolist()
         if not any(sides.values()):
-            self._side = self.rational.leaves(layer, rows, x, signs, [c, *others])
+            self._side = self._rational(layer, (con, rows), x, signs, [c, *others])
             C.st[K.ANSWER] = K.DROP
             return
         seen = s if sides[s] else -s
         start, hidden = (other if seen == s else x), signs.copy()
         hidden[c] = -seen
         half = [*rows, g if seen < 0 else negative(g)]
-        self._side = self.rational.leaves(layer, half, start, hidden, others)
+        if self.recorder is not None:
+            self.recorder.add(R.SPLIT, c, int(seen < 0))
+        self._side = self._rational(layer, ([*con, c], half), start, hidden, others)
         self._keep_side(d, c, seen, others)
+
+    def _record(self, d: int, c: int, s: int) -> None:
+        """Take down a decision of rational arithmetic on frame d: row c is on side s."""
+        C = self.cursor
+        if self.recorder is None or C is None:
+            return
+        names = [int(C.con[d, i]) for i in self.rational.support]
+        if C.F[d, K.PHASE] != K.CLIP:
+            self.recorder.side(c, s, names)
+        elif (s > 0) != (C.F[d, K.CHAMP] > C.F[d, K.RIVAL]):
+            self.recorder.lost(c, names)
 
     def _decide_in_the_box(self, d: int, c: int, rows: list[Row], g: Row) -> None:
         """Settle a decision over a zonotope, by rows over the box behind it."""
@@ -360,14 +409,19 @@ class Search:
         C = self.cursor
         assert C is not None
         layer, signs = int(C.F[d, K.LAYER]), C.sign[: self.compiled.cuts]
+        con = C.con[d, : C.F[d, K.NCON]].tolist()
         done, at, count = (int(C.F[d, i]) for i in (K.NSURV, K.POS, K.NCAND))
         if C.F[d, K.PHASE] == K.CLIP:
             rest = C.cand[d, :count].tolist()
             first, w, rival = (int(C.F[d, i]) for i in (K.SPLIT, K.CHAMP, K.RIVAL))
-            self._side = self.rational.clipped(layer, rows, x, signs, first, w, rival, rest)
+            if self.recorder is None:
+                self._side = self.rational.clipped(layer, rows, x, signs, first, w, rival, rest)
+            else:
+                given = rational_branch(layer, con, [first, *rest], signs, x)
+                self._side = clipped(self.rational, self.recorder, given, x, (w, rival))
         else:
             rest = C.cand[d, :done].tolist() + C.cand[d, at:count].tolist()
-            self._side = self.rational.leaves(layer, rows, x, signs, rest)
+            self._side = self._rational(layer, (con, rows), x, signs, rest)
         C.st[K.ANSWER] = K.DROP
 
     def _hint(self, d: int) -> list[int]:

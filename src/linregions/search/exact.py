@@ -62,13 +62,13 @@ class Minimum:
     """Outcome of `minimise`: the minimum of a row over a closed cell.
 
     ``value`` is None when the row falls without bound along ``direction``; otherwise
-    ``point`` attains it. ``support`` counts the non-zero multipliers of the proof.
+    ``point`` attains it. ``basis``: the rows whose multipliers in the proof are not zero.
     """
 
     value: fmpq | None
     point: Point | None
     direction: Point | None
-    support: int
+    basis: tuple[int, ...] = ()
 
 
 class Tired(Exception):
@@ -106,8 +106,8 @@ def minimise(
         if enter < 0:
             falling = [c for c in range(k) if names[c] >= 0 and cost[c] < 0]
             if not falling:
-                support = sum(names[c] >= 0 and cost[c] > 0 for c in range(k))
-                return Minimum(z, current(), None, support)
+                basis = tuple(names[c] for c in range(k) if names[c] >= 0 and cost[c] > 0)
+                return Minimum(z, current(), None, basis)
             enter = min(falling, key=lambda c: names[c])
         up = -1 if cost[enter] > 0 else 1
         leave, theta = -1, ZERO
@@ -124,10 +124,10 @@ def minimise(
             for i in range(m):
                 if basic[i] < 0:
                     y[-1 - basic[i]] = T[i][enter] * up
-            return Minimum(None, None, y, 0)
+            return Minimum(None, None, y)
         after = z + cost[enter] * up * theta
         if stop is not None and after < stop:
-            return Minimum(after, current(enter, up * theta), None, 0)
+            return Minimum(after, current(enter, up * theta), None)
         pivot_row = T[leave]
         inverse = 1 / pivot_row[enter]
         factors = [v * inverse for v in pivot_row]
@@ -172,11 +172,14 @@ def beyond(
     return [a + t * (b - a) for a, b in zip(x0, best.point, strict=True)], best
 
 
-def guessed(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, bool] | None:
+def guessed(
+    rows: list[Row], x0: Point, w: Row
+) -> tuple[Point | None, bool, tuple[int, ...]] | None:
     """What guesses in floats prove: an interior point with ``w < 0``, or that there is none.
 
-    With the latter comes whether a facet may lie in ``w = 0``; None where nothing is proved. From a
-    point near some facets a guess may be rough, so a few more start from where the last one led.
+    With the latter come whether a facet may lie in ``w = 0``, and the rows that prove it; None
+    where nothing is proved. From a point near some facets a guess may be rough, so a few more start
+    from where the last one led.
     """
     x = x0
     for _ in range(GUESSES):
@@ -186,10 +189,10 @@ def guessed(rows: list[Row], x0: Point, w: Row) -> tuple[Point | None, bool] | N
         y = towards(rows, x, guess.point)
         before, after = value(w, x), value(w, y)
         if after < 0:
-            return y, False
+            return y, False, ()
         tight = verify([rows[i] for i in guess.tight], w)
         if tight is not None:
-            return None, tight
+            return None, tight, tuple(guess.tight)
         if after == 0 or 100 * after > 99 * before:
             return None
         x = y
@@ -299,6 +302,13 @@ class Exact:
         """A rational point in domain coordinates, in the kernel's scaled ones."""
         unit = self.compiled.unit
         return [to_fmpq(v / Fraction(float(u))) for v, u in zip(point, unit, strict=True)]
+
+    def from_kernel(self, x: Point) -> list[Fraction]:
+        """The way back: a point in the kernel's coordinates, in those of the domain."""
+        unit = self.compiled.unit
+        return [
+            Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
+        ]
 
     # -- exact rows -------------------------------------------------------------------
 
@@ -417,9 +427,11 @@ class Exact:
 
         Returns ``(s, x, other, coincident)``: side s (of the interior point x, which may have
         moved off ``g = 0``; -1 for an identically zero row), a point on the other side if the
-        row cuts, and whether a facet of the cell lies in ``g = 0``.
+        row cuts, and whether a facet of the cell lies in ``g = 0``. Where it does not cut,
+        ``self.support`` are the positions of the rows that prove it.
         """
         self.solves += 1
+        self.support: tuple[int, ...] = ()
         k = self.k
         if all(a == 0 for a in g[:k]):
             return (1 if g[k] > 0 else -1), x0, None, g[k] == 0
@@ -430,14 +442,17 @@ class Exact:
         oriented = g if s > 0 else negative(g)
         tight = verify([rows[i] for i in hint], oriented)
         if tight is not None:
+            self.support = tuple(hint)
             return s, x0, None, tight
         try:
             other, best = beyond(rows, x0, oriented, PATIENCE)
         except Tired:
             if (found := guessed(rows, x0, oriented)) is not None:
-                return s, x0, *found
+                other, tight, self.support = found
+                return s, x0, other, tight
             other, best = beyond(rows, x0, oriented)
-        return s, x0, other, other is None and best.value == 0 and best.support <= 1
+        self.support = best.basis
+        return s, x0, other, other is None and best.value == 0 and len(best.basis) <= 1
 
     def step(self, rows: list[Row], x: Point, direction: Point) -> Point:
         """Half-way from an interior point to the boundary along a direction (or by 1)."""

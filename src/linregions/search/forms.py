@@ -5,13 +5,18 @@ constant; EW bounds the error of each coefficient and EC that of the constant, s
 exact form differs from the stored one by at most ``EW |x|_1 + EC`` at a point x. Numbers that
 are exact (small integers times a power of two, offsets that are structurally zero) carry a
 bound of exactly zero.
+
+Who owns what: `compose` of layer t writes the rows ``G`` and forms ``Z`` of layer t and, of the
+layer before it, the values ``H``, ``live[t - 1]``, ``ok[t]`` and the column ALIVE of its rows. All
+of it is valid in cells of layer t and beyond until layer t is composed again; a cell of a layer
+before t must not read it.
 """
 
 from __future__ import annotations
 
 import math
 
-from .lp import AERR, BERR, EC, EW, EXP, LONG, SPAN, ULP, inner
+from .lp import AERR, ALIVE, BERR, EC, EW, EXP, LONG, POWER, SPAN, ULP, inner
 
 # columns of the layer table
 PRE, CUT, VAL, LO, HI, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(10)
@@ -125,8 +130,8 @@ def _outputs(k, layer, layers, first_piece, pieces, cut_unit, sign, ok, live, H,
         size = abs(slope)
         if size > 0.0:
             alive += 1
-            for c in range(mine, cut):
-                G[c, k + SPAN] = layer if layers[layer, CHAIN] > 0 else -1
+        for c in range(mine, cut):  # of every unit: a dead one may have been live in a sibling
+            G[c, k + ALIVE] = 1.0 if size > 0.0 and layers[layer, CHAIN] > 0 else 0.0
         top = 0.0
         for c in range(k + 1):
             value = slope * Z[i, c] if size > 0.0 else 0.0
@@ -203,6 +208,7 @@ def _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G):
         ew, ec = Z[i, k + EW] * scale, ec * scale
         known = ew == 0.0 and ec == 0.0 and lattice >= power and lattice >= 0
         set_errors(k, G, c, ew, ec, lattice - power if known else -1)
+        G[c, k + POWER] = power
         if blur > 0.0:
             for j in range(k):
                 G[c, k + BERR] += 1.01 * blur * abs(G[c, j])

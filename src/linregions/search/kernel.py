@@ -27,7 +27,7 @@ import numpy as np
 from numba import njit
 
 from .columns import combine, middle
-from .forms import ARGS, KIND, compose
+from .forms import ARGS, KIND, compose, winner
 from .lp import (
     ACTIVE,
     AERR,
@@ -48,7 +48,6 @@ from .lp import (
     RATE,
     ROOM,
     SLACK,
-    SPAN,
     TRIAL,
     ULP,
     W,
@@ -60,7 +59,28 @@ from .lp import (
     proved_unbounded,
     rates,
     restart,
+    span_of,
 )
+from .records import (
+    BOXED,
+    HOW,
+    KEPT,
+    LOGGING,
+    MULTIPLIERS,
+    NLOG,
+    NREALS,
+    REFUSED,
+    SLOPELESS,
+    SOLVED,
+    WINS,
+    record_bound,
+    record_leaf,
+    record_lost,
+    record_side,
+    write,
+)
+from .records import FAN as FANNED
+from .records import SPLIT as DIVIDED
 from .zonotope import minimise_zonotope, proved_zonotope
 
 DONE, SPENT, FULL, UNDECIDED = range(4)
@@ -68,7 +88,7 @@ NEW, TEST, SECOND, FAN, CLIP = range(5)
 # columns of F
 LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL = range(13)
 # places in st
-DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED, MULTIPLIERS = range(8)
+DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
 ZONOTOPE = 2  # what st[BOUNDED] says where the domain is one
 # answers to UNDECIDED, and what `place` finds
 NONE, MINUS, PLUS, CUTS, DROP = range(5)
@@ -270,12 +290,15 @@ def solve(
 def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live, V, X):
     """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
     if X.ndim == 2:
+        st[HOW] = REFUSED
         sure = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count) > 0.0
         st[S_FLOAT] += int(sure)
         return sure
+    st[HOW] = REFUSED
     if st[BOUNDED] > 0 and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0:
         st[S_FLOAT] += 1
         return True
+    st[HOW] = SOLVED
     low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live)
     integer = -1
     if not low > 0.0:  # ties: the minimum is 0, or some multiplier is
@@ -327,6 +350,7 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
         s = box_side(k, F[d, LAYER], c, G, box)
         if s != 0:
             st[S_BOX] += 1
+            st[HOW] = BOXED
             return PLUS if s > 0 else MINUS
     s = common_side(k, d, c, norm, F, pts, G)
     if s == 2:
@@ -334,6 +358,7 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
         return CUTS
     flat = constant(k, c, norm >= 0.0, st, G)
     if flat >= 0:
+        st[HOW] = SLOPELESS
         return flat
     value = s * row_at(k, G, c, pts[d, 0])
     if not value > 0.0:  # the witness itself is not certain about this row
@@ -386,7 +411,7 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
             st[MULTIPLIERS] = count
             if norm < 0.0 or proved(
                 k, s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live, V, X,
+                span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
         # over a zonotope by its vertices once more, and then by its inputs
@@ -439,7 +464,7 @@ def drop(k, d, n, F, con, A, S, I):
 
 
 @inner()
-def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X):
+def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X, C):
     """Narrow the bounding box at one end: even ends are lower, odd ones upper."""
     j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
     limit = -1.0
@@ -449,6 +474,8 @@ def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X):
         else:
             low = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
         limit = max(-1.0, low)
+    if limit > -1.0 and st[LOGGING] > 0:
+        record_bound(k, C, d, end, f * limit, count)
     if f > 0.0:
         box[2 * layer, j] = limit
     else:
@@ -470,7 +497,7 @@ def beyond_box(k, d, F, con, G, A, S, I, box):
 
 
 @inner()
-def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X):
+def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C):
     """Refresh what is known of a cell that enters a layer: its bounding box and its constraints.
 
     The box, from two LPs per coordinate, is the cheapest proof that a far unit does not cut. A
@@ -536,12 +563,12 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X):
         if task < ends:
             if status != INSIDE and (st[BOUNDED] != ZONOTOPE or status == FAILED):
                 count = -1
-            bound(k, d, count, F[d, LAYER], task, st, con, G, A, S, I, box, V, X)
+            bound(k, d, count, F[d, LAYER], task, st, con, G, A, S, I, box, V, X, C)
         elif status == INSIDE:
             c = con[d, n]
             if proved(
                 k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                G[c, k + SPAN], st, A, G, con[d], S, I, MR, live, V, X,
+                span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 drop(k, d, n, F, con, A, S, I)
     F[d, ENTRY] = int(boxed)
@@ -721,7 +748,7 @@ def emit(k, d, st, pts, sign, out_signs, out_points):
 
 @inner()
 def contest(
-    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X, C
 ):  # fmt: skip
     """Does one argument of a max unit win on the whole cell? PLUS (and crowned), CUTS or NONE.
 
@@ -745,6 +772,8 @@ def contest(
             if verdict == NONE:
                 st[UNIT] = c
                 return NONE
+            if verdict != CUTS and st[LOGGING] > 0:
+                record_side(k, C, d, c, int(verdict == PLUS))
         if verdict == CUTS:
             F[d, CHAMP], F[d, RIVAL] = -1, 0
             return CUTS
@@ -758,7 +787,7 @@ def contest(
 
 @inner()
 def clip(
-    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
+    k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X, C
 ):  # fmt: skip
     """Cut frame d down to where argument CHAMP wins: PLUS (done), MINUS (empty) or NONE."""
     w = F[d, CHAMP]
@@ -779,6 +808,8 @@ def clip(
             verdict = place(
                 k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
             )
+            if verdict != NONE and verdict != CUTS and verdict != wanted and st[LOGGING] > 0:
+                record_lost(k, C, d, c)
         if verdict == NONE:
             st[UNIT] = c
             return NONE
@@ -814,6 +845,8 @@ def advance(P, C, budget):
         st[DEPTH] = d
         if budget <= 0:
             return SPENT
+        if st[LOGGING] > 0 and len(C.log) - max(st[NLOG], st[NREALS]) < st[LOGGING]:
+            return FULL
         budget -= 1
         gathered = False
         layer, answer = F[d, LAYER], st[ANSWER]
@@ -831,11 +864,14 @@ def advance(P, C, budget):
                 continue
             st[ANSWER] = NONE
             verdict = clip(
-                k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
+                k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X,
+                C,
             )  # fmt: skip
             if verdict == NONE:
                 st[S_ASKED] += 1
                 return UNDECIDED
+            if verdict == PLUS and st[LOGGING] > 0:
+                write(C, KEPT)
             if verdict == MINUS:
                 d -= 1
             continue
@@ -851,7 +887,7 @@ def advance(P, C, budget):
             if layer > 0:
                 gather(k, d, F, con, pts, sign, G, A, S, I)
                 boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
-                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X)
+                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
                 gathered = True
         if F[d, POS] < F[d, NCAND]:
             st[ANSWER] = NONE
@@ -865,7 +901,7 @@ def advance(P, C, budget):
                     m = groups[owner[c] + 1, ARGS] - groups[owner[c], ARGS]
                     verdict = contest(
                         k, d, c, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR,
-                        live, box, V, X,
+                        live, box, V, X, C,
                     )  # fmt: skip
                     answer = NONE
                 else:
@@ -879,27 +915,39 @@ def advance(P, C, budget):
                     return UNDECIDED
                 if not fans:
                     settle(d, c, verdict, F, cand, sign)
+                    if verdict != CUTS and st[LOGGING] > 0:
+                        record_side(k, C, d, c, int(verdict == PLUS))
                     continue
                 if verdict == CUTS:
                     cand[d, F[d, NSURV]] = c
                     F[d, NSURV] += 1
+                elif st[LOGGING] > 0:
+                    write(C, WINS)
+                    write(C, owner[c])
+                    write(C, winner(c, m, sign))
                 F[d, POS] += 1
             st[S_NODES] += 1
         if F[d, NSURV] == 0 and F[d, LAYER] < last:
             F[d, LAYER] += 1
             F[d, PHASE] = NEW
             continue
-        pair_of = F[d, NSURV] == 1 and st[EMIT] == 0 and F[d, LAYER] == last and not fans
+        pair_of = F[d, NSURV] == 1 and F[d, LAYER] == last and not fans
+        pair_of = pair_of and st[EMIT] == 0 and st[LOGGING] == 0
         if F[d, NSURV] == 0 or pair_of:
             if st[EMIT] > 0:
                 if st[NOUT] == C.out_signs.shape[0]:
                     return FULL
                 emit(k, d, st, pts, sign, C.out_signs, C.out_points)
+            if st[LOGGING] > 0:
+                record_leaf(k, C, d)
             st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
             d -= 1
             continue
         if fans:
             F[d, PHASE], F[d, SPLIT], F[d, CHAMP] = FAN, cand[d, 0], 0
+            if st[LOGGING] > 0:
+                write(C, FANNED)
+                write(C, owner[cand[d, 0]])
             continue
         n = choose(k, d, norm, F, cand, pts, G)
         if n < 0:  # evidence was forgotten: look for that of one unit again, then split by it
@@ -908,6 +956,10 @@ def advance(P, C, budget):
             F[d, NIN], F[d, NPT] = 1, 1
             continue
         split(k, d, n, norm, F, cand, con, pts, sign, G)
+        if st[LOGGING] > 0:
+            write(C, DIVIDED)
+            write(C, F[d, SPLIT])
+            write(C, int(sign[F[d, SPLIT]] > 0))
         d += 1
     st[DEPTH] = -1
     return DONE

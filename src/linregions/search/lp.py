@@ -19,9 +19,9 @@ from numba import njit
 
 INSIDE, BELOW, FAILED = 0, 1, 2
 # G: one row per constraint, k coefficients and then, at k + ...
-CONST, EW, EC, AERR, BERR, EXP, SPAN = range(7)
+CONST, EW, EC, AERR, BERR, EXP, SPAN, ALIVE, POWER = range(9)
 # S: float vectors, of length k and then of one entry per constraint;  I: integer vectors
-W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT = range(12)
+W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT, SCALE = range(13)
 ACTIVE, NAMES, BASIS, KEEP, PICK, ORDER = range(6)
 FAR = 1e300
 ULP = 2.0**-53
@@ -277,17 +277,31 @@ def proved_bounded(A, G, con, S, I, k, wc, we, wce, count, reach):
 
 
 @inner()
+def span_of(k, G, c, layer):
+    """The last layer below ``layer`` in the span of whose live units row c lies, or -1.
+
+    Within a cell of layer ``layer`` every row beyond layer t is a combination of the live units of
+    layer t, and so is a row of layer t whose own unit is live. The first is a fact of the row
+    (SPAN, written with it); the second is one of the path (ALIVE, written when layer t + 1 is
+    composed), and is read only in cells of the layers beyond t: a cell of layer t itself may have
+    been left by a sibling whose units were others.
+    """
+    return min(int(G[c, k + SPAN]) + int(G[c, k + ALIVE]), layer - 1)
+
+
+@inner()
 def spanned(G, con, I, k, count, span, live):
     """The row and its basis lie in a space of ``count`` dimensions, for a structural reason.
 
-    Within a cell every row beyond layer t is a combination of the live units of layer t. A
-    row is in that space for all t up to its ``SPAN`` entry; ``live[t]`` counts the units.
+    ``span`` is `span_of` the row, hence below the layer of the cell, and so is every t for which
+    ``live[t]``, the number of live units, is read.
     """
     if count == k:
         return True
     for n in range(count):
-        span = min(span, G[con[I[BASIS, n]], k + SPAN])
-    for t in range(int(span) + 1):  # noqa: SIM110 (numba)
+        i = con[I[BASIS, n]]
+        span = min(span, int(G[i, k + SPAN]) + int(G[i, k + ALIVE]))
+    for t in range(span + 1):  # noqa: SIM110 (numba)
         if live[t] == count:
             return True
     return False

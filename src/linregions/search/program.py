@@ -16,7 +16,8 @@ from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
 from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
-from .lp import SPAN
+from .lp import POWER, SCALE, SPAN
+from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
 
 
@@ -75,6 +76,8 @@ class Cursor(NamedTuple):
     Z: np.ndarray
     out_signs: np.ndarray
     out_points: np.ndarray
+    log: np.ndarray
+    reals: np.ndarray
 
 
 class _Block(NamedTuple):
@@ -353,8 +356,13 @@ class Compiled:
         """Rows of the network: breakpoints of all units."""
         return len(self.program.cut_unit)
 
-    def cursor(self, witness: np.ndarray, exact: bool, emit: int = 0) -> Cursor:
-        """A cursor at the root. ``witness`` is an interior point in kernel coordinates."""
+    def cursor(
+        self, witness: np.ndarray, exact: bool, emit: int = 0, logging: bool = False
+    ) -> Cursor:
+        """A cursor at the root. ``witness`` is an interior point in kernel coordinates.
+
+        With ``logging`` it writes down its decisions; see `records`.
+        """
         P, k = self.program, self.k
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
@@ -369,10 +377,10 @@ class Compiled:
             con=np.empty((frames, rows + 1), np.int32),
             pts=np.empty((frames, cap, k)),
             sign=np.ones(rows, np.int8),
-            G=np.zeros((rows, k + 7)),
+            G=np.zeros((rows, k + 9)),
             A=np.zeros((k + 2, wide)),
             T=np.zeros((2 * k, k)),
-            S=np.zeros((12, max(k + 2, wide))),
+            S=np.zeros((13, max(k + 2, wide))),
             I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
@@ -384,7 +392,11 @@ class Compiled:
             Z=np.zeros((len(P.units), k + 3)),
             out_signs=np.zeros((emit, cuts), np.uint8),
             out_points=np.zeros((emit, k)),
+            log=np.zeros(self._room() if logging else 0, np.int32),
+            reals=np.zeros(self._room() if logging else 0),
         )
+        C.st[LOGGING] = self._room() // 4 if logging else 0
+        C.S[SCALE, :k] = self.unit
         C.st[EMIT], C.st[EXACT], C.st[BOUNDED] = emit > 0, exact, self.bounded
         if self.zonotope is not None:
             C.st[BOUNDED] = ZONOTOPE
@@ -395,6 +407,11 @@ class Compiled:
         C.pts[0, 0] = witness
         C.F[0, [NCON, NIN, NPT]] = m0, 1, 1
         return C
+
+    def _room(self) -> int:
+        """Length of a cursor's log: four times what one node writes at most."""
+        widest = int(np.max(np.diff(self.program.layers_cut), initial=1))
+        return max(4 * (widest + 2 * self.k + 4) * (self.k + 6), 1 << 16)
 
     def _inputs(self) -> np.ndarray:
         n, k = self.V.shape[1], self.k
@@ -419,7 +436,7 @@ class Compiled:
             ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
             grid = -1 if any(self.rows_inexact) else _grid(C.G[c, : k + 1])
             set_errors.py_func(k, C.G, c, ew, ec, grid if grid <= 48 else -1)
-            C.G[c, k + SPAN] = -1
+            C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
 
 
 @cache

@@ -1,18 +1,12 @@
-"""Branches without a float point: a cell, its rational witness and the units still to be placed.
-
-`Exact.leaves` walks such a subtree in one go; here it is walked node by node, so that what is left
-can be kept, pickled and handed to someone else at any time. Both make the same decisions.
-"""
+"""A branch without a float point: a cell, its rational witness and the units still to be placed."""
 
 from __future__ import annotations
 
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq
 
-from .engine import Search
-from .exact import Point, crown, negative, pair
+from .exact import Point
 
 
 class RationalBranch(NamedTuple):
@@ -27,78 +21,6 @@ class RationalBranch(NamedTuple):
     cand: tuple[int, ...]
     sign: np.ndarray
     point: tuple[tuple[int, int], ...]
-
-
-def whole(search: Search) -> RationalBranch:
-    """The tree of a search that has no cursor."""
-    exact = search.rational
-    domain = exact.domain_rows()
-    x = search._rational_witness(domain)
-    cuts = search.compiled.cuts
-    cand = exact.candidates(0) if len(exact.cut) > 1 else []
-    signs = np.ones(cuts, np.int8)
-    return rational_branch(0, range(cuts, cuts + len(domain)), cand, signs, x)
-
-
-def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
-    """Walk one node: its children, or none where it is a cell, which the search then counts."""
-    exact, signs = search.rational, given.sign.copy()
-    rows = exact.cell(given.con, signs)
-    x: Point = [fmpq(p, q) for p, q in given.point]
-    if given.cand and exact.fans(given.layer):
-        return _fan(search, given, rows, x, signs)
-    survivors: list[tuple[int, int, Point, Point]] = []
-    for c in given.cand:
-        g = exact.row(c, signs)
-        s, x, other, tie = exact.place(rows, x, g)
-        search.coincident += tie
-        signs[c] = s
-        if other is not None:
-            survivors.append((c, s, x, other))
-    if survivors:
-        u, s, near, other = survivors[0]
-        rest, out = [c for c, *_ in survivors[1:]], []
-        for t, start in ((-s, other), (s, near)):
-            half = signs.copy()
-            half[u] = t
-            out.append(rational_branch(given.layer, (*given.con, u), rest, half, start))
-        return out
-    if given.layer + 1 < len(exact.cut) - 1:
-        after = exact.candidates(given.layer + 1)
-        return [rational_branch(given.layer + 1, given.con, after, signs, x)]
-    search.extra += 1
-    if search.emits:
-        search._found.append((signs, x))
-    return []
-
-
-def _fan(
-    search: Search, given: RationalBranch, rows: list[Any], x: Point, signs: np.ndarray
-) -> list[RationalBranch]:
-    """One child for each argument of a max unit that wins somewhere; see `Exact.clipped`."""
-    exact, first = search.rational, given.cand[0]
-    m, out = exact.arguments(first), []
-    for w in range(m):
-        cell, con, y = list(rows), list(given.con), x
-        for j in range(m):
-            if j == w:
-                continue
-            c = pair(first, m, w, j)
-            g = exact.row(c, signs)
-            s, y, other, tie = exact.place(cell, y, g)
-            search.coincident += tie
-            t = 1 if w > j else -1
-            if other is None and s != t:
-                break
-            if other is not None:
-                y = y if s == t else other
-                cell.append(g if t > 0 else negative(g))
-                con.append(c)
-        else:
-            crowned = signs.copy()
-            crown(crowned, first, m, w)
-            out.append(rational_branch(given.layer, con, given.cand[1:], crowned, y))
-    return out
 
 
 def rational_branch(layer: int, con: Any, cand: Any, signs: np.ndarray, x: Point) -> RationalBranch:
