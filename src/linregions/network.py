@@ -219,13 +219,18 @@ class Network:
     @cached_property
     def hash(self) -> str:
         """SHA-256 of the exact content: equal for equal factors, whatever the file format."""
-        header, arrays = self._pack()
-        digest = hashlib.sha256(json.dumps(header["network"], sort_keys=True).encode())
+        text, arrays = self.canonical()
+        digest = hashlib.sha256(text)
         for name in sorted(arrays):
             a = arrays[name]
             digest.update(f"{name} {a.dtype.str} {a.shape}".encode())
             digest.update(np.ascontiguousarray(a).tobytes())
         return digest.hexdigest()
+
+    def canonical(self) -> tuple[bytes, dict[str, np.ndarray]]:
+        """The exact content as text, and the arrays that it names: what `hash` is taken over."""
+        header, arrays = self._pack()
+        return json.dumps(header["network"], sort_keys=True).encode(), arrays
 
     def save(self, path: str | Path) -> None:
         """Write a ``.npz`` file that `load` reads back without any loss."""

@@ -54,7 +54,8 @@ class Run:
     def __init__(self, problem: Restricted, exact: bool, kind: str, room: Room) -> None:
         from .search.engine import Search
 
-        self.search = Search(problem, exact, 0 if kind == "activation" else BATCH)
+        emit = 0 if kind == "activation" else BATCH
+        self.search = Search(problem, exact, emit, audit=True)
         self.problem, self.exact = problem, exact
         self.cells = room.cells(self.search, kind)
         self.start = time.perf_counter()

@@ -19,6 +19,7 @@ from ..rational import to_fmpq
 from ..units import MaxUnits
 from . import kernel as K
 from . import records as R
+from .audit import Audit, asked
 from .boxed import least, positive
 from .exact import PATIENCE, Exact, Point, Row, Tired, inside, minimise, negative, point_of, value
 from .guess import ball, farthest
@@ -68,6 +69,8 @@ class Search:
         Size of the output buffer; 0 counts without listing.
     recorder
         Takes down why every decision was made; see `recorded`.
+    audit
+        Walk the whole tree under the eyes of `audit`, where the environment asks for it.
 
     Attributes
     ----------
@@ -83,10 +86,13 @@ class Search:
         exact: bool = True,
         emit: int = 0,
         recorder: Recorder | None = None,
+        audit: bool = False,
     ) -> None:
         self.problem = problem
-        self.recorder = recorder
         self.compiled = Compiled(problem)
+        self.recorder = recorder
+        if audit and exact and problem.zonotope is None and asked():
+            self.recorder = Recorder(Audit(self.compiled).take)
         self.exact = exact
         self.extra = 0  # leaves found by rational arithmetic
         self.asked = 0
@@ -329,6 +335,7 @@ class Search:
         hidden[c] = -seen
         half = [*rows, g if seen < 0 else negative(g)]
         if self.recorder is not None:
+            C.divides[c] = True
             self.recorder.add(R.SPLIT, c, int(seen < 0))
         self._side = self._rational(layer, ([*con, c], half), start, hidden, others)
         self._keep_side(d, c, seen, others)
@@ -340,6 +347,7 @@ class Search:
             return
         names = [int(C.con[d, i]) for i in self.rational.support]
         if C.F[d, K.PHASE] != K.CLIP:
+            C.divides[c] = False
             self.recorder.side(c, s, names)
         elif (s > 0) != (C.F[d, K.CHAMP] > C.F[d, K.RIVAL]):
             self.recorder.lost(c, names)

@@ -18,7 +18,9 @@ Names of the arrays, as in `program.Cursor`: ``st`` scalars and statistics; ``F`
 ``cand``, ``con`` candidates and constraints of each frame; ``pts`` its known points (first
 those inside, the witness leading, then some beyond the last split); ``sign`` of each row;
 ``G`` rows; ``A`` the constraints of the current frame; ``T, S, I, MR`` scratch; ``box`` a
-certified bounding box per layer (middle, half-width).
+certified bounding box per layer (middle, half-width); ``log``, ``reals`` records, and ``divides``
+says of a placed row whether it split the cells of the path or was refused (see `records`). BORN:
+the leaves found when a frame was split.
 """
 
 from __future__ import annotations
@@ -86,7 +88,9 @@ from .zonotope import minimise_zonotope, proved_zonotope
 DONE, SPENT, FULL, UNDECIDED = range(4)
 NEW, TEST, SECOND, FAN, CLIP = range(5)
 # columns of F
-LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL = range(13)
+LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL, BORN = range(
+    14
+)
 # places in st
 DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
 ZONOTOPE = 2  # what st[BOUNDED] says where the domain is one
@@ -916,12 +920,14 @@ def advance(P, C, budget):
                 if not fans:
                     settle(d, c, verdict, F, cand, sign)
                     if verdict != CUTS and st[LOGGING] > 0:
+                        C.divides[c] = False
                         record_side(k, C, d, c, int(verdict == PLUS))
                     continue
                 if verdict == CUTS:
                     cand[d, F[d, NSURV]] = c
                     F[d, NSURV] += 1
                 elif st[LOGGING] > 0:
+                    C.divides[c] = False
                     write(C, WINS)
                     write(C, owner[c])
                     write(C, winner(c, m, sign))
@@ -946,6 +952,7 @@ def advance(P, C, budget):
         if fans:
             F[d, PHASE], F[d, SPLIT], F[d, CHAMP] = FAN, cand[d, 0], 0
             if st[LOGGING] > 0:
+                C.divides[cand[d, 0]] = True
                 write(C, FANNED)
                 write(C, owner[cand[d, 0]])
             continue
@@ -957,6 +964,8 @@ def advance(P, C, budget):
             continue
         split(k, d, n, norm, F, cand, con, pts, sign, G)
         if st[LOGGING] > 0:
+            F[d, BORN] = st[S_LEAVES]
+            C.divides[F[d, SPLIT]] = True
             write(C, DIVIDED)
             write(C, F[d, SPLIT])
             write(C, int(sign[F[d, SPLIT]] > 0))

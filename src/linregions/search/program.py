@@ -15,7 +15,7 @@ from ..rational import dense, is_rational, rounded
 from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
-from .kernel import BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .kernel import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import POWER, SCALE, SPAN
 from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
@@ -78,6 +78,7 @@ class Cursor(NamedTuple):
     out_points: np.ndarray
     log: np.ndarray
     reals: np.ndarray
+    divides: np.ndarray
 
 
 class _Block(NamedTuple):
@@ -372,7 +373,7 @@ class Compiled:
         V = k + sum(self.network.widths)
         C = Cursor(
             st=np.zeros(32, np.int64),
-            F=np.zeros((frames, 13), np.int64),
+            F=np.zeros((frames, BORN + 1), np.int64),
             cand=np.empty((frames, widest), np.int32),
             con=np.empty((frames, rows + 1), np.int32),
             pts=np.empty((frames, cap, k)),
@@ -394,6 +395,7 @@ class Compiled:
             out_points=np.zeros((emit, k)),
             log=np.zeros(self._room() if logging else 0, np.int32),
             reals=np.zeros(self._room() if logging else 0),
+            divides=np.zeros(cuts if logging else 0, np.bool_),
         )
         C.st[LOGGING] = self._room() // 4 if logging else 0
         C.S[SCALE, :k] = self.unit

@@ -48,7 +48,7 @@ def adopt(search: Search, given: Branch) -> None:
     """
     C = search.cursor
     assert C is not None, "a branch belongs to a search that has a cursor"
-    C.F[0] = given.frame
+    C.F[0, : len(given.frame)] = given.frame
     C.F[0, K.ENTRY] = 0  # the bounding box stayed behind: it only saves time
     C.cand[0, : len(given.cand)] = given.cand
     C.con[0, : len(given.con)] = given.con

@@ -1,0 +1,134 @@
+"""Audit: every decision of a search proved again, in rational arithmetic alone.
+
+With ``LINREGIONS_AUDIT=1`` in the environment a search writes down its decisions and this file
+looks at each of them anew: an exact linear programme over the rows of the path, from a rational
+interior point, without the floats, the caches and the multipliers that the search used. The first
+that is not true ends the program. It is for small networks: a decision takes milliseconds.
+"""
+
+from __future__ import annotations
+
+import os
+from fractions import Fraction
+from typing import TYPE_CHECKING, NoReturn
+
+import numpy as np
+from flint import fmpq, fmpz
+
+from . import records as R
+from .exact import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
+from .replay import Event, Replay
+
+if TYPE_CHECKING:
+    from .program import Compiled
+
+
+class AuditError(AssertionError):
+    """A decision that was called proved is not true; this is a defect of the library."""
+
+
+def asked() -> bool:
+    """Whether the environment asks for an audit."""
+    return os.environ.get("LINREGIONS_AUDIT", "") not in ("", "0")
+
+
+class Audit:
+    """Takes the records of one search; its ``take`` is that of a `Recorder`."""
+
+    def __init__(self, compiled: Compiled) -> None:
+        self.exact = Exact(compiled)
+        self.replay = Replay(compiled.program, compiled.k)
+        self.leaves = self.decisions = 0
+
+    def take(self, ints: np.ndarray, reals: np.ndarray, text: str) -> None:
+        """Look at a block of records."""
+        for event in self.replay.feed(ints, reals, text):
+            self._look(event)
+
+    def _look(self, event: Event) -> None:
+        code = event.code
+        self.decisions += 1
+        if code in (R.REFUSED, R.SOLVED, R.SLOPELESS, R.BOXED):
+            self._one_sided(event)
+        elif code == R.SPLIT:
+            rows, x = self._cell(event)
+            if self.exact.place(rows, x, self._row(event.row))[2] is None:
+                self._stop(event, "the row does not cut the cell")
+        elif code == R.BOUND:
+            self._bound(event)
+        elif code in (R.KEPT, R.LOST):
+            self._argument(event)
+        elif code in (R.LEAF, R.POINT):
+            self._leaf(event)
+
+    def _row(self, c: int) -> Row:
+        return self.exact.row(c, self._signs())
+
+    def _signs(self) -> np.ndarray:
+        """Signs as `Exact` reads them; those of open rows do not matter to the rows asked for."""
+        return np.where(self.replay.signs == 0, -1, self.replay.signs).astype(np.int8)
+
+    def _cell(self, event: Event) -> tuple[list[Row], Point]:
+        rows = self.exact.domain_rows() + self.exact.cell(self.replay.con, self._signs())
+        x = interior_point(rows, self.exact.k)
+        if x is None:
+            self._stop(event, "the cell is empty")
+        return rows, x
+
+    def _one_sided(self, event: Event) -> None:
+        rows, x = self._cell(event)
+        g = self._row(event.row)
+        s, _, other, _ = self.exact.place(rows, x, g)
+        said = self.replay.decided(event)
+        if other is not None or (said != 0 and s != said):
+            self._stop(event, "the row is not on one side of the cell" if other else "wrong side")
+        if said == 0:
+            if any(g[:-1]):
+                self._stop(event, "the row has a slope")
+            self.replay.settle(event.row, s)
+
+    def _bound(self, event: Event) -> None:
+        rows, x = self._cell(event)
+        j, k = event.row >> 1, self.exact.k
+        s = 1 if event.row % 2 == 0 else -1
+        least = minimise(rows, x, [fmpz(s if i == j else 0) for i in range(k + 1)]).value
+        unit = Fraction(float(self.exact.compiled.unit[j]))
+        limit = Fraction(event.reals[0]) / unit * s
+        if least is None or least < fmpq(limit.numerator, limit.denominator):
+            self._stop(event, "the bound does not hold")
+
+    def _argument(self, event: Event) -> None:
+        """A kept argument wins somewhere, a lost one nowhere."""
+        unit, w = self.replay.argument
+        first, m = self.replay.arguments(unit)
+        rows, _ = self._cell(event)
+        wins = True
+        for j in range(m):
+            if j != w:
+                g = self._row(pair(first, m, w, j))
+                g = g if w > j else negative(g)
+                if any(g):
+                    rows.append(g)
+                else:  # equal arguments: the lower index
+                    wins = wins and w < j
+        wins = wins and interior_point(rows, self.exact.k) is not None
+        if wins != (event.code == R.KEPT):
+            self._stop(event, f"argument {w} " + ("wins somewhere" if wins else "wins nowhere"))
+
+    def _leaf(self, event: Event) -> None:
+        self.leaves += 1
+        if (self.replay.signs == 0).any():
+            self._stop(event, "a unit is not decided")
+        words = event.text.split() if event.code == R.POINT else map(Fraction, event.reals)
+        x = self.exact.in_kernel([Fraction(v) for v in words])
+        rows = self.exact.domain_rows()
+        signs = self._signs()
+        rows += self.exact.cell(self.exact.bounding(signs), signs)
+        if any(sign(value(r, x)) <= 0 and any(r) for r in rows):
+            self._stop(event, "the witness is not strictly inside the cell")
+
+    def _stop(self, event: Event, why: str) -> NoReturn:
+        raise AuditError(
+            f"audit: decision {self.decisions} ({event._replace(reals=())}) on the path "
+            f"{[(c, int(self.replay.signs[c])) for c in self.replay.con]} is not true: {why}"
+        )
