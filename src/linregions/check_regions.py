@@ -292,7 +292,8 @@ class Path:
         self.net, n, none = net, len(net.layers), [None] * net.dimension
         self.side = bytearray([OPEN if unit < 0 else 0 for _, unit, *_ in net.where])
         for start, group in net.units:  # its first comparison says whether a max unit is decided
-            self.side[start : start + 1] = [OPEN] * (len(group) > 1)
+            if len(group) > 1:
+                self.side[start] = OPEN
         self.winner = {u: 0 for u, (_, group) in enumerate(net.units) if len(group) == 1}
         self.trail, self.bounds, self.box = [], {}, (0, none, none)  # low and high, times 2^first
         self.made, self.outs = [None] * n, [None] * n
