@@ -490,9 +490,20 @@ def write_proof(path, statement, kind, streams, total, linear=None):
     save(path, said, members)
 
 
-def save(path, said, members):
-    """Write the archive, with the hashes and counts of its streams."""
+def save(path, said, members, whole=False):
+    """Write the archive, with the hashes and counts of its streams (unless `whole`: as it is)."""
     said = json.loads(json.dumps(said))
+    if not whole:
+        said = described(said, members)
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("proof.json", json.dumps(said))
+        for name, data in members.items():
+            file.writestr(name, data)
+    return Path(path)
+
+
+def described(said, members):
+    """The statement with the hashes and counts of the streams."""
     given = {"root": said["root"] or {}}
     given |= {f"parts/{p['name']}": p for p in said["parts"]}
     for name, data in members.items():
@@ -503,11 +514,7 @@ def save(path, said, members):
             entry["count"] = leaves
     said["root"] = {k: v for k, v in given.pop("root").items() if k in ("sha256", "count")}
     said["parts"] = [{k: p[k] for k in ("name", "sha256", "count")} for p in given.values()]
-    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-        file.writestr("proof.json", json.dumps(said))
-        for name, data in members.items():
-            file.writestr(name, data)
-    return Path(path)
+    return said
 
 
 def dimension(said):
