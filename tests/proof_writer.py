@@ -215,11 +215,13 @@ class Writer:
         start = State(cone, {0: s.x, -1: s.one}, 0, (), (), {}, {}, tuple(scope), box, (), ())
         streams = {"root": self.node(self.next_layer(start), "root")}
         streams.update({f"parts/{n:06d}": self.parts[n] for n in sorted(self.parts)})
-        write_proof(path, self.s, self.kind, streams, self.total())
+        total, lines = len(self.leaves), None
+        if self.kind == "affine":
+            total = len({output for *_, output in self.leaves})
+        elif self.kind == "linear":
+            total, lines = Linear(self.s, self.leaves, streams).lines()
+        write_proof(path, self.s, self.kind, streams, total, lines)
         return path
-
-    def total(self):
-        return len(self.leaves)
 
     def next_layer(self, state):
         """The state at the next layer, whose inputs are all decided."""
@@ -449,6 +451,112 @@ class Writer:
         if inside and self.rng.random() < 0.8:
             return [11, [], near, ""]
         return [12, [], [], " ".join(map(str, point)) + "\n"]
+
+
+class Linear:
+    """Which cells of one map share a facet, and why the others share none."""
+
+    def __init__(self, statement, leaves, streams):
+        self.s, self.names, seen = statement, [], dict.fromkeys(streams, 0)
+        for name, *_ in leaves:
+            self.names.append(f"{list(sorted(streams, key=lambda n: (n != 'root', n))).index(name)}:{seen[name]}")
+            seen[name] += 1
+        self.cells = [(state, output, self.rows(state)) for _, state, output in leaves]
+
+    def rows(self, state):
+        """{row: form} of all rows of a cell, oriented."""
+        out, pre = {}, {}
+        for row, side in state.sides:
+            layer, u, *rest = self.s.rows[row]
+            if layer not in pre:
+                pre[layer] = self.s.pre(layer, state.values)
+            z, units = pre[layer], self.s.net.layers[layer - 1].units
+            if len(rest) == 2:
+                a, b = (z[units.groups[u][j]] for j in rest)
+                form = [y - x for x, y in zip(a, b, strict=True)]
+            else:
+                t = rational(units.kinds[units.which[u]].breaks[rest[0]])
+                form = [*z[u][:-1], z[u][-1] - t]
+            form = self.s.on_tree(form)
+            out[row] = form if side else [-v for v in form]
+        return out
+
+    def lines(self):
+        """(components, text)."""
+        out, parent = [], list(range(len(self.cells)))
+
+        def root(a):
+            return a if parent[a] == a else root(parent[a])
+
+        pairs = [(a, b) for a, b in combinations(range(len(self.cells)), 2)
+                 if self.cells[a][1] == self.cells[b][1]]  # fmt: skip
+        for a, b in pairs:
+            if (point := self.shared(a, b)) is not None:
+                out.append(f"J {self.names[a]} {self.names[b]} {' '.join(map(str, point))}\n")
+                parent[root(a)] = root(b)
+        for a, b in pairs:
+            if root(a) != root(b) and (words := self.parted(a, b)):
+                out.append(f"S {self.names[a]} {self.names[b]} {words}\n")
+        return len({root(a) for a in parent}), "".join(out)
+
+    def shared(self, a, b):
+        """A point inside a common facet, or None."""
+        cone = self.cells[a][0].cone
+        for _, form in self.cells[b][0].scope:
+            if any(form):
+                cone = cone.cut(_whole(form), 1)[0]
+        rays = [ray for ray, _ in cone.rays]
+        if _rank([*rays, *cone.lines]) < self.s.dimension or not any(ray[-1] > 0 for ray in rays):
+            return None
+        total = [sum(column) for column in zip(*rays, strict=True)]
+        return [Fraction(v, total[-1]) for v in total[:-1]]
+
+    def parted(self, a, b):
+        """Words for a line S, or None where no hyperplane could hold a facet."""
+        ours, theirs = self.cells[a][2], self.cells[b][2]
+        layer = min(self.s.rows[r][0] for r in ours if ours[r] != theirs.get(r))
+        differ = [r for r in ours if self.s.rows[r][0] == layer and r in theirs and ours[r] != theirs[r]]
+        h = differ[0]
+        if not all(_multiple(ours[h], ours[r]) in (1,) for r in differ):
+            return None
+        named = [(f"a{r}", f) for r, f in ours.items()] + [(f"b{r}", f) for r, f in theirs.items()]
+        named += [(f"d{i}", f) for i, f in enumerate(self.s.walls)]
+        named = [(n, f) for n, f in named if any(f) and not _multiple(ours[h], f)]
+        for size in range(self.s.dimension):
+            for (name, target), *others in _ordered(named, size):
+                forms = [f for _, f in others] + [ours[h]]
+                found = unique_solution([f[:-1] for f in forms], [-v for v in target[:-1]])
+                if found and min(found[:-1], default=0) >= 0:
+                    if combination(target, forms, found)[-1] <= 0:
+                        return " ".join([str(h), name, *(n for n, _ in others)])
+        raise AssertionError("cells that share no facet, and no proof of it")
+
+
+def _ordered(named, size):
+    for i, first in enumerate(named):
+        for some in combinations(named[:i] + named[i + 1 :], size):
+            yield first, *some
+
+
+def _multiple(f, g):
+    """1, -1: a multiple of this sign; 0: none."""
+    i = next(i for i, v in enumerate(f) if v)
+    same = g[i] != 0 and all(f[i] * y == g[i] * x for x, y in zip(f, g, strict=True))
+    return (1 if f[i] * g[i] > 0 else -1) if same else 0
+
+
+def _rank(vectors):
+    rows, rank = [list(map(Fraction, v)) for v in vectors], 0
+    for c in range(len(rows[0]) if rows else 0):
+        hit = next((i for i in range(rank, len(rows)) if rows[i][c]), None)
+        if hit is None:
+            continue
+        rows[rank], rows[hit] = rows[hit], rows[rank]
+        for i in range(rank + 1, len(rows)):
+            w = rows[i][c] / rows[rank][c]
+            rows[i] = [a - w * b for a, b in zip(rows[i], rows[rank], strict=True)]
+        rank += 1
+    return rank
 
 
 # -- files ------------------------------------------------------------------------------------------

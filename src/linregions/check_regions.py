@@ -44,6 +44,9 @@ class Refused(Exception):
     def __str__(self):
         return " ".join(": ".join(reversed(self.args)).split())
 
+    def facts(self):
+        return {"accepted": False, "where": self.args[1], "why": " ".join(self.args[0].split())}
+
 
 class Unreadable(Exception):
     """The file is no proof of this format, or is damaged."""
@@ -439,8 +442,7 @@ class Walk:
         self.kind, self.path, self.net = proof.kind, Path(proof.network), proof.network
         self.sum, self.data, self.at, self.records = hashlib.sha256(), ((), (), b""), [0, 0, 0], 0
         self.leaves, self.parts, self.cells = 0, [], []
-        place = lambda: f"{name}, record {self.records}, {len(self.path.trail)} decisions deep"  # noqa: E731
-        with at(place), proof.zip.open(name) as self.file:
+        with at(lambda: self.place(name)), proof.zip.open(name) as self.file:
             while name != "root" and (code := self.code()):
                 need(code in (1, 5, 6, 7, 10), f"record {code} in the path of a part")
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
@@ -450,6 +452,9 @@ class Walk:
             said = proof.streams[name]
             need(self.sum.hexdigest() == said["sha256"], "its hash is not that in proof.json")
             need(self.leaves == said["count"], f"{self.leaves} leaves, not {said['count']}")
+
+    def place(self, name):
+        return f"{name}, record {self.records}, {len(self.path.trail)} decisions deep"
 
     def digest(self):
         return hashlib.sha256(repr(self.path.trail).encode()).hexdigest()
@@ -503,8 +508,9 @@ class Walk:
                 stack.append((path.mark(), 6, row, 1 - side))
                 path.decide(6, row, side)
             elif code == 10:
-                path.follows(*self.data[0][self.at[0] : self.at[0] + 2])
-                path.decide(10, *self.take(2))
+                unit, w = self.take(2)
+                path.follows(unit, w)
+                path.decide(10, unit, w)
             else:
                 if code == 7:
                     need((unit := self.take(1)[0]) not in path.winner, f"unit {unit} is decided twice")
@@ -651,7 +657,7 @@ class Proof:
         except Exception as error:
             raise Unreadable(f"no proof that can be read ({error})") from None
         if version != FORMAT:
-            raise Unreadable(f"its format is {version!r:.40}, not {FORMAT!r}")
+            raise Unreadable(f"its format: {version!r:.40}, not {FORMAT!r}")
         with at(lambda: "proof.json"):
             self.kind, self.parts = said["kind"], [f"parts/{part['name']}" for part in said["parts"]]
             need(self.kind in ("activation", "affine", "linear"), f"kind {self.kind!r:.40}")
@@ -660,8 +666,8 @@ class Proof:
             shapes = json.loads(self.zip.read("arrays.json"), object_pairs_hook=unique)
             names = ["proof.json", "network.json", "arrays.json", "root", *self.parts]
             names += [f"arrays/{name}" for name in shapes] + ["linear"] * (self.kind == "linear")
-            odd = sorted(names + [f"{name}" for name in set(names)])  # each once, in the file too
-            need(odd == sorted(names + self.zip.namelist()), "members that are missing, unknown or double")
+            once = sorted(set(names)) == sorted(names) == sorted(self.zip.namelist())
+            need(once, "members that are missing, unknown or double")
         with at(lambda: "network.json"):
             self.network = self.read_network(said, shapes)
 
@@ -686,13 +692,16 @@ class Proof:
         """(key, {stream: result}): what a journal says of this very proof, checked by this very file."""
         with open(__file__, "rb") as me:
             key, done = hashlib.sha256(self.text + me.read()).hexdigest(), {}
-        for line in open(journal) if os.path.exists(journal) else ():
-            if not line.startswith(f'["{key}"') or not line.endswith("]\n"):
+        lines = open(journal, encoding="ascii") if os.path.exists(journal) else ()
+        for line in lines:
+            try:
+                told, name, result = json.loads(line)
+            except ValueError:  # written when the run was stopped
                 continue
-            _, name, result = json.loads(line)
-            with self.zip.open(name) as file:
-                if hashlib.file_digest(file, "sha256").hexdigest() == self.streams[name]["sha256"]:
-                    done[name] = result
+            if told == key and name in self.streams:
+                with self.zip.open(name) as file:
+                    if hashlib.file_digest(file, "sha256").hexdigest() == self.streams[name]["sha256"]:
+                        done[name] = result
         return key, done
 
 
@@ -780,13 +789,15 @@ def main(arguments=None):
     try:
         answer = check(given.file, given.workers, given.journal)
         words = "accepted: {regions} {kind} regions of network {network} over {domain}".format(**answer)
-    except (Refused, Unreadable, OSError) as error:
-        words = f"{'refused' if isinstance(error, Refused) else 'not readable'}: {error}"
-        answer = {"accepted": False, "why": words}
+        code = 0
+    except Refused as error:
+        answer, words, code = error.facts(), f"refused: {error}", 1
+    except (Unreadable, OSError) as error:
+        answer, words, code = {"accepted": False, "why": str(error)}, f"not readable: {error}", 2
     except KeyboardInterrupt:
         return 130
     print(json.dumps(answer) if given.json else words)
-    return 0 if answer["accepted"] else 1 + (not words.startswith("refused"))
+    return code
 
 
 if __name__ == "__main__":
