@@ -17,6 +17,8 @@ Load a network, say where to look, ask::
 
 from . import constructions, draw, theory, training
 from .bounds import Bound, bounds
+from .check_regions import Refused
+from .checking import check
 from .complex.cells import CellComplex, subdivide
 from .counting import Count, Status, count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
@@ -64,6 +66,7 @@ __all__ = [
     "Pointwise",
     "Polytope",
     "RandomNetworks",
+    "Refused",
     "Region",
     "Regions",
     "Sampled",
@@ -74,6 +77,7 @@ __all__ = [
     "UnsupportedNetwork",
     "boundary_volume",
     "bounds",
+    "check",
     "constructions",
     "count",
     "crossings",

@@ -1,6 +1,7 @@
 """The command line: thin words around the library.
 
-Results go to stdout, everything else to stderr. Exit 0 success, 2 bad input, 130 interrupted.
+Results go to stdout, everything else to stderr. Exit 0 success, 1 a proof is refused, 2 bad input,
+130 interrupted.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
+from .cli_check import add_check
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -400,6 +402,7 @@ def _perspective(regions: int, units: int) -> str:
 
 
 add_bounds(app, _load, domain_of)
+add_check(app, _load)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
 add_paper(app)
