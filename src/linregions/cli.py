@@ -105,6 +105,7 @@ def count_command(
     scratch: Scratch = None,
     shard: Shard = None,
     output: PartFile = None,
+    proof: Path | None = None,
     json: Json = False,
 ) -> int:
     """Count the regions of a network, over all of R^n, a box, a plane, a line, ...
@@ -126,9 +127,13 @@ def count_command(
         Stop after so many regions: the answer is then a lower bound.
     seconds
         Stop after so much time: the answer is then a lower bound.
+    proof
+        A file to write the proof of the answer to; `linregions check FILE` checks it.
     """
     check_options(kind, engine, limit, seconds)
     check_shard(shard, output, kind, engine, limit)
+    if proof is not None and shard is not None:
+        raise LinregionsError("--proof is that of a whole count; leave out --shard")
     net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
     effort = Effort(workers, cluster, checkpoint)
     with _progress() as report:
@@ -139,7 +144,7 @@ def count_command(
         with effort.options() as given:
             answer = count(
                 net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-                progress=report, memory=memory or MEMORY, scratch=scratch, **given,
+                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof, **given,
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
@@ -356,6 +361,9 @@ def _prose(name: str, net: Network, answer: Count) -> str:
         f"  certainty   {_certainty(r)}",
         f"  time        {r.seconds:.3g} s ({rate:,.0f} cells per second)",
     ]
+    if r.proof:
+        size = r.stats["proof_bytes"]
+        lines.append(f"  proof       {r.proof} ({size:,} bytes); linregions check {r.proof}")
     others = [f"{v:,} {k}" for k, v in r.also.items() if k != r.kind]
     if others:
         lines.append(f"  also        {', '.join(others)}")

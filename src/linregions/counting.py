@@ -76,6 +76,7 @@ class Report:
     stopped: str = ""
     stats: dict[str, float] = field(default_factory=dict)
     also: dict[str, int] = field(default_factory=dict)
+    proof: str = ""
 
 
 class Count(int):
@@ -98,6 +99,8 @@ class Count(int):
         How many decisions each argument took. For ``milp``: the margin and the tolerance too.
     also
         Other kinds that came out on the way (``linear`` also gives ``activation``).
+    proof
+        The file in which the proof is, or empty.
 
     Examples
     --------
@@ -170,6 +173,7 @@ def count(
     checkpoint: str | Path | None = None,
     memory: int = MEMORY,
     scratch: str | Path | None = None,
+    proof: str | Path | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -221,6 +225,11 @@ def count(
         than ``memory`` bytes to merge (2 GiB by default) is kept in sorted runs in a folder in
         ``scratch`` (the system's place for temporary files by default), and merged in parts; the
         answer is the same. The cells of one affine map must fit.
+    proof
+        A file to write the proof of the count to, for ``activation``, ``linear`` and ``affine``:
+        `check`, and a program that shares no code with this library, accept it or say where it
+        fails (`docs/proofs.md`). A count that is stopped keeps what it has in ``FILE.parts``, and
+        goes on from there.
 
     Returns
     -------
@@ -241,9 +250,17 @@ def count(
     means = Means.of(workers, executor, checkpoint)
     if means.some:
         _check_divided(kind, engine, means)
+    target = None
+    if proof is not None:
+        from .certificates.verb import check_proof_options, count_with_proof
+
+        divided = executor is not None or checkpoint is not None
+        target = check_proof_options(proof, kind, engine, exact, divided)
     net = _network(network)
     domain = Space() if domain is None else domain
     problem = restrict(net, domain)
+    if target is not None:
+        return count_with_proof(problem, kind, target, means.workers, limit, seconds, progress)
     if engine.startswith("milp"):
         from .tally import count_milp
 
@@ -333,7 +350,7 @@ def _count_complex(
             except KeyboardInterrupt:
                 value = also.get("affine", 1)
     seconds = time.perf_counter() - start
-    return _answer(
+    return answer_of(
         problem, "complex", value, kind, True, complete, "" if complete else "interrupt", seconds,
         refined.stats, also,
     )  # fmt: skip
@@ -365,14 +382,15 @@ def _count_search(
             value, merged = run.merge(kind, complete, also, progress)
             complete, stopped = merged, stopped or ("" if merged else "interrupt")
     took = run.before + time.perf_counter() - start
-    return _answer(
+    return answer_of(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )
 
 
-def _answer(
+def answer_of(
     problem: Restricted, engine: str, value: int, kind: str, exact: bool, complete: bool,
     stopped: str, seconds: float, stats: Mapping[str, float], also: dict[str, int],
+    proof: str = "",
 ) -> Count:  # fmt: skip
     """A `Count` with the particulars that the problem knows."""
     report = Report(
@@ -388,6 +406,7 @@ def _answer(
         stopped=stopped,
         stats=dict(stats),
         also=also,
+        proof=proof,
     )
     return Count(value, report)
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from .counting import Count, Progress, Status, _answer
+from .counting import Count, Progress, Status, answer_of
 from .domain import Restricted
 
 
@@ -43,7 +43,7 @@ def count_patterns(
     number, stopped = tally(patterns, limit, seconds, progress)
     stats = {"rational": patterns.solves}
     took = time.perf_counter() - start
-    return _answer(
+    return answer_of(
         problem, "search", number, "pattern", True, not stopped, stopped, took, stats, {}
     )
 
@@ -71,4 +71,4 @@ def count_milp(
     except KeyboardInterrupt:  # while the model was made
         pass
     took = time.perf_counter() - start
-    return _answer(problem, engine, number, kind, False, not stopped, stopped, took, stats, also)
+    return answer_of(problem, engine, number, kind, False, not stopped, stopped, took, stats, also)

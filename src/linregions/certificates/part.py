@@ -69,7 +69,7 @@ class Prover:
         Returns
         -------
         dict, list of Task
-            ``sha256``, ``count`` and ``bytes`` of the part, and the branches given away.
+            ``sha256``, ``count``, ``size`` and ``crc`` of the part, and the branches given away.
 
         Raises
         ------
@@ -86,13 +86,15 @@ class Prover:
             self.recorder.drain()
             children = [t._replace(number=child + i) for i, t in enumerate(given)]
             stubs = [v for t in children for v in (R.PART, t.number)]
-            stream.take(np.array(stubs, np.int32), np.zeros(0))
+            if stubs:
+                stream.take(np.array(stubs, np.int32), np.zeros(0))
         except BaseException:
             stream.close()
             raise
         digest = stream.close()
         leaves = search.leaves - before
-        return {"sha256": digest, "count": leaves, "bytes": stream.size}, children
+        found = {"sha256": digest, "count": leaves, "size": stream.size, "crc": stream.crc}
+        return found, children
 
     def _walk(self, tick: Callable[[int], bool]) -> list[Task]:
         """Walk the branch; the branches given away, deepest first."""

@@ -32,6 +32,7 @@ from ..search.program import Compiled
 from ..search.subtree import Branch
 from .part import Prover, Stopped, Task
 from .statement import network_members, statement
+from .stream import embed
 
 CHILDREN = 256  # numbers set aside for the branches that one part gives away
 FIELDS = Branch._fields
@@ -266,6 +267,6 @@ def _pack(problem: Restricted, path: Path, kind: str, total: int | None, state: 
         for name, content in network_members(problem.source).items():
             file.writestr(name, content)
         for number in sorted(state.done):
-            name = f"parts/{number:06d}" if number else "root"
-            file.write(state.folder / f"{number:06d}", name, zipfile.ZIP_STORED)
+            name, found = f"parts/{number:06d}" if number else "root", state.done[number]
+            embed(file, name, state.folder / f"{number:06d}", found["size"], found["crc"])
     return path.stat().st_size

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..counting import Count, Progress, Report, _answer, _network, check_options, compile_kernel
+from ..counting import Count, Progress, Report, answer_of, _network, check_options, compile_kernel
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..running import Divided, Room
@@ -168,7 +168,7 @@ def shard(
     )  # fmt: skip
     stopped = run.go(None, seconds, progress)
     took = run.before + time.perf_counter() - start
-    count = _answer(
+    count = answer_of(
         problem, "search", run.leaves, "activation", exact, not stopped, stopped, took,
         run.stats(), {},
     )  # fmt: skip
