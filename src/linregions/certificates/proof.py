@@ -30,6 +30,7 @@ from ..parallel.identity import Identity, coordinates_hash
 from ..parallel.pool import Here, processes
 from ..search.program import Compiled
 from ..search.subtree import Branch
+from .linear import Joins, leaves
 from .part import Prover, Stopped, Task
 from .statement import network_members, statement
 from .stream import embed
@@ -262,10 +263,22 @@ def _pack(problem: Restricted, path: Path, kind: str, total: int | None, state: 
         "root": {key: state.done[0][key] for key in keys},
         "parts": parts,
     }
+    joins = None
+    if kind == "linear":
+        lines, found = Joins(
+            problem, cells := leaves(problem, state.folder, sorted(state.done))
+        ).lines()
+        if found != total or len(cells) != state.leaves:
+            raise ArithmeticError(
+                f"the proof has {found} linear regions and the count {total}; report this network"
+            )
+        joins = "".join(line + "\n" for line in lines)
     with beside(path) as target, zipfile.ZipFile(target, "w", zipfile.ZIP_DEFLATED) as file:
         file.writestr("proof.json", json.dumps(head))
         for name, content in network_members(problem.source).items():
             file.writestr(name, content)
+        if joins is not None:
+            file.writestr("linear", joins)
         for number in sorted(state.done):
             name, found = f"parts/{number:06d}" if number else "root", state.done[number]
             embed(file, name, state.folder / f"{number:06d}", found["size"], found["crc"])

@@ -66,6 +66,7 @@ def count_with_proof(
         if not found.complete:
             return found
         total, also = int(found), dict(found.also)
+        begin = time.perf_counter() - found.seconds
     start = begin + compile_kernel()
     last = [0.0]
 

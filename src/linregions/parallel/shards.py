@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..counting import Count, Progress, Report, answer_of, _network, check_options, compile_kernel
+from ..counting import Count, Progress, Report, _network, answer_of, check_options, compile_kernel
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..running import Divided, Room

@@ -49,6 +49,20 @@ class Replay:
         groups = self.program.groups
         return int(groups[unit, 0]), int(groups[unit + 1, 1] - groups[unit, 1])
 
+    def enter(self, path: np.ndarray) -> None:
+        """Stand where the path leads that a part begins with."""
+        whole = iter(path.tolist())
+        while (code := next(whole)) != R.PATH_END:
+            row, side = next(whole), next(whole)
+            if code not in (R.FAN, R.WINS):
+                self.signs[row] = 1 if side else -1
+                self.con += [row] * (code == R.SPLIT)
+                continue
+            first, m = self.arguments(row)
+            crown(self.signs, first, m, side)
+            if code == R.FAN:
+                self.con += [pair(first, m, side, j) for j in range(m) if j != side]
+
     def feed(self, ints: np.ndarray, reals: np.ndarray, text: str = "") -> Iterator[Event]:
         """The events of a block. The path is that of the event while it is being looked at."""
         whole, floats = iter(ints.tolist()), iter(reals.tolist())
