@@ -81,7 +81,7 @@ def brackets(
     with np.errstate(over="ignore", under="ignore"):
         g = np.ldexp(g, -shift[:, None])
         gap, error, wrong = (np.ldexp(v, -shift) for v in (gap, error, wrong))
-    n, size = g.shape[1], np.linalg.norm(g, DUAL[norm], axis=1)
+    n, size = g.shape[1], lengths_of(g, DUAL[norm])
     ulps = 8 * (n + 8) * UNIT
     loose = (wrong + 2.0**-1070) * (n**0.5 if norm == np.inf else 1.0) + ulps * size
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
@@ -93,7 +93,7 @@ def brackets(
     mid = lengths(gap, g, norm, room)
     wide = n**0.5 if norm == np.inf else 1.0
     with np.errstate(over="ignore", invalid="ignore"):
-        whole = np.linalg.norm(np.maximum(room.down, room.up), norm, axis=1)
+        whole = lengths_of(np.maximum(room.down, room.up), norm)
         reach = 2 * wide * np.where(np.isfinite(mid), mid, whole)
         off = error + ulps * abs(gap) + wrong * reach + abs(g) @ room.blur
         off = np.where(np.isnan(off), np.inf, off)
@@ -102,15 +102,15 @@ def brackets(
         far = moves(sign * (abs(gap) + off), g, norm, room)
         fits = np.isfinite(far).all(axis=1)
         far = np.where(fits[:, None], far, np.inf)
-        fits &= np.linalg.norm(far, axis=1) <= reach + (reach == 0)
-        high = np.where(fits, np.linalg.norm(far, norm, axis=1) * (1 + ulps), np.inf)
+        fits &= lengths_of(far, 2.0) <= reach + (reach == 0)
+        high = np.where(fits, lengths_of(far, norm) * (1 + ulps), np.inf)
     return Bracket(np.maximum(low, near), mid, high)
 
 
 def lengths(gap: np.ndarray, g: np.ndarray, norm: float, room: Room) -> np.ndarray:
     """(m,) lengths of the shortest moves; infinite where none is long enough."""
     d = moves(gap, g, norm, room)
-    size = np.linalg.norm(d, norm, axis=1)
+    size = lengths_of(d, norm)
     return np.where(np.isfinite(size), size, np.inf)
 
 

@@ -143,7 +143,7 @@ class _Walk:
         """What was found behind a facet: another map, or a cell to enter."""
         if met.changes:
             move = np.array([_float(p - v) for p, v in zip(met.point, self.at, strict=True)])
-            length = float(_norm(move, self.norm))
+            length = float(lengths_of(move[None], self.norm)[0])
             self.ends.append(length)
             self.low = min(self.low, low)
             if length < self.distance:
@@ -365,10 +365,6 @@ def _behind(rows: list[Row], inside: Point, wall: Row) -> Point | None:
 
 def _float(v: fmpq) -> float:
     return int(v.p) / int(v.q)
-
-
-def _norm(d: np.ndarray, norm: float) -> np.ndarray:
-    return lengths_of(d, norm)
 
 
 def _same(cell: _Cell, row: int) -> np.ndarray:
