@@ -159,8 +159,17 @@ def test_random_networks_on_a_line(seed):
             found = lr.distance(net, x[:, None], kind=kind, norm=norm)
             for i, true in enumerate(truth):
                 assert covers(found, i, true), (kind, norm, x[i], true, found.distance[i])
-                sharp = true is None or found.error[i] <= 1e-6 * found.distance[i] + 1e-12 * abs(x[i])
-                assert sharp, (kind, norm, x[i], float(true or 0), found.distance[i], found.error[i])
+                sharp = true is None or found.error[i] <= 1e-6 * found.distance[i] + 1e-12 * abs(
+                    x[i]
+                )
+                assert sharp, (
+                    kind,
+                    norm,
+                    x[i],
+                    float(true or 0),
+                    found.distance[i],
+                    found.error[i],
+                )
 
 
 # -- two dimensions: all edges of the arrangement ---------------------------------------------------
@@ -335,7 +344,7 @@ def test_rows_of_any_size(exponent, kind):
         net = [(W.copy(), b.copy()) for W, b in base]
         net[0][0][which] *= 2.0**exponent
         net[0][1][which] *= 2.0**exponent
-        net[1][0][:, which] *= 2.0 ** -exponent
+        net[1][0][:, which] *= 2.0**-exponent
         for norm in NORMS:
             found = lr.distance(net, x, norm=norm, kind=kind)
             expected = lr.distance(base, x, norm=norm, kind=kind)
@@ -355,7 +364,9 @@ def test_points_and_weights_of_any_size(scale):
             found = lr.distance(net, x * power, norm=norm, kind=kind)
             expected = lr.distance(base, x, norm=norm, kind=kind)
             np.testing.assert_allclose(found.distance / power, expected.distance, rtol=1e-9)
-            boxed = lr.distance(net, x * power, norm=norm, kind=kind, domain=lr.Box(-4 * power, 4 * power))
+            boxed = lr.distance(
+                net, x * power, norm=norm, kind=kind, domain=lr.Box(-4 * power, 4 * power)
+            )
             expected = lr.distance(base, x, norm=norm, kind=kind, domain=lr.Box(-4, 4))
             np.testing.assert_allclose(boxed.distance / power, expected.distance, rtol=1e-9)
 
@@ -370,7 +381,9 @@ def test_one_unit_of_any_size(s):
 
 
 def max_of(first, second, b):
-    layer = lr.Layer(Affine.dense(np.array([[first], [second]]), np.array(b), INPUT), MaxUnits(((0, 1),), 2))
+    layer = lr.Layer(
+        Affine.dense(np.array([[first], [second]]), np.array(b), INPUT), MaxUnits(((0, 1),), 2)
+    )
     return lr.Network(1, (layer,), Affine.dense(np.ones((1, 1)), None, 1))
 
 

@@ -18,7 +18,7 @@ from ..rational import is_rational, rounded
 from .boundaries import Boundaries, boundaries
 from .gradients import Gradients
 from .moves import NORMS, Bracket, Room, brackets, exponents, lengths_of, moves
-from .sure import Sure, exact_point, generic
+from .sure import LARGEST, Sure, exact_point, generic
 from .walk import linear
 
 NUMBERS = 1 << 20  # of the gradients of one batch
@@ -255,6 +255,7 @@ def _plain(found: Boundaries) -> Bracket:
         high = np.where(there & (size > loose), (gap + found.error) / (size - loose), np.inf)
         # a gradient within its rounding error of zero may be zero
         mid = np.where(np.isfinite(high), gap / size, np.inf)
+    low = np.where(there, np.minimum(low, LARGEST), np.inf)  # none is out of reach for its size
     low[np.isnan(low)] = 0.0  # nothing known: a gap of zero and no gradient
     return Bracket(low * (1 - 4 * UNIT), mid, high * (1 + 4 * UNIT))
 

@@ -11,7 +11,6 @@ from ..network import Network
 from ..units import MaxUnits
 from .gradients import members
 
-
 LEAST = 2.0**-960  # what products below the range of floats may lose is far smaller
 
 

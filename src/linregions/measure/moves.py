@@ -87,6 +87,7 @@ def brackets(
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low = np.maximum(abs(gap) - error, 0.0) / (size + loose) * (1 - 4 * UNIT)
         mid = np.where(size > 0, abs(gap) / size, np.inf)
+        low = np.minimum(np.where(np.isnan(low), 0.0, low), float(np.finfo(float).max))
         high = np.where(size > loose, (abs(gap) + error) / (size - loose), np.inf)
     if room is None:
         return Bracket(low, mid, high * (1 + 4 * UNIT))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from fractions import Fraction
 from functools import cached_property
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
@@ -69,10 +69,8 @@ class Sure:
         columns, at = values[ONE].shape[1], 0
         for number, layer in enumerate(self.network.layers, start=1):
             form = self._applied(layer.affine, values, columns)
-            if pieces is None:
-                mine = chosen(layer.units, form)
-            else:
-                mine = pieces[at : at + layer.size]
+            here = slice(at, at + layer.size)
+            mine = chosen(layer.units, form) if pieces is None else pieces[here]
             at += layer.size
             values[number] = _outputs(layer.units, form, mine)
             yield form, mine
@@ -233,7 +231,7 @@ class Sure:
         for i, r in enumerate(rows):
             top = max(abs(int(a)) for a in r.row[:n])
             value = sum((a * v for a, v in zip(r.row[:n], at, strict=True)), fmpq(r.row[n])) / top
-            gap[i] = r.side * _float(value)
+            gap[i] = r.side * nearest(value)
             gradient[i] = [r.side * (int(a) / top) for a in r.row[:n]]
         side, size = np.array([r.side for r in rows], float), lengths_of(gradient, 2.0)
         error = np.where(gap != 0, 2 * UNIT * abs(gap) + TINY, 0.0)
@@ -302,7 +300,7 @@ def _q(v: float) -> fmpq:
     return fmpq(*v.as_integer_ratio())
 
 
-def _float(v: fmpq) -> float:
+def nearest(v: fmpq) -> float:
     """The nearest float; away from zero where that would be 0, infinite beyond the range."""
     try:
         found = int(v.p) / int(v.q)

@@ -21,21 +21,21 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
-from flint import fmpq, fmpz
+from flint import fmpz
 from scipy.optimize import linprog, nnls
 
 from ..affine import UNIT
 from ..errors import LinregionsError
-from ..search.exact import Point, Row, Tired, beyond, guessed, negative, reduced, value
+from ..search.exact import Point, Row, Tired, beyond, guessed, reduced, value
 from .boundaries import Boundaries, boundaries
 from .gradients import Gradients
 from .influence import matters
 from .moves import DUAL, Room, exponents, lengths_of, moves
-from .sure import Crossing, Sides, Sure, exact_point, generic
+from .sure import LARGEST, Crossing, Sides, Sure, exact_point, generic, nearest
 
 CELLS = 20_000  # of one walk
 SHARP = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
-ASIDE = (0.0, 1e-9, 1e-6, 1e-3, 1.0)  # how far towards the middle of a facet, from the foot
+ASIDE = (0.0, 1e-14, 1e-9, 1e-3, 1.0)  # how far towards the middle of a facet, from the foot
 CLOSE = 1e-12  # facets whose distances differ by less, relative, are taken in any order
 PATIENCE = 3e5  # operations of one exact simplex
 
@@ -142,7 +142,7 @@ class _Walk:
     def _met(self, low: float, cell: int, row: int, met: Crossing) -> None:
         """What was found behind a facet: another map, or a cell to enter."""
         if met.changes:
-            move = np.array([_float(p - v) for p, v in zip(met.point, self.at, strict=True)])
+            move = np.array([nearest(p - v) for p, v in zip(met.point, self.at, strict=True)])
             length = float(lengths_of(move[None], self.norm)[0])
             self.ends.append(length)
             self.low = min(self.low, low)
@@ -190,8 +190,9 @@ class _Walk:
         wide = len(self.x) ** 0.5 if self.norm == np.inf else 1.0
         dual = np.linalg.norm(cell.normal, DUAL[self.norm], axis=1) + wide * cell.blur
         low = np.maximum(abs(cell.offset) - cell.error, 0.0) / dual * (1 - 4 * UNIT)
-        for i, d in enumerate(low.tolist()):
-            heapq.heappush(self.queue, (d, PLANE, len(self.cells) - 1, i))
+        for i, d in enumerate(np.minimum(low, LARGEST).tolist()):
+            known = PLANE if np.isfinite(cell.offset[i]) else PROOF  # beyond what floats hold
+            heapq.heappush(self.queue, (d, known, len(self.cells) - 1, i))
 
     def _rows(self, pieces: np.ndarray) -> Boundaries:
         """The rows of a cell in floats, exact ones rounded where floats cannot tell."""
@@ -219,7 +220,7 @@ class _Walk:
     def _onto(self, cell: _Cell, row: int) -> _Foot:
         """The least distance of a facet, and the move onto it."""
         A, b, c, at = cell.normal, -cell.offset, cell.normal[row], -cell.offset[row]
-        rest = ~_same(cell, row)
+        rest = ~_same(cell, row) & np.isfinite(cell.offset)
         A, b = A[rest], b[rest]
         blur, error = cell.blur[rest], cell.error[rest]
         if self.sides is not None:
@@ -283,7 +284,7 @@ class _Walk:
 
     def _middle(self, cell: _Cell, row: int) -> np.ndarray | None:
         """A point inside a facet; None where floats find none."""
-        rest = ~_same(cell, row)
+        rest = ~_same(cell, row) & np.isfinite(cell.offset)
         scale = self._scale(cell, row)
         A, b = cell.normal[rest], -cell.offset[rest] / scale
         k = A.shape[1]
@@ -328,7 +329,7 @@ class _Walk:
         if behind is None:
             return
         a, b = value(mine, inside), value(mine, behind)
-        way = np.array([_float(q - p) for p, q in zip(inside, behind, strict=True)])
+        way = np.array([nearest(q - p) for p, q in zip(inside, behind, strict=True)])
         point = [p + a / (a - b) * (q - p) for p, q in zip(inside, behind, strict=True)]
         met = self.sure.cross(point, way, cell.pieces, wall, cell.live, self.box)
         if met is None:
@@ -361,10 +362,6 @@ def _behind(rows: list[Row], inside: Point, wall: Row) -> Point | None:
         if found is None:
             raise
         return found[0]
-
-
-def _float(v: fmpq) -> float:
-    return int(v.p) / int(v.q)
 
 
 def _same(cell: _Cell, row: int) -> np.ndarray:
