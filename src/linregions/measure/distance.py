@@ -143,15 +143,12 @@ def distance(
     walker, sure = Gradients(net), Sure(net)
     found = _Found(net, x, kind)
     step = max(1, NUMBERS // max(1, walker.rank * sum(m.affine.size for m in net.layers)))
+    # (numbers beyond the range of floats are told by the bounds)
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     for a in range(0, len(x), step):
         b = min(a + step, len(x))
-        room = None if box is None else Room(x[a:b] - box[0], box[1] - x[a:b], box[2])
-        near = _nearest(walker, boundaries(walker, x[a:b]), x[a:b], length, room)
-        found.put(a, near)
-        for i in np.flatnonzero(near.doubt):
-            found.put(a + i, _surely(walker, sure, x[a + i], length, box))
-        if kind == "linear":
-            linear(walker, sure, found, a, near, length, None if box is None else box[:2])
+        with quiet:
+            _batch(walker, sure, found, a, b, length, box)
         if progress is not None:
             progress(Status(b, time.perf_counter() - start, "distance"))
     return found.answer(length, time.perf_counter() - start)
@@ -206,6 +203,19 @@ class _Found:
             self.net, self.x, self.distance, self.error, self.unit, layer, self.partner,
             self.foot, self.tied, self.crossed, self.kind, norm, seconds,
         )  # fmt: skip
+
+
+def _batch(
+    walker: Gradients, sure: Sure, found: _Found, a: int, b: int, norm: float, box: Any
+) -> None:
+    """The answers for the points from a to b."""
+    room = None if box is None else Room(found.x[a:b] - box[0], box[1] - found.x[a:b], box[2])
+    near = _nearest(walker, boundaries(walker, found.x[a:b]), found.x[a:b], norm, room)
+    found.put(a, near)
+    for i in np.flatnonzero(near.doubt):
+        found.put(a + i, _surely(walker, sure, found.x[a + i], norm, box))
+    if found.kind == "linear":
+        linear(walker, sure, found, a, near, norm, None if box is None else box[:2])
 
 
 def _nearest(

@@ -235,12 +235,12 @@ class Sure:
             gradient[i] = [r.side * (int(a) / top) for a in r.row[:n]]
         side, size = np.array([r.side for r in rows], float), lengths_of(gradient, 2.0)
         error = np.where(gap != 0, 2 * UNIT * abs(gap) + TINY, 0.0)
-        far = np.isinf(gap)  # farther than floats go: of interest where nothing else is there
-        near = abs(gap).min(initial=np.inf) < 1e300
-        gap[far], error[far] = np.inf if near else LARGEST, LARGEST
+        wrong = 8 * (n + 4) * UNIT * size
+        far = np.isinf(gap)  # farther than floats go: known from below only
+        gap[far], error[far], wrong[far] = np.copysign(LARGEST, gap[far]), 0.0, size[far]
         gap = np.where(gap == 0, np.copysign(0.0, side), gap)
         return Boundaries(
-            gap[None], error[None], (8 * (n + 4) * UNIT * size)[None],
+            gap[None], error[None], wrong[None],
             walker.shorten(gradient)[None], np.array([r.unit for r in rows], np.int64),
             np.array([r.partner for r in rows], np.int64).reshape(1, -1), side[None],
             pieces[None], np.zeros(1, bool),

@@ -82,6 +82,11 @@ class _Cell:
     base: Point
     way: np.ndarray
 
+    @property
+    def known(self) -> np.ndarray:
+        """Rows whose numbers floats hold."""
+        return np.isfinite(self.offset) & (self.blur < 0.5)
+
 
 class _Foot(NamedTuple):
     """A facet's distance at least, and the shortest move onto it, where floats find one."""
@@ -191,7 +196,7 @@ class _Walk:
         dual = np.linalg.norm(cell.normal, DUAL[self.norm], axis=1) + wide * cell.blur
         low = np.maximum(abs(cell.offset) - cell.error, 0.0) / dual * (1 - 4 * UNIT)
         for i, d in enumerate(np.minimum(low, LARGEST).tolist()):
-            known = PLANE if np.isfinite(cell.offset[i]) else PROOF  # beyond what floats hold
+            known = PLANE if cell.known[i] else PROOF  # beyond what floats hold
             heapq.heappush(self.queue, (d, known, len(self.cells) - 1, i))
 
     def _rows(self, pieces: np.ndarray) -> Boundaries:
@@ -220,7 +225,7 @@ class _Walk:
     def _onto(self, cell: _Cell, row: int) -> _Foot:
         """The least distance of a facet, and the move onto it."""
         A, b, c, at = cell.normal, -cell.offset, cell.normal[row], -cell.offset[row]
-        rest = ~_same(cell, row) & np.isfinite(cell.offset)
+        rest = ~_same(cell, row) & cell.known
         A, b = A[rest], b[rest]
         blur, error = cell.blur[rest], cell.error[rest]
         if self.sides is not None:
@@ -284,7 +289,7 @@ class _Walk:
 
     def _middle(self, cell: _Cell, row: int) -> np.ndarray | None:
         """A point inside a facet; None where floats find none."""
-        rest = ~_same(cell, row) & np.isfinite(cell.offset)
+        rest = ~_same(cell, row) & cell.known
         scale = self._scale(cell, row)
         A, b = cell.normal[rest], -cell.offset[rest] / scale
         k = A.shape[1]
