@@ -459,10 +459,10 @@ class Restricted:
 
         if self.unseen is None:
             return y
-        shape = self.unseen.shape
-        P = fmpq_mat(*shape, [to_fmpq(v) for row in self.rows for v in row])
+        r, k = self.unseen.shape
+        P = fmpq_mat(r, k, [to_fmpq(v) for row in self.rows for v in row])
         values = fmpq_mat(len(y), 1, [to_fmpq(v) for v in y])
-        found = P.transpose() * (P * P.transpose()).solve(values) if y else fmpq_mat(shape[1], 1)
+        found = P.transpose() * (P * P.transpose()).solve(values) if y else fmpq_mat(k, 1)
         return [Fraction(int(v.p), int(v.q)) for v in found.entries()]
 
     def embed(self, y: np.ndarray) -> np.ndarray:

@@ -212,7 +212,7 @@ def _batch(
     room = None if box is None else Room(found.x[a:b] - box[0], box[1] - found.x[a:b], box[2])
     near = _nearest(walker, boundaries(walker, found.x[a:b]), found.x[a:b], norm, room)
     found.put(a, near)
-    for i in np.flatnonzero(near.doubt):
+    for i in np.flatnonzero(near.doubt).tolist():
         found.put(a + i, _surely(walker, sure, found.x[a + i], norm, box))
     if found.kind == "linear":
         linear(walker, sure, found, a, near, norm, None if box is None else box[:2])

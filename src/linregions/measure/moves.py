@@ -102,7 +102,7 @@ def brackets(
         near = lengths(sign * np.maximum(abs(gap) - off, 0.0), g, norm, room) * (1 - ulps)
         far = moves(sign * (abs(gap) + off), g, norm, room)
         fits = np.isfinite(far).all(axis=1)
-        far = np.where(fits[:, None], far, np.inf)
+        far = np.where(np.asarray(fits)[:, None], far, np.inf)
         fits &= lengths_of(far, 2.0) <= reach + (reach == 0)
         high = np.where(fits, lengths_of(far, norm) * (1 + ulps), np.inf)
     return Bracket(np.maximum(low, near), mid, high)
@@ -126,7 +126,9 @@ def moves(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> np.
     # a hyperplane that only touches the box divides nothing in it
     most = np.where(a > 0, a * np.where(a > 0, r, 0.0), 0.0).sum(axis=1)
     near = (most > abs(gap)) & np.isfinite(far).all(axis=1)
-    return np.where(near[:, None], way * np.where(near[:, None], far, 0.0), np.inf)
+    return np.where(
+        np.asarray(near)[:, None], way * np.where(np.asarray(near)[:, None], far, 0.0), np.inf
+    )
 
 
 def _free(gap: np.ndarray, g: np.ndarray, way: np.ndarray, norm: float) -> np.ndarray:

@@ -334,7 +334,9 @@ class _Walk:
         if behind is None:
             return
         a, b = value(mine, inside), value(mine, behind)
-        way = np.array([nearest(q - p) for p, q in zip(inside, behind, strict=True)])
+        step = [q - p for p, q in zip(inside, behind, strict=True)]
+        most = max(abs(v) for v in step)
+        way = np.array([nearest(v / most) for v in step])
         point = [p + a / (a - b) * (q - p) for p, q in zip(inside, behind, strict=True)]
         met = self.sure.cross(point, way, cell.pieces, wall, cell.live, self.box)
         if met is None:
