@@ -69,7 +69,7 @@ def solve(rows, values, n):
 def exact_input(region):
     """The region's exact point in input coordinates, where the domain is not a slice."""
     problem, y = region.problem, region.exact_point
-    if problem.rows is not None:
+    if problem.rows is not None and problem.basis is None:
         return solve(problem.rows, y, problem.source.inputs)
     if problem.lift is None:
         return list(y)

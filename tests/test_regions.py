@@ -358,3 +358,44 @@ def test_points_that_are_refused(x, message):
 def test_what_a_region_prints():
     region = lr.region(SQUARE, [0, 0])
     assert repr(region).startswith("Region(pattern 00, near [")
+
+
+@pytest.mark.parametrize(
+    ("weights", "basis"),
+    [
+        ([[1.0, 2.0]], [[1.0, 0.0], [0.0, 1.0]]),
+        ([[1.0, 2.0], [-2.0, -4.0]], [[3.0, 0.1], [0.0, 1.0]]),
+        ([[1.0, 2.0], [1.0, 2.5]], [[2.0, 4.0], [-1.0, -2.0], [0.0, 0.0]][:2]),
+        ([[0.0, 0.0]], [[1.0, 0.0], [0.0, 1.0]]),
+    ],
+)
+def test_points_of_an_unbounded_slice_are_in_its_own_coordinates(weights, basis):
+    """Whether or not the network sees all of its directions."""
+    W, B = np.array(weights), np.array(basis)
+    origin = np.array([0.25, -1.0])
+    net = lr.load([(W, np.array([0.5] * len(W))), (np.ones((1, len(W))), np.zeros(1))])
+    if np.linalg.matrix_rank(B) < B.shape[1]:
+        B = B[:, :1]
+    k, found = B.shape[1], list(lr.regions(net, lr.Slice(origin, B)))
+    assert len(found) == int(lr.count(net, lr.Slice(origin, B)))
+    for region in found:
+        y = region.exact_point
+        assert len(y) == k == len(region.coordinates)
+        x = [
+            Fraction(o) + sum((Fraction(b) * v for b, v in zip(row, y, strict=True)), Fraction(0))
+            for o, row in zip(origin.tolist(), B.tolist(), strict=True)
+        ]
+        assert net.exactly(x)[1] == region.pattern.tolist()
+        np.testing.assert_allclose(region.coordinates, [float(v) for v in y], rtol=1e-12)
+        np.testing.assert_allclose(region.point, [float(v) for v in x], rtol=1e-12, atol=1e-12)
+        A, b, _ = region.half_spaces
+        assert A.shape[1] == k and (A @ region.coordinates < b).all()
+        np.testing.assert_allclose(np.linalg.norm(A, axis=1), 1.0)
+        value = net.evaluate(region.point)
+        np.testing.assert_allclose(region.local_map(region.coordinates), value)
+        for neighbour in region.neighbours:
+            assert len(neighbour.exact_point) == k
+        # any point of the slice is in some region of it, not only those on one line
+        off = origin + B @ (region.coordinates + np.arange(1.0, 1.0 + k))
+        there = lr.region(net, off, lr.Slice(origin, B))
+        assert there.pattern.tolist() == net.patterns(off).tolist()

@@ -17,7 +17,7 @@ import numpy as np
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
 from .network import Layer, Network
-from .rational import Matrix, fraction_array, integers, rounded, simplest
+from .rational import Matrix, fraction_array, integers, rounded, simplest, to_fmpq
 
 
 @dataclass(frozen=True, eq=False)
@@ -418,7 +418,9 @@ class Restricted:
 
     ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
     one of many (the network does not see the rest of the input), and ``rows`` (k, n), exact,
-    are the rows whose values are the coordinates (None: y is x itself, or a slice's).
+    are the rows whose values are the coordinates (None: y is x itself, or a slice's). On an
+    unbounded slice they are rows over its own coordinates, those of the columns of its ``basis``;
+    `own` goes back to these.
     """
 
     network: Network
@@ -445,6 +447,23 @@ class Restricted:
             return self.basis
         inverse = np.linalg.pinv(self.picked)
         return inverse if self.basis is None else self.basis @ inverse
+
+    @property
+    def unseen(self) -> np.ndarray | None:
+        """``rows`` in floats, on a slice with directions that the network does not see."""
+        return None if self.basis is None else self.picked
+
+    def own(self, y: list[Fraction]) -> list[Fraction]:
+        """The shortest point in a slice's own coordinates at which ``rows`` have these values."""
+        from flint import fmpq_mat
+
+        if self.unseen is None:
+            return y
+        r, k = self.unseen.shape
+        P = fmpq_mat(r, k, [to_fmpq(v) for row in self.rows for v in row])
+        values = fmpq_mat(len(y), 1, [to_fmpq(v) for v in y])
+        found = P.transpose() * (P * P.transpose()).solve(values) if y else fmpq_mat(k, 1)
+        return [Fraction(int(v.p), int(v.q)) for v in found.entries()]
 
     def embed(self, y: np.ndarray) -> np.ndarray:
         """Input coordinates of points y of shape (..., k)."""
@@ -535,9 +554,7 @@ def reduce_inputs(given: Restricted) -> Restricted:
     reduced = Network(r, layers, rewrite(net.output), net.notes)
     scale = [b.den for b in blocks for _ in range(b.shape[0])]
     picked = np.array([[int(x) / scale[i] for x in rows[i]] for i in chosen]).reshape(r, k)
-    exact_rows = None
-    if given.basis is None:
-        exact_rows = [[Fraction(int(x), scale[i]) for x in rows[i]] for i in chosen]
+    exact_rows = [[Fraction(int(x), scale[i]) for x in rows[i]] for i in chosen]
     return Restricted(
         reduced,
         maps[-1],

@@ -57,7 +57,9 @@ class Region:
     pattern
         (units,) piece of every unit.
     coordinates
-        (k,) an interior point in domain coordinates.
+        (k,) an interior point in domain coordinates. Those of a slice are its own. Over R^n (and
+        unbounded boxes and polytopes) they are the input's or, where the network does not see
+        all of that, the values of the rows ``problem.rows``.
     point
         (n,) the same point in input coordinates.
     """
@@ -72,9 +74,8 @@ class Region:
     ) -> None:
         self.problem = problem
         self.signs = signs
-        self.coordinates = coordinates
         self._exact = exact
-        self._rational = rational
+        self._at, self._rational = coordinates, rational  # in coordinates of the restricted network
 
     @property
     def network(self) -> Network:
@@ -84,7 +85,14 @@ class Region:
     @cached_property
     def point(self) -> np.ndarray:
         """The interior point in input coordinates (float64)."""
-        return self.problem.embed(self.coordinates)
+        return self.problem.embed(self._at)
+
+    @cached_property
+    def coordinates(self) -> np.ndarray:
+        """The interior point in domain coordinates (float64)."""
+        if self.problem.unseen is None:
+            return self._at
+        return np.linalg.pinv(self.problem.unseen) @ self._at
 
     @cached_property
     def pattern(self) -> np.ndarray:
@@ -99,17 +107,23 @@ class Region:
     @cached_property
     def local_map(self) -> AffineMap:
         """The same map in domain coordinates."""
-        return _affine_map(self.problem.network, self.pattern)
+        found, unseen = _affine_map(self.problem.network, self.pattern), self.problem.unseen
+        return found if unseen is None else AffineMap(found.W @ unseen, found.b)
 
     @cached_property
     def exact_point(self) -> list[Fraction]:
         """The interior point in domain coordinates as rationals."""
+        return self.problem.own(self._inner)
+
+    @cached_property
+    def _inner(self) -> list[Fraction]:
+        """The interior point in the coordinates of the restricted network."""
         if self._rational is not None:
             return self._rational
-        return [Fraction(float(v)) for v in self.coordinates]
+        return [Fraction(float(v)) for v in self._at]
 
     def _kernel_point(self) -> list[Any]:
-        return self._exact.in_kernel(self.exact_point)
+        return self._exact.in_kernel(self._inner)
 
     @cached_property
     def facets(self) -> list[Any]:
@@ -132,13 +146,14 @@ class Region:
     @cached_property
     def half_spaces(self) -> HalfSpaces:
         """Irredundant ``A y <= b`` in domain coordinates, rows of unit length (rounded)."""
-        unit = self._exact.compiled.unit
+        unit, unseen = self._exact.compiled.unit, self.problem.unseen
         k = len(unit)
-        A, b = np.zeros((len(self.facets), k)), np.zeros(len(self.facets))
+        width = k if unseen is None else unseen.shape[1]
+        A, b = np.zeros((len(self.facets), width)), np.zeros(len(self.facets))
         for i, facet in enumerate(self.facets):
             scale = max((abs(int(a)) for a in facet.row[:-1]), default=1)
             row = np.array([float(Fraction(int(a), scale)) for a in facet.row])
-            a = row[:k] / unit
+            a = row[:k] / unit if unseen is None else (row[:k] / unit) @ unseen
             norm = np.linalg.norm(a)
             A[i], b[i] = -a / norm, row[k] / norm
         return HalfSpaces(A, b, tuple(f.units for f in self.facets))
@@ -166,7 +181,7 @@ class Region:
         if not len(b):
             return float("inf")
         c = np.r_[np.zeros(k), -1.0]
-        picked = self.problem.picked
+        picked = self.problem.picked if self.problem.unseen is None else None
         norms = np.linalg.norm(A if picked is None else A @ picked, axis=1)
         result = linprog(c, A_ub=np.c_[A, norms], b_ub=b, bounds=[(None, None)] * (k + 1))
         return float("inf") if result.status == 3 else float(result.x[-1])
@@ -531,20 +546,22 @@ def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
 def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[Any]:
     """Domain coordinates of an input point, exact where the network fixes them.
 
-    In reduced coordinates these are the values of r independent rows; on a slice, the
-    least-squares solution (which must reproduce the point).
+    On a slice its own are the least-squares solution (which must reproduce the point); where
+    the network does not see all of them, these are the values of r independent rows.
     """
     from .rational import to_fmpq
 
-    lift = np.eye(net.inputs) if problem.lift is None else problem.lift
-    origin = 0.0 if problem.origin is None else problem.origin
-    y, *_ = np.linalg.lstsq(lift, point - origin, rcond=None)
-    if isinstance(problem.domain, Space) and problem.rows is not None:
-        exactly = [Fraction(float(v)) for v in point]
-        return [
-            to_fmpq(sum((a * b for a, b in zip(row, exactly, strict=True)), Fraction(0)))
-            for row in problem.rows
-        ]
-    if not np.allclose(problem.embed(y), point, rtol=1e-9, atol=1e-9):
-        raise LinregionsError(f"the point lies outside {problem.domain.describe()}")
-    return [to_fmpq(float(v)) for v in y]
+    y = point
+    if problem.basis is not None or problem.origin is not None:
+        lift = np.eye(net.inputs) if problem.basis is None else problem.basis
+        origin = 0.0 if problem.origin is None else problem.origin
+        y, *_ = np.linalg.lstsq(lift, point - origin, rcond=None)
+        if not np.allclose(lift @ y + origin, point, rtol=1e-9, atol=1e-9):
+            raise LinregionsError(f"the point lies outside {problem.domain.describe()}")
+    exactly = [Fraction(float(v)) for v in y]
+    if problem.rows is None:
+        return [to_fmpq(v) for v in exactly]
+    return [
+        to_fmpq(sum((a * b for a, b in zip(row, exactly, strict=True)), Fraction(0)))
+        for row in problem.rows
+    ]

@@ -266,11 +266,14 @@ class CellComplex:
         """
         return self._plan.pieces(self._bits(self._chosen(cells)))
 
-    def last_pieces(self) -> np.ndarray:
-        """(cells,) piece of the last unit, which must have one breakpoint or be a max unit."""
+    def last_pieces(self, units: int = 1) -> np.ndarray:
+        """(cells, units) pieces of the last units, of one layer and kind.
+
+        Each must have one breakpoint, or be a max unit of as many arguments as the others.
+        """
         last, wide = self._refined, max(1, int(self._plan.table[-3, WIDE]))
-        bits = unpack(last.bits)[:, last.count - wide : last.count]
-        return bits.astype(np.int64) @ (1 << np.arange(wide))
+        bits = unpack(last.bits)[:, last.count - wide * units : last.count]
+        return bits.reshape(-1, units, wide).astype(np.int64) @ (1 << np.arange(wide))
 
     def affine_maps(self, cells: Any = None) -> tuple[np.ndarray, np.ndarray]:
         """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
@@ -343,7 +346,7 @@ class CellComplex:
     # -- derived ------------------------------------------------------------------------
 
     def level_set(self) -> LevelSet:
-        """Where a single output changes sign, or the largest of several outputs changes."""
+        """Where the sign of a single output, or the set of the largest ones of several, changes."""
         from .levels import level_set
 
         return level_set(self)

@@ -1,8 +1,13 @@
 """Decision boundaries and level sets, exactly, as facets of a finer complex.
 
-The outputs become one more layer: for one output f a unit that bends where f is zero, for several
-a unit that is their maximum. The boundary is made of the facets that this unit puts into the
-cells of the complex, across which its piece, the largest output, changes.
+On a cell on which no two outputs cross, let S be the set of its largest outputs: one, or several
+where they are equal on the whole cell. A single output f counts as two, 0 and f, so S says whether
+f is negative, positive or zero. The boundary is made of the facets across which S changes. So
+a plateau on which f is zero is bounded on either side, whatever the sign there: f and -f have one
+level set, and no order of the outputs changes the boundary.
+
+The outputs become one more layer, whose units put these facets into the cells: for one output
+rectifiers of f and -f, for several their maximum, once with ties to the first and once to the last.
 """
 
 from __future__ import annotations
@@ -12,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ..affine import Affine
 from ..errors import LinregionsError
 from ..network import Layer, Network
 from ..units import RELU, MaxUnits, Pointwise
@@ -22,7 +28,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, eq=False)
 class LevelSet:
-    """Where one output changes sign, or where the largest of several outputs changes.
+    """Where the sign (-1, 0, 1) of one output, or the set of the largest of several, changes.
 
     Attributes
     ----------
@@ -34,8 +40,9 @@ class LevelSet:
     cell
         (m,) a cell of the complex that holds the piece.
     classes
-        (m, 2) the largest output on both sides; for one output 0 where it is negative or zero
-        and 1 where it is positive.
+        (m, 2) the largest output on both sides; for one output 0 where it is negative and 1 where
+        it is positive. On a plateau, where several are largest (or the output is zero), the first
+        of them that is not also largest on the other side, if there is one.
     sizes
         (m,) length or area of each piece (1 for points).
     """
@@ -62,11 +69,16 @@ class LevelSet:
 
 
 def with_outputs(network: Network) -> Network:
-    """The network with a last unit that bends where its output does what `LevelSet` says."""
+    """The network with last units that bend where its output does what `LevelSet` says."""
     m, head = network.outputs, network.output
-    units = Pointwise.uniform(RELU, 1) if m == 1 else MaxUnits((tuple(range(m)),), m)
+    if m == 1:
+        head, units = head.then(np.array([[1.0], [-1.0]])), Pointwise.uniform(RELU, 2)
+    else:
+        first = tuple(range(m))
+        units = MaxUnits((first, first[::-1]), m)
     layers = (*network.layers, Layer(head, units))
-    return Network(network.inputs, layers, network.output, network.notes)
+    output = Affine.dense(np.zeros((1, 2)), None, len(layers))
+    return Network(network.inputs, layers, output, network.notes)
 
 
 def level_set(complex_: CellComplex) -> LevelSet:
@@ -77,19 +89,45 @@ def level_set(complex_: CellComplex) -> LevelSet:
     if k > 3:
         raise LinregionsError("level sets are drawn out in 1 to 3 dimensions, not in 4")
     fine = complex_of(replace(complex_.problem, network=with_outputs(net)))
-    winner = fine.last_pieces()
+    label, sets = _largest(fine, net.outputs)
     a, b = fine.facet_cells.T
-    chosen = np.flatnonzero((b >= 0) & (winner[a] != winner[b]))
+    chosen = np.flatnonzero((b >= 0) & (label[a] != label[b]))
     ptr, vertices = _pieces(fine, chosen)
     used, pieces = np.unique(vertices, return_inverse=True)
+    sides = zip(label[a[chosen]].tolist(), label[b[chosen]].tolist(), strict=True)
+    classes = [(_first(sets[i], sets[j]), _first(sets[j], sets[i])) for i, j in sides]
     return LevelSet(
         fine.points[used],
         ptr,
         pieces.astype(np.int32),
         fine._refined.parent[a[chosen]],
-        np.stack([winner[a[chosen]], winner[b[chosen]]], axis=1),
+        np.array(classes, np.int64).reshape(-1, 2),
         fine.facet_volumes[chosen],
     )
+
+
+def _largest(fine: CellComplex, outputs: int) -> tuple[np.ndarray, list[frozenset[int]]]:
+    """A number for the set of largest outputs of every cell, and these sets."""
+    pieces = fine.last_pieces(2)
+    if outputs == 1:
+        first, last = pieces[:, 0], 1 - pieces[:, 1]
+    else:
+        first, last = pieces[:, 0], outputs - 1 - pieces[:, 1]
+    number = {frozenset([i]): i for i in range(max(outputs, 2))}
+    label = first.copy()
+    for cell in np.flatnonzero(first != last):  # plateaus: equal forms, in rationals
+        which = {int(first[cell]), int(last[cell])}
+        if outputs > 2:
+            pattern = fine.patterns([cell])[0]
+            forms = fine._forms.layer(len(fine.problem.network.layers) - 1, pattern).num.tolist()
+            which = {j for j, form in enumerate(forms) if form == forms[first[cell]]}
+        label[cell] = number.setdefault(frozenset(which), len(number))
+    return label, list(number)
+
+
+def _first(mine: frozenset[int], other: frozenset[int]) -> int:
+    """The first of a set that is not in the other one, if there is one."""
+    return min(mine - other or mine)
 
 
 def _pieces(fine: CellComplex, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -18,47 +18,48 @@ from .gradients import AtLayer, Gradients, members
 class Boundaries:
     """Candidates of a batch of points.
 
-    ``gap``, ``error``, ``size`` are (points, candidates), infinite gaps where there is nothing;
-    ``gradient`` (points, candidates, r); ``unit`` (candidates,); ``partner`` (points, candidates):
-    the breakpoint or the loser.
+    ``gap`` and its ``error`` are (points, candidates), infinite gaps where there is nothing;
+    ``gradient`` (points, candidates, r), and ``wrong``, how far off it may be in the 2-norm;
+    ``unit`` (candidates,); ``partner`` (points, candidates): the breakpoint or the loser. ``lost``
+    (points,): some number has left the range of floats.
     """
 
     gap: np.ndarray
     error: np.ndarray
-    size: np.ndarray
+    wrong: np.ndarray
     gradient: np.ndarray
     unit: np.ndarray
     partner: np.ndarray
     side: np.ndarray
     pieces: np.ndarray
-    output: np.ndarray
-    output_size: np.ndarray
+    lost: np.ndarray
 
 
 def boundaries(walker: Gradients, x: np.ndarray, pieces: np.ndarray | None = None) -> Boundaries:
     """The candidates around points (points, n), on their own pieces or on given ones."""
-    parts, found, output, at = [], [], np.zeros((1, 0, 0)), 0
-    for here in walker.layers(x, pieces):
-        if here.number > len(walker.network.layers):
-            output = here
-            break
-        units = walker.network.layers[here.number - 1].units
-        if isinstance(units, MaxUnits):
-            parts += [_losers(units, here, p, at) for p in range(members(units).shape[1])]
-        else:
-            single = all(len(k.breaks) <= 1 for k in units.kinds)
-            parts += [_breaks(units, here, q, at) for q in ((None,) if single else (-1, 0))]
-        found.append(here.pieces)
-        at += units.size
-    assert isinstance(output, AtLayer)
+    parts, found, at, lost = [], [], 0, np.zeros(len(x), bool)
+    with np.errstate(over="ignore", invalid="ignore"):
+        for here in walker.layers(x, pieces):
+            if here.number > len(walker.network.layers):
+                break
+            lost |= ~np.isfinite(here.z + here.error + here.size).all(axis=1)
+            units = walker.network.layers[here.number - 1].units
+            if isinstance(units, MaxUnits):
+                parts += [_losers(units, here, p, at) for p in range(members(units).shape[1])]
+            else:
+                single = all(len(k.breaks) <= 1 for k in units.kinds)
+                parts += [_breaks(units, here, q, at) for q in ((None,) if single else (-1, 0))]
+            found.append(here.pieces)
+            at += units.size
     if not parts:
         parts = [_nothing(len(x), walker.rank)]
     joined = [np.concatenate([p[i] for p in parts], axis=1) for i in (0, 1, 2, 3, 5, 6)]
+    gap, error, size = joined[:3]
+    gap[size == 0] = np.inf  # constant by structure
     return Boundaries(
-        joined[0], joined[1], joined[2], joined[3],
+        gap, error, walker.rounding * size, joined[3],
         np.concatenate([p[4] for p in parts]), joined[4], joined[5],
-        np.concatenate([np.zeros((len(x), 0), np.int32), *found], axis=1),
-        output.gradient, output.size,
+        np.concatenate([np.zeros((len(x), 0), np.int32), *found], axis=1), lost,
     )  # fmt: skip
 
 
@@ -107,6 +108,7 @@ def _losers(units: MaxUnits, here: AtLayer, p: int, at: int) -> tuple[np.ndarray
 
     gap = np.where(best == other, np.inf, of(here.z, best) - of(here.z, other))
     error = of(here.error, best) + of(here.error, other)
+    error = error + np.where(np.isfinite(gap), 2.0**-52 * abs(gap), 0.0)
     size = of(here.size, best) + of(here.size, other)
     partner, side = np.full(gap.shape, p, np.int64), np.ones(gap.shape)
     return gap, error, size, rows(best) - rows(other), at + u, partner, side

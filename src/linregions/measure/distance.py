@@ -9,18 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from ..affine import UNIT
 from ..counting import Status, _network
 from ..domain import Box, Domain, Space
 from ..errors import LinregionsError
 from ..network import Network
-from ..rational import rounded
+from ..rational import is_rational, rounded
 from .boundaries import Boundaries, boundaries
 from .gradients import Gradients
-from .moves import NORMS, Room, lengths, moves
+from .moves import NORMS, Bracket, Room, brackets, exponents, lengths_of, moves
+from .sure import LARGEST, Sure, exact_point, generic
+from .walk import linear
 
 NUMBERS = 1 << 20  # of the gradients of one batch
 PAIRS = 1 << 21  # of the full gradients at once
 TIE = 1e-12  # candidates closer than this, relative, count as tied
+VAGUE = 1e-8  # a distance known no better, relative, is looked at in rationals
 
 
 @dataclass(frozen=True, eq=False)
@@ -136,18 +140,15 @@ def distance(
     x = _points(points, net.inputs)
     box = _box(domain, x)
     start = time.perf_counter()
-    walker = Gradients(net)
+    walker, sure = Gradients(net), Sure(net)
     found = _Found(net, x, kind)
     step = max(1, NUMBERS // max(1, walker.rank * sum(m.affine.size for m in net.layers)))
+    # (numbers beyond the range of floats are told by the bounds)
+    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     for a in range(0, len(x), step):
         b = min(a + step, len(x))
-        room = None if box is None else Room(x[a:b] - box[0], box[1] - x[a:b])
-        near = _nearest(walker, x[a:b], length, room)
-        found.put(a, near)
-        if kind == "linear":
-            from .walk import linear
-
-            linear(walker, found, a, near, length, None if box is None else box)
+        with quiet:
+            _batch(walker, sure, found, a, b, length, box)
         if progress is not None:
             progress(Status(b, time.perf_counter() - start, "distance"))
     return found.answer(length, time.perf_counter() - start)
@@ -155,7 +156,10 @@ def distance(
 
 @dataclass
 class Nearest:
-    """The nearest candidate of every point of a batch."""
+    """The nearest candidate of every point of a batch.
+
+    ``alone``: no other candidate can be as near. ``doubt``: floats do not tell.
+    """
 
     all: Boundaries
     index: np.ndarray
@@ -163,6 +167,8 @@ class Nearest:
     error: np.ndarray
     tied: np.ndarray
     foot: np.ndarray
+    alone: np.ndarray
+    doubt: np.ndarray
 
 
 class _Found:
@@ -199,66 +205,88 @@ class _Found:
         )  # fmt: skip
 
 
-def _nearest(walker: Gradients, x: np.ndarray, norm: float, room: Room | None) -> Nearest:
+def _batch(
+    walker: Gradients, sure: Sure, found: _Found, a: int, b: int, norm: float, box: Any
+) -> None:
+    """The answers for the points from a to b."""
+    room = None if box is None else Room(found.x[a:b] - box[0], box[1] - found.x[a:b], box[2])
+    near = _nearest(walker, boundaries(walker, found.x[a:b]), found.x[a:b], norm, room)
+    found.put(a, near)
+    for i in np.flatnonzero(near.doubt).tolist():
+        found.put(a + i, _surely(walker, sure, found.x[a + i], norm, box))
+    if found.kind == "linear":
+        linear(walker, sure, found, a, near, norm, None if box is None else box[:2])
+
+
+def _nearest(
+    walker: Gradients, found: Boundaries, x: np.ndarray, norm: float, room: Room | None
+) -> Nearest:
     """The nearest candidate of each point and its foot."""
-    found = boundaries(walker, x)
-    size = np.sqrt(np.einsum("pcr,pcr->pc", found.gradient, found.gradient))
-    wrong = walker.rounding * found.size
-    # a gradient within its rounding error of zero: the unit does not switch around here
-    live = (size > wrong) & np.isfinite(found.gap)
-    gap = np.where(live, abs(found.gap), np.inf)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        d = np.where(live, gap / size, np.inf)
+    count = found.gap.shape[1]
+    if not count:
+        none, zero = np.full(len(x), np.inf), np.zeros(len(x), np.int64)
+        nowhere = np.full(x.shape, np.nan)
+        return Nearest(found, zero, none, 0.0 * zero, zero, nowhere, zero > 0, found.lost)
+    d = _plain(found)
     if norm != 2.0 or room is not None:
-        d = _refined(walker, found, d, norm, room)
-    if not d.shape[1]:
-        d = np.full((len(x), 1), np.inf)
-        index, rows = np.zeros(len(x), np.int64), np.arange(len(x))
-        none = np.full(x.shape, np.nan)
-        return Nearest(found, index, d[:, 0], np.zeros(len(x)), index, none)
-    index, rows = np.argmin(d, axis=1), np.arange(len(x))
-    best = d[rows, index]
-    off = _errors(found, d, gap, size, wrong * (len(x[0]) ** 0.5 if norm == 1.0 else 1.0))
-    low = np.where(np.isfinite(d), d - off, np.inf).min(axis=1)
+        d = _refined(walker, found, d.low, norm, room)
+    index, rows = np.argmin(d.mid, axis=1), np.arange(len(x))
+    best, least, most = d.mid[rows, index], d.low.min(axis=1), d.high.min(axis=1)
+    # where a unit may be on another piece, later ones may be too: its own distance is sure
+    open_ = np.isfinite(found.gap) & (d.low <= 0)
+    most = np.where(open_.any(axis=1), np.where(open_, d.high, 0.0).max(axis=1), most)
     with np.errstate(invalid="ignore"):
-        error = np.where(np.isfinite(best), np.maximum(off[rows, index], best - low), 0.0)
-    tied = (d <= (best * (1 + TIE) + error)[:, None]).sum(axis=1)
+        error = np.maximum(best - least, most - best) + 2 * UNIT * best
+        error = np.where(np.isinf(best), np.where(np.isinf(least), 0.0, np.inf), error)
+        vague = ~((most - least <= VAGUE * most) & np.isfinite(most))
+        vague &= ~(most <= TIE * lengths_of(x, 2.0))
+    doubt = found.lost | (vague & np.isfinite(least))
+    near = np.where(np.isfinite(most), most, best * (1 + TIE))
+    alone = (d.low <= near[:, None]).sum(axis=1) == 1
+    tied = (d.mid <= (best * (1 + TIE) + np.where(np.isfinite(error), error, 0.0))[:, None]).sum(1)
     tied = np.where(np.isfinite(best), tied, 0)
     g = walker.expand(found.gradient[rows, index])
-    with np.errstate(invalid="ignore"):
-        foot = x + moves(np.where(np.isfinite(best), found.gap[rows, index], 0.0), g, norm, room)
+    shift = exponents(g)
+    with np.errstate(invalid="ignore", over="ignore", under="ignore"):
+        gap = np.ldexp(np.where(np.isfinite(best), found.gap[rows, index], 0.0), -shift)
+        foot = x + moves(gap, np.ldexp(g, -shift[:, None]), norm, room)
     foot[~np.isfinite(best)] = np.nan
-    return Nearest(found, index, best, error, tied, foot)
+    alone &= ~doubt & (least > 0)
+    return Nearest(found, index, best, error, tied, foot, alone, doubt)
 
 
-def _errors(
-    found: Boundaries, d: np.ndarray, gap: np.ndarray, size: np.ndarray, wrong: np.ndarray
-) -> np.ndarray:
-    """What roundings of gap and gradient may change in each distance, to first order."""
-    out, far = np.zeros_like(d), np.isfinite(d)
-    here = far & (gap > 0)
-    out[here] = d[here] * (found.error[here] / gap[here] + wrong[here] / size[here])
-    here = far & (gap == 0)
-    out[here] = found.error[here] / size[here]
-    return out
+def _plain(found: Boundaries) -> Bracket:
+    """Euclidean distances of all candidates over all of space."""
+    size, wrong = lengths_of(found.gradient, 2.0), found.wrong
+    there, ulps = np.isfinite(found.gap), 8 * (found.gradient.shape[2] + 8) * UNIT
+    gap, loose = abs(found.gap), wrong + ulps * size
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        low = np.where(there, np.maximum(gap - found.error, 0.0) / (size + loose), np.inf)
+        high = np.where(there & (size > loose), (gap + found.error) / (size - loose), np.inf)
+        # a gradient within its rounding error of zero may be zero
+        mid = np.where(np.isfinite(high), gap / size, np.inf)
+    low = np.where(there, np.minimum(low, LARGEST), np.inf)  # none is out of reach for its size
+    low[np.isnan(low)] = 0.0  # nothing known: a gap of zero and no gradient
+    return Bracket(low * (1 - 4 * UNIT), mid, high * (1 + 4 * UNIT))
 
 
 def _refined(
-    walker: Gradients, found: Boundaries, d: np.ndarray, norm: float, room: Room | None
-) -> np.ndarray:
+    walker: Gradients, found: Boundaries, low: np.ndarray, norm: float, room: Room | None
+) -> Bracket:
     """Distances in other norms or a box where they may be least, infinite elsewhere.
 
     The Euclidean distance over all space bounds them from below (after division by sqrt(n)
     for the infinity-norm). Candidates are taken in the order of these bounds, more of them each
-    time, until the next bound exceeds the best distance.
+    time, until the next bound exceeds what the best distance may be.
     """
     n = walker.network.inputs
-    low = d / np.sqrt(n) if norm == np.inf else d
+    low = low / np.sqrt(n) * (1 - 4 * UNIT) if norm == np.inf else low.copy()
     order = np.argsort(low, axis=1, kind="stable")
     ranked = np.take_along_axis(low, order, axis=1)
-    out, best = np.full(d.shape, np.inf), np.full(len(d), np.inf)
+    mid, high = np.full(low.shape, np.inf), np.full(low.shape, np.inf)
+    best = np.full(len(low), np.inf)
     at, step, chunk = 0, 1, max(1, PAIRS // n)
-    while at < d.shape[1]:
+    while at < low.shape[1]:
         head = ranked[:, at : at + step]
         p, j = np.nonzero((head <= best[:, None] * (1 + TIE)) & np.isfinite(head))
         if not len(p):
@@ -267,11 +295,27 @@ def _refined(
         for a in range(0, len(p), chunk):
             pp, cc = p[a : a + chunk], c[a : a + chunk]
             g = walker.expand(found.gradient[pp, cc])
-            mine = None if room is None else Room(room.down[pp], room.up[pp])
-            out[pp, cc] = lengths(found.gap[pp, cc], g, norm, mine)
-        best = out.min(axis=1)
+            mine = None if room is None else Room(room.down[pp], room.up[pp], room.blur)
+            sure = brackets(
+                found.gap[pp, cc], found.error[pp, cc], g, found.wrong[pp, cc], norm, mine
+            )
+            low[pp, cc] = np.fmax(low[pp, cc], sure.low)
+            mid[pp, cc], high[pp, cc] = sure.mid, sure.high
+        best = high.min(axis=1)
         at, step = at + step, 2 * step
-    return out
+    mid[np.isinf(high)] = np.inf
+    return Bracket(low, mid, high)
+
+
+def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any) -> Nearest:
+    """The nearest candidate of one point, from exact rows."""
+    at = exact_point(x)
+    pieces = sure.cell(at, generic(x, None if box is None else box[:2]))
+    found = sure.boundaries(walker, x, pieces, None if box is None else box[:2])
+    room = None if box is None else Room((x - box[0])[None], (box[1] - x)[None], box[2])
+    near = _nearest(walker, found, x[None], norm, room)
+    near.doubt[:] = True
+    return near
 
 
 def _points(points: Any, n: int) -> np.ndarray:
@@ -291,18 +335,23 @@ def _points(points: Any, n: int) -> np.ndarray:
     return np.ascontiguousarray(x)
 
 
-def _box(domain: Domain | None, x: np.ndarray) -> tuple[np.ndarray, np.ndarray] | None:
+def _box(domain: Domain | None, x: np.ndarray) -> tuple[np.ndarray, ...] | None:
     if domain is None or isinstance(domain, Space):
         return None
     if not isinstance(domain, Box):
         what = domain.describe() if isinstance(domain, Domain) else repr(domain)
         raise LinregionsError(f"distance in {what}: give a Box, or none for all of R^n")
     domain.chart(x.shape[1])  # raises where the number of inputs does not fit
-    lo, hi = (np.broadcast_to(rounded(s), (x.shape[1],)) for s in (domain.lo, domain.hi))
+    sides = domain.lo, domain.hi
+    lo, hi = (np.broadcast_to(rounded(s), (x.shape[1],)) for s in sides)
+    blur = np.zeros(x.shape[1])
+    for side, own in zip(sides, (lo, hi), strict=True):  # of bounds that are no floats
+        if is_rational(side):
+            blur = np.maximum(blur, np.where(np.isfinite(own), 2 * UNIT * abs(own), 0.0))
     out = ((x < lo) | (x > hi)).any(axis=1)
     if out.any():
         i = int(np.flatnonzero(out)[0])
         raise LinregionsError(
             f"point {i} lies outside {domain.describe()} ({int(out.sum())} of {len(x)} do)"
         )
-    return lo, hi
+    return lo, hi, blur

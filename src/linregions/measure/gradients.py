@@ -16,6 +16,11 @@ import numpy as np
 from ..affine import INPUT, ONE, UNIT
 from ..network import Network
 from ..units import MaxUnits, Pointwise
+from .moves import lengths_of
+
+SMALLEST = 2.0**-1074
+FLOOR = 2.0**-1020  # times `rounding`: more than what products below the range of floats lose
+SAFE = -900.0  # binary exponent above which no product of weights falls below that range
 
 
 @dataclass
@@ -44,11 +49,14 @@ class Gradients:
         n = network.inputs
         rows = [a.rounded(INPUT, n)[0] for a in maps if INPUT in a.sources]
         stacked = np.concatenate(rows) if rows else np.zeros((0, n))
+        # (the span alone matters: rows of any size, at most 1)
+        stacked = np.ldexp(stacked, -np.frexp(abs(stacked).max(axis=1, initial=0.0))[1][:, None])
         self.basis = np.linalg.qr(stacked.T)[0] if len(stacked) < n else None
         self.rank = n if self.basis is None else self.basis.shape[1]
         #: relative rounding error of a gradient, in terms of its ``size``
         self.rounding = 4.0 * UNIT * (n + 4 + sum(m.affine.size + 4 for m in network.layers))
         self.weights = [self._weights(a) for a in maps]
+        self.tame = sum(_lowest(a, network) for a in maps) + _flattest(network) > SAFE
 
     def _weights(self, affine: Any) -> dict[str, Any]:
         net, terms, first = self.network, {}, None
@@ -56,14 +64,18 @@ class Gradients:
             W, loose = affine.rounded(source, net.size_of(source))
             size = abs(W) if loose is None else abs(W) + loose
             steps = (W.shape[1] + 4) * UNIT
-            wrong = steps * abs(W) if loose is None else steps * abs(W) + loose
+            wrong = steps * abs(W) + (W != 0) * SMALLEST + (0.0 if loose is None else loose)
             terms[source] = [np.ascontiguousarray(m.T) for m in (W, size, wrong)]
             if source == INPUT:
                 inner = W if self.basis is None else W @ self.basis
-                first = np.ascontiguousarray(inner.T)[None], np.linalg.norm(W, axis=1)[None]
+                first = np.ascontiguousarray(inner.T)[None], lengths_of(W, 2.0)[None]
         bias, off = affine.rounded(ONE, 1)
         error = 4 * UNIT * abs(bias) + (0 if off is None else off)
-        return {"terms": terms, "first": first, "bias": bias[:, 0], "error": error[:, 0]}
+        steps = 8.0 + 4.0 * sum(len(m[0]) for m in terms.values())
+        return {
+            "terms": terms, "first": first, "bias": bias[:, 0], "error": error[:, 0],
+            "steps": steps,
+        }  # fmt: skip
 
     def expand(self, g: np.ndarray) -> np.ndarray:
         """(m, r) gradients in the coordinates of the basis to (m, n)."""
@@ -114,8 +126,30 @@ class Gradients:
             G, S = values[source][2:]
             gradient = gradient + (G.reshape(-1, G.shape[2]) @ W).reshape(len(G), -1, size)
             norm = norm + S @ absolute
+            if not self.tame:  # zero only where it is by structure
+                some = (S > 0).astype(np.float64) @ (absolute > 0) > 0
+                norm = np.where(some, np.maximum(norm, FLOOR), norm)
+        if not self.tame:
+            norm = np.where(norm > 0, np.maximum(norm, FLOOR), norm)
         norm = np.broadcast_to(norm, z.shape)
+        error += SMALLEST * w["steps"]
         return AtLayer(number, z, 1.01 * error, gradient, norm, np.zeros((points, 0), np.int32))
+
+
+def _lowest(affine: Any, network: Network) -> float:
+    """Binary logarithm of the smallest weight, at most 0."""
+    low = 0.0
+    for source in affine.sources:
+        W = abs(affine.rounded(source, network.size_of(source))[0])
+        low = min(low, float(np.log2(W[W > 0].min(initial=1.0))))
+    return low
+
+
+def _flattest(network: Network) -> float:
+    """The same of the slopes of the units, summed over the layers."""
+    kinds = [m.units.kinds for m in network.layers if isinstance(m.units, Pointwise)]
+    slopes = [[abs(float(s)) for k in layer for s in k.slopes if s] for layer in kinds]
+    return sum(min(0.0, float(np.log2(min(s, default=1.0)))) for s in slopes)
 
 
 def _slopes(units: Pointwise, here: AtLayer) -> tuple[np.ndarray, ...]:

@@ -11,6 +11,8 @@ from ..network import Network
 from ..units import MaxUnits
 from .gradients import members
 
+LEAST = 2.0**-960  # what products below the range of floats may lose is far smaller
+
 
 def matters(network: Network, pieces: np.ndarray, rounding: float) -> np.ndarray:
     """(points, units) whether some output surely changes with a unit, on given pieces.
@@ -40,7 +42,7 @@ def matters(network: Network, pieces: np.ndarray, rounding: float) -> np.ndarray
     if not layers:
         return np.zeros((points, 0), bool)
     pulls, sizes = np.concatenate(pull, axis=2), np.concatenate(size, axis=2)
-    return np.any(abs(pulls) > rounding * sizes, axis=1)
+    return np.any((abs(pulls) > rounding * sizes + LEAST) & np.isfinite(sizes), axis=1)
 
 
 def _behind(units: Any, pieces: np.ndarray, pull: np.ndarray) -> np.ndarray:

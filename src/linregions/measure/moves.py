@@ -14,26 +14,104 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..affine import UNIT
+
 NORMS = {"2": 2.0, "1": 1.0, "inf": np.inf}
-TOUCH = 1e-12
+LOW, HIGH = 1e-140, 1e140  # squares of what lies between are safe
 DUAL = {2.0: 2.0, 1.0: np.inf, np.inf: 1.0}
 
 
+def lengths_of(g: np.ndarray, norm: float) -> np.ndarray:
+    """Norms along the last axis; those whose squares leave the range of floats are rescaled."""
+    if norm != 2.0:
+        return np.linalg.norm(g, norm, axis=-1)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        size = np.sqrt(np.einsum("...r,...r->...", g, g))
+    odd = ~((size > LOW) & (size < HIGH))
+    if odd.any():
+        some = g[odd]
+        shift = exponents(some)
+        some = np.ldexp(some, -shift[:, None])
+        with np.errstate(over="ignore"):
+            size[odd] = np.ldexp(np.sqrt(np.einsum("pr,pr->p", some, some)), shift)
+    return size
+
+
+def exponents(g: np.ndarray) -> np.ndarray:
+    """Binary exponents of the largest entries along the last axis: ``2^-e g`` is at most 1."""
+    return np.frexp(abs(g).max(axis=-1, initial=0.0))[1]
+
+
 class Room(NamedTuple):
-    """How far each coordinate may go down and up: (m, n) each."""
+    """How far each coordinate may go down and up: (m, n) each.
+
+    ``blur`` (n,) bounds how far the sides of the box are from the exact ones.
+    """
 
     down: np.ndarray
     up: np.ndarray
+    blur: np.ndarray
 
 
-def lengths(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> np.ndarray:
-    """(m,) lengths of the shortest moves; infinite where none is long enough."""
+class Bracket(NamedTuple):
+    """Lengths of the shortest moves onto true hyperplanes: at least, about, at most (m,)."""
+
+    low: np.ndarray
+    mid: np.ndarray
+    high: np.ndarray
+
+
+def brackets(
+    gap: np.ndarray,
+    error: np.ndarray,
+    g: np.ndarray,
+    wrong: np.ndarray,
+    norm: float,
+    room: Room | None,
+) -> Bracket:
+    """Bounds of the lengths where gaps are off by ``error`` and gradients by ``wrong`` (2-norm).
+
+    A move d onto the true hyperplane reaches ``|gap| - error - wrong |d|`` along the computed
+    gradient at least, so it is no shorter than the shortest move that does; and one that reaches
+    ``|gap| + error + wrong |d|`` goes beyond the true hyperplane. The bounds hold with the
+    roundings of these programmes, and high is infinite where it is not sure that the hyperplane
+    divides the box.
+    """
+    shift = exponents(g)
+    with np.errstate(over="ignore", under="ignore"):
+        g = np.ldexp(g, -shift[:, None])
+        gap, error, wrong = (np.ldexp(v, -shift) for v in (gap, error, wrong))
+    n, size = g.shape[1], lengths_of(g, DUAL[norm])
+    ulps = 8 * (n + 8) * UNIT
+    loose = (wrong + 2.0**-1070) * (n**0.5 if norm == np.inf else 1.0) + ulps * size
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        low = np.maximum(abs(gap) - error, 0.0) / (size + loose) * (1 - 4 * UNIT)
+        mid = np.where(size > 0, abs(gap) / size, np.inf)
+        low = np.minimum(np.where(np.isnan(low), 0.0, low), float(np.finfo(float).max))
+        high = np.where(size > loose, (abs(gap) + error) / (size - loose), np.inf)
     if room is None:
-        size = np.linalg.norm(g, DUAL[norm], axis=1)
-        with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(size > 0, abs(gap) / size, np.inf)
+        return Bracket(low, mid, high * (1 + 4 * UNIT))
+    mid = lengths(gap, g, norm, room)
+    wide = n**0.5 if norm == np.inf else 1.0
+    with np.errstate(over="ignore", invalid="ignore"):
+        whole = lengths_of(np.maximum(room.down, room.up), norm)
+        reach = 2 * wide * np.where(np.isfinite(mid), mid, whole)
+        off = error + ulps * abs(gap) + wrong * reach + abs(g) @ room.blur
+        off = np.where(np.isnan(off), np.inf, off)
+        sign = np.copysign(1.0, gap)
+        near = lengths(sign * np.maximum(abs(gap) - off, 0.0), g, norm, room) * (1 - ulps)
+        far = moves(sign * (abs(gap) + off), g, norm, room)
+        fits = np.isfinite(far).all(axis=1)
+        far = np.where(np.asarray(fits)[:, None], far, np.inf)
+        fits &= lengths_of(far, 2.0) <= reach + (reach == 0)
+        high = np.where(fits, lengths_of(far, norm) * (1 + ulps), np.inf)
+    return Bracket(np.maximum(low, near), mid, high)
+
+
+def lengths(gap: np.ndarray, g: np.ndarray, norm: float, room: Room) -> np.ndarray:
+    """(m,) lengths of the shortest moves; infinite where none is long enough."""
     d = moves(gap, g, norm, room)
-    size = np.linalg.norm(d, norm, axis=1)
+    size = lengths_of(d, norm)
     return np.where(np.isfinite(size), size, np.inf)
 
 
@@ -47,17 +125,19 @@ def moves(gap: np.ndarray, g: np.ndarray, norm: float, room: Room | None) -> np.
     far = _first(abs(gap), a, r) if norm == 1.0 else _common(abs(gap), a, r, norm)
     # a hyperplane that only touches the box divides nothing in it
     most = np.where(a > 0, a * np.where(a > 0, r, 0.0), 0.0).sum(axis=1)
-    near = (most > abs(gap) * (1 + TOUCH)) & np.isfinite(far).all(axis=1)
+    near = (most > abs(gap)) & np.isfinite(far).all(axis=1)
     return np.where(
         np.asarray(near)[:, None], way * np.where(np.asarray(near)[:, None], far, 0.0), np.inf
     )
 
 
 def _free(gap: np.ndarray, g: np.ndarray, way: np.ndarray, norm: float) -> np.ndarray:
-    size = np.linalg.norm(g, DUAL[norm], axis=1)
+    size = lengths_of(g, DUAL[norm])
     c = np.divide(gap, size, out=np.full(len(gap), np.inf), where=size > 0)[:, None]
     if norm == 2.0:
-        return way * np.where(g != 0, c * abs(g) / np.maximum(size, 1e-300)[:, None], 0.0)
+        # (the entries over the size first: their product with c may leave the range)
+        share = np.divide(abs(g), size[:, None], out=np.zeros_like(g), where=size[:, None] > 0)
+        return way * np.where(g != 0, c * share, 0.0)
     if norm == np.inf:
         return way * np.where(g != 0, c, 0.0)
     out, best = np.zeros_like(g), np.argmax(abs(g), axis=1)
