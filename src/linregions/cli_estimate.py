@@ -149,7 +149,7 @@ def prose(name: str, e: Estimate) -> str:
     if e.complete:
         lines += [f"  {e.seen:,} activation regions (all of them were met)"]
     else:
-        lines += [f"  about {short(e.estimate)} activation regions"]
+        lines += [f"  {e.about} activation regions"]
     lines += [f"  over {e.domain}, dimension {e.dimension}", ""]
     if e.interval is None:
         lines.append(f"  interval    none: {e.why}")
