@@ -70,7 +70,7 @@ class Groups:
         mean = x.mean()
         if not np.isfinite(mean):
             return Interval(none, none, "the weights of the passes are beyond floating point")
-        spread = x.std(ddof=1) / mean if mean > 0 else np.inf
+        spread = (x / mean).std(ddof=1) if mean > 0 else np.inf  # squares of x may overflow
         if spread > SPREAD:
             share = x.max() / x.sum() if mean > 0 else 1.0
             return Interval(

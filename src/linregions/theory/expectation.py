@@ -13,7 +13,7 @@ from math import atan2, comb, exp, factorial, inf, log, pi, prod, sqrt
 from typing import Any
 
 from ..errors import LinregionsError
-from ._check import listed, positive, rounded, shown, whole, wholes, within_reach
+from ._check import OutOfReach, listed, positive, rounded, shown, whole, wholes, within_reach
 from .arrangements import generic
 
 __all__ = [
@@ -196,7 +196,9 @@ class Gaussian:
         """``E ||grad z||^(2k)`` for a unit z of a layer (from 1), with respect to the input."""
         layer, k = whole(layer, "the layer", 1), whole(k, "k")
         if layer > len(self.widths):
-            raise LinregionsError(f"layer {layer} of a network with {len(self.widths)} layers")
+            raise LinregionsError(
+                f"layer {shown(layer)} of a network with {len(self.widths)} layers"
+            )
         n = max(self.n0, *self.widths)
         bits = layer * (n + k * (2 * n + 2 * k).bit_length())
         within_reach(sum(self.widths) * (k + 1), bits, f"a moment of order {shown(2 * k)}")
@@ -218,7 +220,10 @@ class Gaussian:
         try:
             return float(top) ** (1 / (2 * half))
         except OverflowError:  # the root may be a float
-            return exp((log(top.numerator) - log(top.denominator)) / (2 * half))
+            size = (log(top.numerator) - log(top.denominator)) / (2 * half)
+            if size > log(1.7e308):
+                raise OutOfReach("C_grad is beyond floating-point numbers (1e308)") from None
+            return exp(size)
 
     @property
     def c_bias(self) -> float:

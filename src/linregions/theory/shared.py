@@ -102,7 +102,7 @@ def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarr
             if all(0 <= v < n for v, n in zip(x, layer.size, strict=True)):
                 W[(slice(None), i, *x)] = weights[(slice(None), *tap)]
     b = np.repeat(np.asarray(biases, dtype=dtype), layer.positions)
-    return W.reshape(layer.units, -1), b
+    return W.reshape(layer.units, layer.inputs), b
 
 
 def generic_count(
