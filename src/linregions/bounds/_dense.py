@@ -25,7 +25,7 @@ def of_shape(shape: Shape, lower: bool = True) -> list[Bound]:
     rules: list[tuple[bool, Callable[[], list[Bound]]]] = [
         (True, lambda: _products(shape)),
         (shape.plain, lambda: _serra(shape)),
-        (shape.relu and lower, lambda: _lower_bounds(*at)),
+        (shape.relu and lower and min(shape.widths) > 0, lambda: _lower_bounds(*at)),
         (shape.relu and lower, lambda: _expectations(*at)),
         (_one_rank(shape), lambda: _maxout_bounds(shape)),
     ]

@@ -45,15 +45,18 @@ class Dense:
     def __post_init__(self) -> None:
         whole(self.inputs, "the input dimension")
         object.__setattr__(self, "widths", wholes(self.widths, "the widths", 0))
-        if sum(self.widths) > MOST:
-            raise LinregionsError(
-                f"a network of {shown(sum(self.widths))} units; bounds are for {MOST:,} at most"
-            )
+        check_units(sum(self.widths))
         if self.maxout is not None:
             whole(self.maxout, "the rank of maxout units", 1)
             if self.activation != "relu":
                 raise LinregionsError("maxout units have no activation; give one of the two")
         count_pieces(self.activation)
+
+
+def check_units(units: int) -> None:
+    """Raise for more units than are listed one by one."""
+    if units > MOST:
+        raise LinregionsError(f"a network of {shown(units)} units; bounds are for {MOST:,} at most")
 
 
 def count_pieces(activation: str | int) -> int:
