@@ -132,7 +132,8 @@ def lower(layers: Sequence[Conv], *, work: int = WORK) -> int:
     if not all(layer.plain for layer in layers):
         raise LinregionsError("Theorem 5 is about layers without padding and dilation")
     if any(layer.filters < d0 for layer in layers):
-        raise LinregionsError(f"Theorem 5 needs at least {d0} filters (input channels) per layer")
+        need = f"at least {shown(d0)} filters (input channels) per layer"
+        raise LinregionsError(f"Theorem 5 needs {need}")
     bits = sum(m.positions * d0 * (m.filters // d0).bit_length() for m in layers[:-1])
     within_reach(1, bits, "Theorem 5 of Xiong et al.")
     last = layers[-1]
