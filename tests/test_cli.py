@@ -468,3 +468,149 @@ def test_reading_lists_that_are_none(tmp_path):
     for name in ("other.npz", "damaged.npz", "damaged.parquet"):
         with pytest.raises(lr.LinregionsError, match=name):
             read_regions(tmp_path / name)
+
+
+# -- whatever is given: an answer or one line ------------------------------------------------------
+
+
+@pytest.fixture
+def files(tmp_path, model):
+    """A folder of files of the wrong sort; the command line runs there."""
+    np.save(tmp_path / "two.npy", np.array([[0.0, 0], [1, 1]]))
+    np.save(tmp_path / "three.npy", np.array([[0.0, 0], [1, 0], [0, 1]]))
+    np.save(tmp_path / "far.npy", np.array([[-1e308, 0], [1e308, 0]]))
+    np.save(tmp_path / "far3.npy", np.array([[-1e308, 0], [1e308, 0], [0, 1e308]]))
+    np.save(tmp_path / "objects.npy", np.array([[{}, 1], [2, 3]], dtype=object))
+    np.savez(tmp_path / "objects.npz", A=np.array([[{}, 1]], dtype=object), b=np.ones(1))
+    np.savez(tmp_path / "weights.npz", W0=np.array([[{}]], dtype=object), b0=np.ones(1))
+    np.savez(tmp_path / "empty.npz")
+    for suffix in ("npy", "npz"):
+        (tmp_path / f"text.{suffix}").write_text("1.0 2.0\n3.0 4.0\n")
+        (tmp_path / f"nothing.{suffix}").touch()
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("count MODEL --workers=1000000", "processes on this machine"),
+        ("count MODEL --workers=0", "1 or more"),
+        ("list MODEL --workers=1000000", "processes on this machine"),
+        ("count MODEL --size 2", "--plane"),
+        ("count MODEL --box=-1,1 --size 2", "--plane"),
+        ("draw MODEL --box=-1,1 --size 2 -o x.png", "--plane"),
+        ("measure volume MODEL --box=-1,1 --size 2", "--plane"),
+        ("measure local MODEL --data two.npy --radius 1 --dimension 1", "--shape slice"),
+        ("count MODEL --no-exact --kind=closed", "--no-exact"),
+        ("count MODEL --no-exact --engine=complex --box=-1,1", "--no-exact"),
+        ("count MODEL --memory 1G", "--memory"),
+        ("count MODEL --scratch .", "--scratch"),
+        ("count MODEL -o part", "--shard"),
+        ("count MODEL --seconds=nan", "seconds=nan: give a number"),
+        ("list MODEL --seconds=nan", "seconds=nan: give a number"),
+        ("estimate MODEL --seconds=nan", "seconds=nan"),
+        ("sample MODEL --seconds=nan", "seconds=nan"),
+        ("plan MODEL --seconds=nan", "seconds=nan"),
+        ("count MODEL --polytope three.npy", "not a .npz file but a .npy file"),
+        ("count MODEL --polytope text.npz", "not a .npz file; write one"),
+        ("count MODEL --polytope nothing.npz", "not a .npz file"),
+        ("count MODEL --polytope objects.npz", "Python objects"),
+        ("count MODEL --polytope empty.npz", "A is not a file"),
+        ("count MODEL --polytope absent.npz", "no such file"),
+        ("count MODEL --plane two.npy", "2 points; 3 are needed"),
+        ("count MODEL --plane text.npy", "not a .npy file; write one"),
+        ("count MODEL --plane nothing.npy", "not a .npy file"),
+        ("count MODEL --plane objects.npy", "Python objects"),
+        ("count MODEL --plane empty.npz", "but a .npz file"),
+        ("count MODEL --segment text.npy", "not a .npy file"),
+        ("count MODEL --line absent.npy", "no such file"),
+        ("measure distance MODEL --data text.npy", "not a .npy file"),
+        ("count text.npz", "not a .npz file"),
+        ("info weights.npz", "Python objects"),
+        ("bounds --widths 999999999999,999999999999", "999999999999 units"),
+        ("bounds --widths 3,-1", "at least 0"),
+        ("bounds --widths=", "INPUTS,WIDTH"),
+        ("bounds --widths 3", "INPUTS,WIDTH"),
+        ("bounds --conv=", "SIZExCHANNELS"),
+        ("bounds --conv 28x28x1:0x3x3", "at least 1"),
+        ("bounds --conv 9x9x1:3x3x1/0", "at least 1"),
+        ("bounds --conv 0x9x1:3x3x1", "at least 1"),
+        ("bounds --conv 99999999x99999999x1:3x3x1", "units"),
+    ],
+)
+def test_one_line_for_what_cannot_be(files, model, refused, monkeypatch, line, words):
+    monkeypatch.chdir(files)
+    message = refused(*(model if part == "MODEL" else part for part in line.split()))
+    assert words in message and "pickle" not in message and "context manager" not in message
+    for option in ("--plane", "--segment", "--line", "--polytope"):
+        assert message.count(f"{option} ") <= 1
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "count MODEL --box=-1e308,1e308",
+        "count MODEL --box=-1e-320,1e-320",
+        "count MODEL --segment far.npy",
+        "count MODEL --line far.npy",
+        "count MODEL --plane far3.npy",
+        "measure volume MODEL --box=-1e308,1e308",
+        "sample MODEL --box=-1e308,1e308 --points 1000",
+        "estimate MODEL --box=-1e308,1e308 --passes 2",
+        "list MODEL --box=-1e308,1e308",
+        "bounds MODEL --box=-1e308,1e308 --lp",
+    ],
+)
+def test_numbers_at_the_end_of_the_range(files, model, call, monkeypatch, line):
+    """An answer, or exit code 2 and one line: never a traceback, never a warning of numpy."""
+    monkeypatch.chdir(files)
+    code, out, err = call(*(model if part == "MODEL" else part for part in line.split()))
+    if code:
+        assert (code, out, err.count("\n")) == (2, "", 1) and err.startswith("linregions: ")
+    else:
+        assert out and "Warning" not in err and "Traceback" not in err
+
+
+@pytest.mark.parametrize("error", [OverflowError, ZeroDivisionError, MemoryError, ArithmeticError])
+def test_what_no_check_foresaw_is_one_line(model, refused, monkeypatch, error):
+    from linregions import cli
+
+    def fail(*_, **__):
+        raise error("first\nsecond")
+
+    monkeypatch.setattr(cli, "count", fail)
+    assert "first second" in refused("count", model)
+
+
+@pytest.mark.parametrize(
+    ("line", "most"),
+    [
+        ("--widths 0,3", 1), ("--widths 3,0,2", 1), ("--widths 3,0", 1), ("--widths 0,0", 1),
+        ("--widths 3,2,0,5", 4), ("--widths 3,0 --maxout 3", 1), ("--conv 28x28x1:3x3x0", 1),
+        ("--conv 9x1:3x0", 1),
+    ],
+)  # fmt: skip
+def test_nothing_is_a_width_like_any_other(answer_list, line, most):
+    upper = [b for b in answer_list("bounds", *line.split()) if b["direction"] == "upper"]
+    assert min(b["value"] for b in upper if "expected" not in b["bounds"]) == most
+
+
+@pytest.fixture
+def answer_list(call):
+    """As `answer`, for a command that gives a list."""
+
+    def run(*arguments):
+        code, out, err = call(*arguments, "--json")
+        assert (code, err) == (0, "")
+        return json.loads(out)
+
+    return run
+
+
+def test_numbers_of_many_digits_are_printed(call, tmp_path):
+    """A bound of more than 4,300 digits, of an architecture and of a network."""
+    code, out, err = call("bounds", "--widths", "20000,20000", "--json")
+    assert (code, err) == (0, "") and len(str(out)) > 6000
+    net = [(np.ones((20_000, 1)), np.zeros(20_000)), (np.ones((1, 20_000)), np.zeros(1))]
+    code, out, err = call("info", write_npz(tmp_path / "wide.npz", net))
+    assert (code, err) == (0, "")

@@ -184,6 +184,49 @@ def test_polytopes_without_interior(A, b):
             run(net, lr.Polytope(A, b))
 
 
+SQUARE = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+
+
+@pytest.mark.parametrize("last", [0.0, 5e-324, 1.0, 1e300])
+@pytest.mark.parametrize("at", [0, 2, 4])
+@pytest.mark.parametrize("exact", [False, True])
+def test_a_row_of_zeros_says_nothing(last, at, exact):
+    """``0 x <= b``, as presolvers and padded tables have it: true everywhere where b >= 0."""
+    A, b = np.insert(SQUARE, at, 0.0, axis=0), np.insert(np.ones(4), at, last)
+    if exact:
+        A = np.array([[Fraction(v) for v in row] for row in A.tolist()], dtype=object)
+        b = objects(*map(Fraction, b.tolist()))
+    plain, padded = lr.Polytope(SQUARE, np.ones(4)), lr.Polytope(A, b)
+    expected = patterns(PLANE, plain)
+    assert patterns(PLANE, padded) == expected
+    for engine in ("search", "complex"):
+        assert lr.count(PLANE, padded, engine=engine) == len(expected)
+    assert len(lr.subdivide(PLANE, padded).patterns()) == len(expected)
+    assert len(lr.subdivide(PLANE, padded).points) == len(lr.subdivide(PLANE, plain).points)
+    assert set(map(tuple, lr.sample(PLANE, padded, points=2000).patterns())) <= expected
+    assert lr.estimate(PLANE, padded, passes=5).seen <= len(expected)
+    volume = lr.boundary_volume(PLANE, padded, method="exact").value
+    assert volume == pytest.approx(lr.boundary_volume(PLANE, plain, method="exact").value)
+    assert lr.boundary_volume(PLANE, padded, method="crofton", lines=50).hits > 0
+
+
+def test_rows_of_zeros_alone_are_all_of_space():
+    assert patterns(PLANE, lr.Polytope(np.zeros((3, 2)), [0, 1, 2])) == patterns(PLANE)
+
+
+def test_a_slice_parallel_to_a_facet():
+    """Its row vanishes on the slice, which lies within the half-space, on its boundary or out."""
+    for height, inside in ((-1.0, True), (0.5, True), (1.0, True), (1 + 2**-52, False)):
+        at = lr.Slice([0, height], [[1.0], [0]], lr.Polytope(SQUARE, np.ones(4)), "input")
+        if inside:
+            free = lr.Slice([0, height], [[1.0], [0]], lr.Box(-1, 1))
+            assert patterns(PLANE, at) == patterns(PLANE, free)
+            continue
+        for run in (lr.count, lr.subdivide, lr.sample, lr.estimate):
+            with pytest.raises(lr.LinregionsError, match="has no interior"):
+                run(PLANE, at)
+
+
 @pytest.mark.parametrize(
     ("A", "b", "message"),
     [

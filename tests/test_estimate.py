@@ -16,8 +16,9 @@ from networks import random_network
 import linregions as lr
 from linregions.cli import _status
 from linregions.counting import Status
-from linregions.estimate import _ahead
+from linregions.estimate import _ahead, _estimate
 from linregions.estimate._groups import Groups
+from linregions.search import thin
 from linregions.search.engine import Search
 from linregions.search.subtree import adopt, give
 from linregions.search.thinned import KNUTH, Thinned
@@ -389,3 +390,98 @@ def test_the_example_closes_in_on_the_count():
     assert found[-1].relative_error < 0.5 * found[0].relative_error
     assert found[-1].interval[0] <= counted <= found[-1].interval[1]
     assert abs(found[-1].estimate / counted - 1) < 0.05
+
+
+# -- bad numbers, and the least that is certain -------------------------------------------------
+
+
+def twin(n, seed=0):
+    """Every hidden unit twice, and the difference: 2^n cells, one affine map."""
+    rng = np.random.default_rng(seed)
+    W, b, v = rng.normal(size=(n, n)), rng.normal(size=n), rng.normal(size=n)
+    return [(np.vstack([W, W]), np.append(b, b)), (np.append(v, -v)[None], [0.5])]
+
+
+def lattice(n, steps):
+    """Parallel lines on each axis, again in a second layer: every decision of the next is a tie."""
+    W, b = np.repeat(np.eye(n), steps, axis=0), -np.tile(np.arange(1.0, steps + 1), n)
+    return [(W, b), (np.tile(np.eye(n * steps)[:n], (2, 1)), -np.arange(2.0 * n)),
+            (np.ones((1, 2 * n)), [0.0])]  # fmt: skip
+
+
+@pytest.mark.parametrize("net", [twin(4), twin(8), lattice(2, 4), lattice(3, 3)])
+def test_many_rational_decisions_in_a_limited_time(net):
+    """Each is quick and ends a time slice early, which must not make the next one longer."""
+    for seconds in (1, 4):
+        found = lr.estimate(net, seconds=seconds)
+        assert 1 <= found.seen <= found.estimate <= found.upper
+    assert lr.plan(net, seconds=1).seconds > 0
+    if found.complete:
+        assert found.estimate == lr.count(net)
+
+
+def test_time_slices_are_no_longer_where_they_end_early(monkeypatch):
+    """Steps per slice grow with the speed of the walk alone, whatever ends the slices."""
+    from linregions.search import thinned
+
+    asked, thin = [], thinned.T.thin
+    monkeypatch.setattr(thinned.T, "thin", lambda *a: asked.append(a[-1]) or thin(*a))
+    walker = Thinned(lr.restrict(lr.load(twin(8))), np.random.default_rng(0))
+    walker.deadline = 1e18
+    assert walker.go(0.0, np.inf).seen == 2**8
+    assert max(asked) < 1 << 24 and len(asked) > 64
+
+
+def test_a_trained_network_is_planned(tmp_path):
+    path = shared("lipschitz/bike_13-20-16-8-3.npz")
+    done = run_here("plan", path, "--seconds", "5", "--json")
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["regions"]["seen"] >= 1
+
+
+def test_a_domain_has_one_region_at_least():
+    """However little time there was: no pass met a leaf, and yet a cell holds the witness."""
+    net = gaussian(0, 12, 60, 40, 1)
+    for method in ("thinned", "strata", "descents"):
+        found = lr.estimate(net, lr.Box(0, 1), seconds=1e-3, method=method)
+        assert 1 <= found.seen <= found.estimate <= found.upper
+        assert found.interval is None or found.interval[0] >= found.seen
+        assert "about 0" not in found.describe()
+    problem = lr.restrict(lr.load(net), lr.Box(0, 1))
+    run = _estimate.Run(problem, "thinned", 0, 100, True)
+    for _ in range(12):
+        run.groups.add(0.0)  # passes that left out everything
+    found = run.answer(0.95)
+    assert (found.estimate, found.seen, found.interval) == (1.0, 1, None)
+    assert "at least 1 " in found.describe() and "about" not in found.describe()
+    assert run._so_far() == 1
+
+
+@pytest.mark.parametrize("value", [0.25, 1e12, 1e300])
+def test_estimates_respect_what_is_certain(value):
+    """Values beyond the least or the most that there can be."""
+    net = gaussian(0, 2, 3, 1)
+    run = _estimate.Run(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
+    for n in range(12):
+        run.groups.add(value * (1 + 0.01 * n))
+    found = run.answer(0.95)
+    assert found.seen <= found.estimate <= found.upper <= 8
+    assert found.interval is None and "certain bounds" in found.why
+
+
+@pytest.mark.parametrize("value", [np.inf, np.nan])
+def test_weights_beyond_floats_are_no_estimate(value):
+    run = _estimate.Run(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
+    for _ in range(12):
+        run.groups.add(value)
+    assert not run.groups.interval(0.95).given and run._so_far() >= 1
+    with pytest.raises(lr.LinregionsError, match="more regions than"):
+        run.answer(0.95)
+
+
+def test_a_threshold_may_be_raised_for_ever():
+    walker = Thinned(lr.restrict(lr.load(gaussian(0, 3, 8, 8, 1))), np.random.default_rng(0))
+    walker.start(1.0, 10.0)
+    for _ in range(1200):
+        walker._raise()
+    assert walker.state.v[thin.THRESHOLD] == np.inf

@@ -318,6 +318,35 @@ def test_bad_input(tmp_path):
         lr.sample(net, points=1000, state=state)
 
 
+SQUARE = np.array([[1.0, 0], [-1, 0], [0, 1], [0, -1]])
+THIN = {
+    "sliver": ([[1, 1], [-1, -1]], [1e-9, 0]),
+    "corner": ([[1, 1]], [-2 + 1e-7]),
+    "below rounding": ([[1, 1], [-1, -1]], [1e-17, 0]),
+    "flat": ([[1, 1], [-1, -1]], [0, 0]),
+}
+
+
+@pytest.mark.parametrize("name", THIN)
+@pytest.mark.parametrize("points", [1, 5000])
+@pytest.mark.parametrize("seconds", [None, 0])
+def test_a_polytope_that_all_points_miss(tmp_path, name, points, seconds):
+    """No answer at 0 points: an error, and no state of a run that gave nothing."""
+    A, b = THIN[name]
+    thin = lr.Polytope(np.vstack([SQUARE, A]), np.append(np.ones(4), b))
+    state = tmp_path / "state.npz"
+    with pytest.raises(lr.LinregionsError, match=f"none of {points:,} points"):
+        lr.sample(gaussian(0, 2, 4, 1), thin, points=points, seconds=seconds, state=state)
+    assert not state.exists()
+
+
+def test_a_network_of_which_no_point_can_be_told():
+    """A unit that is zero up to rounding wherever it is evaluated, and not settled."""
+    net = lr.load([([[1.0, 1.0]], [0.0]), ([[1.0]], [0.0])])
+    line = lr.Slice([0, 0], [[1.0], [-1.0]], lr.Box(-1, 1))
+    assert lr.sample(net, line, points=100) == lr.count(net, line) == 1
+
+
 def test_command_line(tmp_path):
     model, out = write_npz(tmp_path / "net.npz", spread(1, 2)), tmp_path / "patterns.npz"
     done = run_here("sample", model, "--points", "1e5", "--v", "1,3", "--json", "-o", out)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from strategies import STYLES
 
 import linregions as lr
+from linregions.affine import Affine
 from linregions.domain import restrict
 from linregions.papers._data import digits
 from linregions.papers._networks import he
@@ -180,3 +181,80 @@ def test_witnesses_lie_in_the_zonotope():
     room = np.maximum(normals @ V, 0).sum(axis=1) - points @ normals.T
     assert len(points) == search.leaves > 3000
     assert room.min() > -1e-9
+
+
+ROW = np.arange(1.0, 9.0) / 10
+
+
+def slope_free(name):
+    """Networks of eight inputs with a unit that is constant on cells of the first layer."""
+    v, out = ROW, ([[1.0]], [0.0])
+    return {
+        "zero": [([v], [0.1]), ([[0.0]], [2.0]), ([[1.0]], [-2.0]), out],
+        "positive": [([v], [0.1]), ([[0.0]], [2.0]), ([[1.0]], [-1.0]), out],
+        "negative": [([v], [0.1]), ([[0.0]], [2.0]), ([[1.0]], [-3.0]), out],
+        "equal units": [([v, v], [0.1, 0.1]), ([[1.0, -1], [0.3, 0.3]], [0, -0.2]),
+                        ([[1.0, 1.0]], [0])],
+        "scaled units": [([v, 4 * v], [0.5, 2.0]), ([[4.0, -1], [1, 1]], [0, -1]),
+                         ([[1.0, 1.0]], [0])],
+        "behind two": [([v, v], [0.1, 0.1]), ([[1.0, -1]], [0]), ([[1.0], [-1]], [0, 0]),
+                       ([[1.0, 1.0]], [0])],
+        "sum and parts": [([v, -v], [0.25, -0.25]), ([[1.0, -1], [1, 1]], [0, 0]),
+                          ([[1.0, -1]], [0]), out],
+    }[name]  # fmt: skip
+
+
+NAMES = (
+    "zero", "positive", "negative", "equal units", "scaled units", "behind two", "sum and parts",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("activation", ["relu", "leaky", "abs", "hardtanh"])
+def test_rows_without_slope_go_by_the_sign_of_their_constant(name, activation) -> None:
+    """Zero belongs to the lower piece, as over R^n and over a box of few inputs."""
+    units = {
+        "relu": {}, "leaky": {"activation": lr.Activation((0,), (0.5, 1), 0)},
+        "abs": {"activation": lr.Activation((0,), (-1, 1), 0)},
+        "hardtanh": {"activation": lr.Activation((-1, 1), (0, 1, 0), -1)},
+    }[activation]  # fmt: skip
+    net = lr.Network.from_layers(slope_free(name), **units)
+    plain, seen = (
+        Search(problem, emit=64)
+        for problem in (restrict(net, lr.Box(-1, 1)), seen_through(restrict(net, lr.Box(-1, 1))))
+    )
+    found = []
+    for search in (plain, seen):
+        signs = []
+        while True:
+            more = search.run(1000)
+            signs += map(tuple, search.take().signs.tolist())
+            if not more:
+                break
+        found.append(set(signs))
+        assert len(signs) == len(found[-1]) == search.leaves
+    assert found[0] == found[1]
+    answer = lr.count(net, lr.Box(-1, 1))
+    assert answer == len(found[0]) and answer.exact
+    for kind in ("linear", "affine"):
+        line = lr.Slice(np.zeros(8), ROW[:, None], lr.Box(-9, 9))  # all that the units see
+        assert lr.count(net, lr.Box(-9, 9), kind=kind) == lr.count(net, line, kind=kind)
+
+
+def test_max_units_with_equal_arguments_over_many_inputs() -> None:
+    """Two arguments that are one function: their comparison is a row of zeros everywhere."""
+    first = lr.Layer(Affine.dense(np.array([ROW, ROW, -ROW]), np.zeros(3), 0),
+                     lr.MaxUnits(((0, 1, 2),), 3))  # fmt: skip
+    net = lr.Network(8, (first,), Affine.identity(1, 1))
+    assert lr.count(net, lr.Box(-1, 1)) == lr.count(net) == 2
+
+
+def test_a_guess_about_a_row_of_zeros() -> None:
+    """The guesses in floats do not fail on it either, and prove nothing that is not true."""
+    from flint import fmpz
+
+    zero, row = [fmpz(0)] * 3, [fmpz(1), fmpz(0), fmpz(0)]
+    lo, hi = -np.ones(2), np.ones(2)
+    for cell, w in (([row], zero), ([row, zero], row), ([], zero)):
+        guess = least(cell, w, lo, hi)
+        assert guess is not None and not positive(cell, w, lo, hi, guess.multipliers)

@@ -90,7 +90,7 @@ def count_command(
     box: BoxOption = None,
     polytope: PolytopeOption = None,
     plane: PlaneOption = None,
-    size: SizeOption = 1.2,
+    size: SizeOption = None,
     segment: SegmentOption = None,
     line: LineOption = None,
     kind: str = "activation",
@@ -134,6 +134,7 @@ def count_command(
     check_shard(shard, output, kind, engine, limit)
     if proof is not None and shard is not None:
         raise LinregionsError("--proof is that of a whole count; leave out --shard")
+    _check_used(kind, engine, exact, memory, scratch)
     net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
     effort = Effort(workers, cluster, checkpoint)
     with _progress() as report:
@@ -163,7 +164,7 @@ def list_command(
     box: BoxOption = None,
     polytope: PolytopeOption = None,
     plane: PlaneOption = None,
-    size: SizeOption = 1.2,
+    size: SizeOption = None,
     segment: SegmentOption = None,
     line: LineOption = None,
     kind: str = "activation",
@@ -276,6 +277,23 @@ def info(model: Model, /, *, json: Json = False) -> int:
 # -- parts --------------------------------------------------------------------------------
 
 
+def _check_used(
+    kind: str, engine: str, exact: bool, memory: int | None, scratch: Path | None
+) -> None:
+    """Raise for options of a count that nothing would take notice of."""
+    if not exact and (engine not in ("auto", "search") or kind in ("closed", "pattern")):
+        raise LinregionsError(
+            f"--no-exact is for the search of activation, linear and affine regions, not for "
+            f"--engine {engine} --kind {kind}"
+        )
+    if kind not in ("linear", "affine"):
+        for name, value in (("--memory", memory), ("--scratch", scratch)):
+            if value is not None:
+                raise LinregionsError(
+                    f"{name} is for cells that are merged: --kind linear or affine, not {kind}"
+                )
+
+
 def _rows(listing: Listing, found: Leaves, as_json: bool) -> list[Any]:
     patterns = pieces(listing.problem.network, found.signs)
     points = listing.problem.embed(found.points)
@@ -336,6 +354,19 @@ def _status(s: Status) -> str:
         f"{s.regions:,} regions {verb}{part}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s "
         "(Ctrl-C stops)"
     )
+
+
+@contextmanager
+def _numbers_of_any_size() -> Iterator[None]:
+    """Integers of any number of digits may be printed; floats beyond 1e308 are no news."""
+    before = sys.get_int_max_str_digits()
+    sys.set_int_max_str_digits(0)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RuntimeWarning)
+            yield
+    finally:
+        sys.set_int_max_str_digits(before)
 
 
 def _dump(value: dict[str, Any]) -> str:
@@ -423,7 +454,8 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``linregions`` command."""
     tokens = sys.argv[1:] if argv is None else argv
     try:
-        code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+        with _numbers_of_any_size():
+            code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         print(f"linregions: {' '.join(lines)} (see linregions --help)", file=sys.stderr)
@@ -434,6 +466,14 @@ def main(argv: list[str] | None = None) -> None:
     except KeyboardInterrupt:
         print("linregions: interrupted", file=sys.stderr)
         sys.exit(130)
+    except (ArithmeticError, MemoryError, RecursionError) as error:  # numbers no check foresaw
+        why = " ".join(f"{type(error).__name__} {error}".split())
+        print(
+            f"linregions: {' '.join(tokens[:2])}: numbers too large or too small to work with "
+            f"({why}); scale the domain or the weights, or ask for less",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     except BrokenPipeError:  # the reader of a pipe has gone: nothing left to say
         sys.stderr.close()
         sys.exit(0)

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json as json_module
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -61,39 +60,29 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
             Sharpen the bound that reads the weights by linear programs (bounded domains).
         """
         given = [
-            name for name, v in (("MODEL", model), ("--widths", widths), ("--conv", conv)) if v
+            name
+            for name, v in (("MODEL", model), ("--widths", widths), ("--conv", conv))
+            if v is not None
         ]
         if len(given) != 1:
             raise LinregionsError(
                 f"bounds: give one of MODEL, --widths and --conv (got {', '.join(given) or 'none'})"
             )
-        if not widths and (maxout is not None or activation is not None):
+        if widths is None and (maxout is not None or activation is not None):
             raise LinregionsError("bounds: --maxout and --activation go with --widths")
-        if model is None and (box or polytope or lp):
+        if model is None and (box is not None or polytope is not None or lp):
             raise LinregionsError("bounds: --box, --polytope and --lp go with a model file")
         if model is not None:
             found, title = bounds(load(model), domain_of(box, polytope), lp=lp), model.name
-        elif widths:
+        elif widths is not None:
             found, title = bounds(_dense(widths, maxout, activation)), f"--widths {widths}"
         else:
             found, title = bounds(_conv(conv or "")), f"--conv {conv}"
-        with _any_size():
-            if json:
-                print(json_module.dumps([b.to_dict() for b in found], allow_nan=False))
-            else:
-                print(table(title, found))
+        if json:
+            print(json_module.dumps([b.to_dict() for b in found], allow_nan=False))
+        else:
+            print(table(title, found))
         return 0
-
-
-@contextmanager
-def _any_size() -> Iterator[None]:
-    """Integers of any number of digits may be printed."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        yield
-    finally:
-        sys.set_int_max_str_digits(before)
 
 
 def _dense(widths: str, maxout: int | None, activation: str | None) -> Dense:

@@ -42,7 +42,7 @@ def add_estimate(
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
-        size: SizeOption = 1.2,
+        size: SizeOption = None,
         segment: SegmentOption = None,
         line: LineOption = None,
         seconds: float | None = None,
@@ -93,7 +93,7 @@ def add_estimate(
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
-        size: SizeOption = 1.2,
+        size: SizeOption = None,
         segment: SegmentOption = None,
         line: LineOption = None,
         seconds: float = 5.0,
@@ -149,7 +149,7 @@ def prose(name: str, e: Estimate) -> str:
     if e.complete:
         lines += [f"  {e.seen:,} activation regions (all of them were met)"]
     else:
-        lines += [f"  about {short(e.estimate)} activation regions"]
+        lines += [f"  {e.about} activation regions"]
     lines += [f"  over {e.domain}, dimension {e.dimension}", ""]
     if e.interval is None:
         lines.append(f"  interval    none: {e.why}")

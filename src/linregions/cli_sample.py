@@ -39,7 +39,7 @@ def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
-        size: SizeOption = 1.2,
+        size: SizeOption = None,
         segment: SegmentOption = None,
         line: LineOption = None,
         points: str = "1e7",

@@ -12,6 +12,7 @@ from cyclopts import App
 
 from . import files
 from .cli_measure import Data, Json, Model, Output, write_columns
+from .errors import LinregionsError
 from .measure.local import LocalComplexity, distinct_patterns, local_complexity
 from .measure.volume import BoundaryVolume, boundary_volume
 from .where import BoxOption, PlaneOption, PolytopeOption, SegmentOption, SizeOption, Where
@@ -29,7 +30,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
-        size: SizeOption = 1.2,
+        size: SizeOption = None,
         segment: SegmentOption = None,
         kind: str = "activation",
         codimension: int = 1,
@@ -77,7 +78,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         data: Data,
         radius: float,
         shape: str = "segment",
-        dimension: int = 2,
+        dimension: int | None = None,
         repeats: int | None = None,
         kind: str = "activation",
         seed: int = 0,
@@ -95,7 +96,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         shape
             segment or slice (exact), or ball (a lower bound).
         dimension
-            Of slices.
+            Of slices: 2 unless given.
         repeats
             Random shapes around each point: 1, or 16 diameters of a ball.
         kind
@@ -105,6 +106,9 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         output
             A .npz or .parquet file for the numbers.
         """
+        if dimension is not None and shape != "slice":
+            raise LinregionsError(f"--dimension={dimension} is that of slices: give --shape slice")
+        dimension = 2 if dimension is None else dimension
         target = None if output is None else files.check_target(output, (".npz", ".parquet"))
         net, points = load(model), read(data, "--data")
         with progress() as report:

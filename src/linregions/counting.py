@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
+from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -153,9 +154,10 @@ def check_options(
     check_kind(kind)
     if engine not in ENGINES:
         raise LinregionsError(f"unknown engine {engine!r}; give one of {', '.join(ENGINES)}")
-    for name, bound in (("limit", limit), ("seconds", seconds)):
-        if bound is not None and not bound >= 0:
-            raise LinregionsError(f"{name}={bound} must not be negative")
+    if limit is not None and not (isinstance(limit, Integral) and limit >= 0):
+        raise LinregionsError(f"limit={limit!r}: give a whole number, 0 or more")
+    if seconds is not None and not (isinstance(seconds, Real) and seconds >= 0):
+        raise LinregionsError(f"seconds={seconds!r}: give a number, 0 or more")
 
 
 def count(

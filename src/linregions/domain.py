@@ -150,7 +150,8 @@ class Polytope(Domain):
     ----------
     A, b
         Shapes (m, n) and (m,); floats are exact, Fractions are taken as they are. The interior
-        must not be empty (a flat polytope is a `Slice` of a full-dimensional one).
+        must not be empty (a flat polytope is a `Slice` of a full-dimensional one). A row of
+        zeros, as presolvers leave it, says nothing where its b >= 0, and else is refused.
     """
 
     def __init__(self, A: Any, b: Any, name: str | None = None) -> None:
@@ -166,7 +167,8 @@ class Polytope(Domain):
             raise LinregionsError(
                 f"polytope: A has {self.A.shape[1]} columns, the network has {n} inputs"
             )
-        return Chart(n, None, None, self.A, self.b, None)
+        A, b = _with_slope(self.A, self.b, self.describe())
+        return Chart(n, None, None, A, b, None)
 
     def describe(self) -> str:
         return self.name or f"polytope of {self.A.shape[0]} half-spaces"
@@ -215,6 +217,7 @@ class Slice(Domain):
             rows = simplest((A @ integers(self.basis)).to_fractions())
             shift = (A @ integers(_column(self.origin))).to_fractions()
             values = simplest((b.to_fractions() - shift)[:, 0]) if len(shift) else np.zeros(0)
+            rows, values = _with_slope(rows, values, self.describe())
             return Chart(k, self.origin, self.basis, rows, values, outer.bounded)
         inner = self.within.chart(k)
         origin, basis = self.origin, self.basis
@@ -626,6 +629,18 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
         out.append(simplest(m))
         start += block.shape[0]
     return out
+
+
+def _with_slope(A: Any, b: Any, what: str) -> tuple[Any, Any]:
+    """``A y <= b`` without its rows ``0 <= b_i``: such a row is true everywhere or nowhere.
+
+    In a slice they are the half-spaces whose boundary is parallel to it or holds it.
+    """
+    slope = np.any(A != 0, axis=1)
+    for i in np.flatnonzero(~slope):
+        if b[i] < 0:
+            raise LinregionsError(f"{what} has no interior: its row {i} says 0 <= {b[i]}")
+    return A[slope], b[slope]
 
 
 def _column(vector: Any) -> Any:

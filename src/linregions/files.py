@@ -24,6 +24,22 @@ def check_target(path: str | Path, formats: tuple[str, ...]) -> Path:
     return path
 
 
+BEGINS = {".npy": (b"\x93NUMPY",), ".npz": (b"PK\x03\x04", b"PK\x05\x06")}
+
+
+def check_numpy(path: str | Path, suffix: str) -> None:
+    """Raise for a file that numpy would take for something else, whose advice would not help."""
+    with open(path, "rb") as file:
+        begin = file.read(6)
+    if not begin.startswith(BEGINS[suffix]):
+        what = next((f"a {s} file" for s, b in BEGINS.items() if begin.startswith(b)), "neither")
+        how = {".npy": "numpy.save(file, array)", ".npz": "numpy.savez(file, name=array, ...)"}
+        raise LinregionsError(
+            f"not a {suffix} file{f' but {what}' if what != 'neither' else ''}; "
+            f"write one with {how[suffix]}"
+        )
+
+
 @contextmanager
 def beside(path: Path) -> Iterator[Path]:
     """A file to write to, renamed to ``path`` at the end, removed if something fails."""

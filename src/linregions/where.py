@@ -13,6 +13,8 @@ from cyclopts import Parameter
 
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Space
 from .errors import LinregionsError
+from .files import check_numpy
+from .rational import fraction_array, simplest
 
 Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
@@ -29,7 +31,9 @@ PlaneOption = Annotated[
     Path | None,
     Parameter(help="FILE.npy of three points (3 x inputs): the square around them in their plane."),
 ]
-SizeOption = Annotated[float, Parameter(help="Half-width of that square in circumradii.")]
+SizeOption = Annotated[
+    float | None, Parameter(help="Half-width of that square in circumradii (default 1.2).")
+]
 SegmentOption = Annotated[
     Path | None, Parameter(help="FILE.npy of two points (2 x inputs): the way between them.")
 ]
@@ -45,7 +49,7 @@ class Where:
     box: str | None = None
     polytope: Path | None = None
     plane: Path | None = None
-    size: float = 1.2
+    size: float | None = None
     segment: Path | None = None
     line: Path | None = None
 
@@ -58,13 +62,15 @@ class Where:
         """The domain: all of R^n where nothing is given."""
         if len(self.given()) > 1:
             raise LinregionsError(f"{' and '.join(self.given())} together; give one domain")
+        if self.size is not None and self.plane is None:
+            raise LinregionsError(f"--size={self.size} is the size of a plane: give --plane too")
         if self.box is not None:
             return _box(self.box)
         if self.polytope is not None:
             return _polytope(self.polytope)
         if self.plane is not None:
             with _named(f"--plane {self.plane}"):
-                return Plane.through(*self.corners(), size=self.size)
+                return Plane.through(*self.corners(), size=1.2 if self.size is None else self.size)
         if self.segment is not None:
             ends = read_points(self.segment, "--segment", 2)
             with _named(f"--segment {self.segment}"):
@@ -72,7 +78,7 @@ class Where:
         if self.line is not None:
             p, q = read_points(self.line, "--line", 2)
             with _named(f"--line {self.line}"):
-                return Line(p, q - p)
+                return Line(p, simplest(fraction_array(q) - fraction_array(p)))
         return Space()
 
     def corners(self) -> np.ndarray:
@@ -92,17 +98,21 @@ def _named(option: str) -> Iterator[None]:
     try:
         yield
     except LinregionsError as error:
-        raise LinregionsError(f"{option}: {error}") from None
+        text = str(error)
+        raise LinregionsError(text if text.startswith(option) else f"{option}: {text}") from None
 
 
 def read_points(path: Path, option: str, count: int | None = None) -> np.ndarray:
     """An array (count, n) of finite numbers from a ``.npy`` file."""
     try:
+        check_numpy(path, ".npy")
         array = np.load(path, allow_pickle=False)
-    except FileNotFoundError:
-        raise LinregionsError(f"{option} {path}: no such file") from None
+    except (LinregionsError, OSError) as error:
+        raise LinregionsError(f"{option} {path}: {_reason(error)}") from None
     except Exception as error:  # numpy and zip have their own kinds
-        raise LinregionsError(f"{option} {path}: not a readable .npy file ({error})") from None
+        raise LinregionsError(
+            f"{option} {path}: not a readable .npy file ({_reason(error)})"
+        ) from None
     rows = "points" if count is None else str(count)
     if not isinstance(array, np.ndarray) or array.dtype.kind not in "fiub" or array.ndim != 2:
         raise LinregionsError(
@@ -134,14 +144,26 @@ def _box(text: str) -> Box:
 
 
 def _polytope(path: Path) -> Polytope:
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            return Polytope(file["A"], file["b"], f"polytope of {path.name}")
-    except LinregionsError as error:
-        raise LinregionsError(f"{path}: {error}") from None
-    except (OSError, ValueError, KeyError, EOFError) as error:
-        raise LinregionsError(
-            f"--polytope {path}: an .npz file with A and b is needed ({error})"
-        ) from None
-    except Exception as error:  # a damaged zip archive raises its own kinds
-        raise LinregionsError(f"--polytope {path}: not a readable .npz file ({error})") from None
+    with _named(f"--polytope {path}"):
+        try:
+            check_numpy(path, ".npz")
+            with np.load(path, allow_pickle=False) as file:
+                return Polytope(file["A"], file["b"], f"polytope of {path.name}")
+        except (LinregionsError, OSError) as error:
+            raise LinregionsError(_reason(error)) from None
+        except Exception as error:  # a damaged zip archive raises its own kinds
+            raise LinregionsError(
+                f"a .npz file of the numbers A and b is needed ({_reason(error)})"
+            ) from None
+
+
+def _reason(error: Exception) -> str:
+    """What is wrong with a file, in words that help here."""
+    if isinstance(error, FileNotFoundError):
+        return "no such file"
+    if isinstance(error, OSError):
+        return f"cannot be read ({error.strerror or error})"
+    if isinstance(error, KeyError):
+        return f"{error.args[0]}".removesuffix(" in the archive")
+    text = " ".join(str(error).split())
+    return "it holds Python objects, not numbers" if "pickle" in text else text

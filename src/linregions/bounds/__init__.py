@@ -6,6 +6,7 @@ reads the weights is in ``_weights``, over the intervals of `stability`.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import numpy as np
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..network import Network
-from ..theory import Conv
+from ..theory import Conv, OutOfReach
 from ._bound import Bound, magnitude
 from ._conv import of_convolutions
 from ._dense import of_shape
@@ -92,7 +93,8 @@ def _network_bounds(problem: Restricted, lp: bool = False, lower: bool = True) -
     size = problem.network.size_of
     entries = [m.affine.size * size(s) for m in problem.network.layers for s in m.affine.sources]
     if max(entries, default=0) <= LARGEST:
-        found += of_weights(problem, shape, lp)
+        with suppress(OutOfReach):
+            found += of_weights(problem, shape, lp)
     return found
 
 

@@ -59,7 +59,7 @@ class Bound:
 
 def magnitude(value: int | Fraction) -> str:
     """A value for people: digits while they fit, else a power of ten."""
-    if isinstance(value, Fraction) and value.denominator != 1:
+    if isinstance(value, Fraction) and value.denominator != 1 and value < 10**12:
         return f"{float(value):,.2f}"
     value = int(value)
     if value < 10**12:

@@ -6,11 +6,12 @@ from ..errors import LinregionsError
 from ..theory import Conv, conv, deepconv, shared
 from ._bound import EVERY, MOST, Bound
 from ._dense import of_shape
-from ._shape import LayerShape, Shape
+from ._shape import LayerShape, Shape, check_units
 
 
 def of_convolutions(layers: list[Conv]) -> list[Bound]:
     layers = deepconv.checked(layers)
+    check_units(sum(m.units for m in layers))
     flat = Shape(layers[0].inputs, tuple(LayerShape((2,) * m.units) for m in layers))
     every = [b for b in of_shape(flat, lower=False) if b.direction == "upper"]
     work = conv.WORK // 10

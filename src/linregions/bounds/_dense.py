@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from math import ceil, prod
 
-from ..theory import dense, expectation, maxout
+from ..theory import OutOfReach, dense, expectation, maxout
+from ..theory._check import within_reach
 from ..theory._dimension import start, step
 from ..theory.arrangements import elementary, mixed
 from ._bound import EVERY, MOST, Bound
@@ -13,19 +16,28 @@ from ._shape import Shape
 
 
 def of_shape(shape: Shape, lower: bool = True) -> list[Bound]:
-    everything = prod(k for m in shape.layers for k in m.pieces)
+    pieces = Counter(k for m in shape.layers for k in m.pieces)
+    everything = prod(k**n for k, n in pieces.items())
     found = [Bound("trivial", everything, "upper", EVERY, (), "proved", "any unit on any piece")]
     if not shape.layers:
         return found
-    found += _products(shape)
-    if shape.plain:
-        found += _serra(shape)
-    if shape.relu and lower:
-        found += _lower_bounds(shape.inputs, shape.widths)
-        found += _expectations(shape.inputs, shape.widths)
-    if all(m.most and len(set(m.pieces)) == 1 for m in shape.layers) and shape.chain:
-        found += _maxout_bounds(shape)
+    at = shape.inputs, shape.widths
+    rules: list[tuple[bool, Callable[[], list[Bound]]]] = [
+        (True, lambda: _products(shape)),
+        (shape.plain, lambda: _serra(shape)),
+        (shape.relu and lower and min(shape.widths) > 0, lambda: _lower_bounds(*at)),
+        (shape.relu and lower, lambda: _expectations(*at)),
+        (_one_rank(shape), lambda: _maxout_bounds(shape)),
+    ]
+    for applies, rule in rules:
+        if applies:
+            with suppress(OutOfReach):  # numbers too large to compute: one bound less
+                found += rule()
     return found
+
+
+def _one_rank(shape: Shape) -> bool:
+    return shape.chain and all(m.most and len(set(m.pieces)) == 1 for m in shape.layers)
 
 
 def _products(shape: Shape) -> list[Bound]:
@@ -80,6 +92,7 @@ def _lower_bounds(n0: int, widths: list[int]) -> list[Bound]:
         most = min([n0, *(m // share for m in narrow)])
         if not most:
             continue
+        within_reach(most * most, sum(widths), f"{name} for {most} numbers of inputs")
         value, d = max((rule(d, widths), -d) for d in range(1, most + 1))
         d = -d
         conditions = (f"every width >= {share * d}{', the last excepted' * (share == 3)}",)

@@ -66,6 +66,8 @@ class Relaxation:
         """A rigorous upper bound of ``c v``, from the multipliers of a linear program."""
         from scipy.optimize import linprog
 
+        if not all(np.isfinite(v).all() for v in (c, self.A, self.b)):
+            return np.inf  # beyond floats nothing is known
         found = linprog(
             -c, A_ub=self.A, b_ub=self.b, bounds=np.stack([self.low, self.high], axis=1)
         )

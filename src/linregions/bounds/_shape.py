@@ -10,9 +10,10 @@ from typing import Any
 from ..affine import INPUT
 from ..domain import Restricted
 from ..errors import LinregionsError
-from ..theory._check import whole, wholes
+from ..theory._check import shown, whole, wholes
 from ..units import MaxUnits
 
+MOST = 10**6  # units of an architecture
 ACTIVATIONS = {"relu": 2, "leaky_relu": 2, "abs": 2, "hardtanh": 3, "relu6": 3, "hardsigmoid": 3}
 
 
@@ -43,12 +44,19 @@ class Dense:
 
     def __post_init__(self) -> None:
         whole(self.inputs, "the input dimension")
-        object.__setattr__(self, "widths", wholes(self.widths, "the widths"))
+        object.__setattr__(self, "widths", wholes(self.widths, "the widths", 0))
+        check_units(sum(self.widths))
         if self.maxout is not None:
             whole(self.maxout, "the rank of maxout units", 1)
             if self.activation != "relu":
                 raise LinregionsError("maxout units have no activation; give one of the two")
         count_pieces(self.activation)
+
+
+def check_units(units: int) -> None:
+    """Raise for more units than are listed one by one."""
+    if units > MOST:
+        raise LinregionsError(f"a network of {shown(units)} units; bounds are for {MOST:,} at most")
 
 
 def count_pieces(activation: str | int) -> int:
@@ -65,7 +73,7 @@ def count_pieces(activation: str | int) -> int:
 def from_list(sizes: Any) -> Dense:
     if len(sizes) < 2:
         raise LinregionsError(f"{list(sizes)} is no architecture; give [inputs, width, ...]")
-    return Dense(int(sizes[0]), [int(v) for v in sizes[1:]])
+    return Dense(sizes[0], sizes[1:])
 
 
 @dataclass(frozen=True)

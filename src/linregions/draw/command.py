@@ -45,7 +45,7 @@ def register(
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
-        size: SizeOption = 1.2,
+        size: SizeOption = None,
         segment: SegmentOption = None,
         color: str = "linear",
         edges: str = "depth",

@@ -38,14 +38,14 @@ class Estimate:
     Attributes
     ----------
     estimate
-        An unbiased estimate: the mean of independent passes. The number itself where
-        ``complete``.
+        An unbiased estimate: the mean of independent passes; or ``seen`` or ``upper``, where it
+        lies beyond them. The number itself where ``complete``.
     interval
         ``(low, high)``, or None where none can be honest; ``why`` then says the reason.
     confidence
         Of the interval, such as 0.95.
     seen
-        Regions met in one pass: a certain lower bound.
+        Regions met in one pass: a certain lower bound, and never less than 1.
     upper, upper_name
         The tightest proved upper bound, and which it is.
     complete
@@ -87,6 +87,11 @@ class Estimate:
             return float("inf")
         return 0.5 * (self.interval[1] - self.interval[0]) / max(self.estimate, 1.0)
 
+    @property
+    def about(self) -> str:
+        """The estimate in words: "at least" where the passes gave no more than is certain."""
+        return f"{'about' if self.estimate > self.seen else 'at least'} {short(self.estimate)}"
+
     def __float__(self) -> float:
         return float(self.estimate)
 
@@ -103,17 +108,16 @@ class Estimate:
         where = f"activation regions in {self.domain}, dimension {self.dimension}"
         if self.complete:
             return f"{self.seen:,} {where}: all of them were met ({self.seconds:.3g} s)"
-        about = f"about {short(self.estimate)} {where}"
+        about = f"{self.about} {where}"
         if self.interval is None:
             return f"{about}; no interval: {self.why}"
         low, high = (short(v) for v in self.interval)
         return f"{about}, {self.confidence:.0%} interval {low} to {high} ({self.seconds:.3g} s)"
 
 
-def _within(low: float, high: float, least: int, most: int) -> tuple[float, float]:
-    """The part of an interval that the certain bounds leave, if they leave any."""
-    inside = max(low, float(least)), float(min(high, most))
-    return inside if inside[0] <= inside[1] else (low, high)
+def _within(value: float, least: int, most: int) -> float:
+    """The nearest number to ``value`` that the certain bounds allow."""
+    return float(max(least, min(value, most)))
 
 
 def short(value: float) -> str:
@@ -279,7 +283,7 @@ class Run:
                 self._last = self.elapsed - before
                 self._doubled = groups.doublings > doublings
                 if progress is not None:
-                    progress(Status(round(groups.mean), self.elapsed, "estimate"))
+                    progress(Status(self._so_far(), self.elapsed, "estimate"))
         except KeyboardInterrupt:  # the pass under way is lost
             self.stopped = "interrupt"
 
@@ -308,11 +312,16 @@ class Run:
             return False
         return self.elapsed + 0.5 * self._last * (1 + self._doubled) > limit
 
+    def _so_far(self) -> int:
+        """The mean of the values, at least what is certain (alone where it is no number)."""
+        mean = self.groups.mean
+        return max(round(mean) if np.isfinite(mean) else 0, self.sampler.walker.most)
+
     def _worth_counting(self, limit: float) -> bool:
         """Whether the whole tree costs no more than what was spent, and the time suffices."""
         steps = self.sampler.whole_tree()[0]
         spent = self.sampler.steps
-        if not self.passes or steps > spent:
+        if not self.passes or not steps <= spent:
             return False
         return self._until(steps) < limit
 
@@ -327,20 +336,27 @@ class Run:
         bound = tightest(self.problem)
         total, seen, mean = sampler.total, sampler.walker.most, self.groups.mean
         found = self.groups.interval(confidence)
-        interval = None
+        interval, why, most = None, found.why, int(bound.value)
         if total:
             mean, interval, why = float(total), (float(total), float(total)), ""
-        else:
-            why = found.why
-            if found.given:
-                interval = _within(found.low, found.high, seen, int(bound.value))
+        elif found.given and (found.high < seen or found.low > most):
+            why = "what the passes gave lies beyond the certain bounds"
+        elif found.given:
+            interval = _within(found.low, seen, most), _within(found.high, seen, most)
+        if not mean > 0.0:
+            mean = self._rough()
+        if not np.isfinite(mean):
+            raise LinregionsError(
+                "estimate: more regions than floating-point numbers reach (about 1e308); give a "
+                "smaller domain, or ask for bounds"
+            )
         return Estimate(
-            estimate=mean if mean > 0.0 else self._rough(),
+            estimate=_within(mean, seen, most),
             interval=interval,
             why=why,
             confidence=confidence,
             seen=seen,
-            upper=int(bound.value),
+            upper=most,
             upper_name=bound.name,
             complete=bool(total),
             exact=self.exact,

@@ -68,7 +68,9 @@ class Groups:
         if n < LEAST:
             return Interval(none, none, f"only {n} independent passes; {LEAST} are needed")
         mean = x.mean()
-        spread = x.std(ddof=1) / mean if mean > 0 else np.inf
+        if not np.isfinite(mean):
+            return Interval(none, none, "the weights of the passes are beyond floating point")
+        spread = (x / mean).std(ddof=1) if mean > 0 else np.inf  # squares of x may overflow
         if spread > SPREAD:
             share = x.max() / x.sum() if mean > 0 else 1.0
             return Interval(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from dataclasses import dataclass
 from typing import Any
@@ -127,6 +128,10 @@ def plan(
     run.go(seconds, None, None, 0.95, progress)
     answer = run.answer(0.95)
     alone = forecast(run)
+    if not math.isfinite(alone):
+        raise LinregionsError(
+            "plan: a full count takes more steps than floating-point numbers reach (about 1e308)"
+        )
     return Plan(
         estimate=answer,
         seconds=alone,

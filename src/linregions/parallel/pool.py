@@ -15,6 +15,7 @@ from typing import Any
 
 from ..errors import LinregionsError
 
+LEAST, EACH = 64, 4  # so many workers are allowed on any machine, and so many for a processor
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMBA_NUM_THREADS")
 
 
@@ -40,6 +41,16 @@ def workers_of(value: int | str | None) -> int | None:
     if number < 1 or isinstance(value, bool | float):
         raise LinregionsError(f'workers={value!r}: give a whole number, 1 or more, or "auto"')
     return number
+
+
+def check_processes(workers: int | None) -> None:
+    """Raise for more processes than this machine could start, let alone feed."""
+    most = max(LEAST, EACH * available())
+    if workers is not None and workers > most:
+        raise LinregionsError(
+            f"workers={workers:,}: at most {most} processes on this machine, which has "
+            f"{available()} processors"
+        )
 
 
 class Here(Executor):

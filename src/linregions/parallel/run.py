@@ -43,7 +43,10 @@ class Means:
     ) -> Means:
         """Means from what a caller gave, checked."""
         file = None if checkpoint is None else Path(checkpoint)
-        return Means(pool.workers_of(workers), executor, file)
+        number = pool.workers_of(workers)
+        if executor is None:
+            pool.check_processes(number)
+        return Means(number, executor, file)
 
     @property
     def some(self) -> bool:

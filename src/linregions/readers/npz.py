@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LinregionsError
+from ..files import check_numpy
 from ..network import Network
 from .values import about, floats
 
@@ -50,6 +51,7 @@ def read(path: str | Path) -> Network:
 def _arrays(path: str | Path) -> dict[str, np.ndarray] | None:
     """The arrays of the file, or None where it is in the library's own format."""
     try:
+        check_numpy(path, ".npz")
         file = np.load(path, allow_pickle=False)
         if not isinstance(file, np.lib.npyio.NpzFile):
             raise LinregionsError(f"one array, not an archive of arrays; give {KEYS}")
@@ -61,7 +63,8 @@ def _arrays(path: str | Path) -> dict[str, np.ndarray] | None:
                 try:
                     out[key] = file[key]
                 except ValueError as error:
-                    raise LinregionsError(f"{key} cannot be read ({error})") from error
+                    why = "Python objects, not numbers" if "pickle" in str(error) else error
+                    raise LinregionsError(f"{key} cannot be read ({why})") from error
     except (LinregionsError, OSError):
         raise
     except Exception as error:  # a damaged archive fails in zipfile, zlib or numpy

@@ -25,8 +25,8 @@ class Guess(NamedTuple):
 
 
 def _floats(row: Row) -> tuple[np.ndarray, fmpq]:
-    """The row over its largest entry, which is the second."""
-    largest = max(abs(int(a)) for a in row)
+    """The row over its largest entry, which is the second; a row of zeros as it is."""
+    largest = max(abs(int(a)) for a in row) or 1
     return np.array([int(a) / largest for a in row]), fmpq(largest)
 
 

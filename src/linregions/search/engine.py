@@ -21,7 +21,19 @@ from . import kernel as K
 from . import records as R
 from .audit import Audit, asked
 from .boxed import least, positive
-from .exact import PATIENCE, Exact, Point, Row, Tired, inside, minimise, negative, point_of, value
+from .exact import (
+    PATIENCE,
+    Exact,
+    Point,
+    Row,
+    Tired,
+    constant_side,
+    inside,
+    minimise,
+    negative,
+    point_of,
+    value,
+)
 from .guess import ball, farthest
 from .lp import AERR, BASIS, BERR, MULT
 from .program import Compiled, Cursor
@@ -356,6 +368,10 @@ class Search:
         """Settle a decision over a zonotope, by rows over the box behind it."""
         C = self.cursor
         assert C is not None
+        if side := constant_side(g):
+            C.st[K.ANSWER] = K.PLUS if side > 0 else K.MINUS
+            self.coincident += bool(g[-1] == 0)
+            return
         if (answer := self._guessed(d, c, rows, g)) is not None:
             C.st[K.ANSWER] = answer
             return

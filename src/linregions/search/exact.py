@@ -47,6 +47,13 @@ def sign(x: Any) -> int:
     return (x > 0) - (x < 0)
 
 
+def constant_side(row: Row) -> int:
+    """The side of a row without slope, -1 where it is zero (the lower piece); 0 of any other."""
+    if any(a != 0 for a in row[:-1]):
+        return 0
+    return 1 if row[-1] > 0 else -1
+
+
 def negative(row: Row) -> Row:
     """The opposite row."""
     return [-a for a in row]
@@ -432,12 +439,11 @@ class Exact:
         """
         self.solves += 1
         self.support: tuple[int, ...] = ()
-        k = self.k
-        if all(a == 0 for a in g[:k]):
-            return (1 if g[k] > 0 else -1), x0, None, g[k] == 0
+        if side := constant_side(g):
+            return side, x0, None, bool(g[-1] == 0)
         s = sign(value(g, x0))
         if s == 0:
-            x0 = self.step(rows, x0, [fmpq(a) for a in g[:k]])
+            x0 = self.step(rows, x0, [fmpq(a) for a in g[:-1]])
             s = sign(value(g, x0))
         oriented = g if s > 0 else negative(g)
         tight = verify([rows[i] for i in hint], oriented)

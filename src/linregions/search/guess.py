@@ -37,7 +37,7 @@ def farthest(rows: list, x0: list[fmpq], w: list) -> Guess | None:
     k = len(x0)
     M = np.array([_around(row, x0) for row in rows]).reshape(len(rows), k + 1)
     M = M[:, :k] / M[:, k:]
-    size = 1.0 + max((abs(float(v)) for v in x0), default=0.0)
+    size = 1.0 + max((abs(_float(v)) for v in x0), default=0.0)
     goal = _around(w, x0)[:k]
     if not (np.isfinite(M).all() and np.isfinite(goal).all()):
         return None
@@ -88,4 +88,12 @@ def _around(row: list, x0: list[fmpq]) -> list[float]:
     largest = max((abs(a) for a in row[:-1]), default=0)
     if largest == 0:
         return [0.0] * len(x0) + [1.0]
-    return [float(fmpq(a) / largest) for a in row[:-1]] + [float(total / largest)]
+    return [float(fmpq(a) / largest) for a in row[:-1]] + [_float(total / largest)]
+
+
+def _float(v: fmpq) -> float:
+    """The nearest float; infinite beyond them."""
+    try:
+        return float(v)
+    except OverflowError:
+        return np.inf if v > 0 else -np.inf

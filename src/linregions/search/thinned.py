@@ -100,7 +100,8 @@ class Thinned:
         self.search = SampledSearch(problem, exact, self)
         self.compiled = self.search.compiled
         self.state = T.thinning(self.compiled.program)
-        self.most = 0  # the most leaves that one pass met: a certain lower bound
+        self.most = 1  # the most leaves that one pass met: a certain lower bound (a domain that
+        # a search is made for has an interior point, hence a cell)
         self._raised = 0
         self.deadline = np.inf  # of `time.perf_counter`: thresholds rise from then on
         self._root: list[np.ndarray] = []
@@ -202,7 +203,10 @@ class Thinned:
             status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
             if late:
                 now = time.perf_counter()
-                budget = 2 * budget if now - before < 0.05 else max(budget // 2, 16)
+                if now - before >= 0.05:
+                    budget = max(budget // 2, 16)
+                elif status == K.SPENT:  # else it was not all used, so its time says nothing
+                    budget *= 2
                 if now > self.deadline and state.v[T.THRESHOLD] >= 0.0:
                     self._raise()
             if status == K.DONE:
@@ -286,6 +290,8 @@ class Thinned:
         """
         v = self.state.v
         self._raised += 1
-        v[T.THRESHOLD] = max(2.0**self._raised * v[T.THRESHOLD], 1e-3 * self.forecast)
+        factor = 2.0 ** min(self._raised, 1000)
+        with np.errstate(over="ignore"):  # beyond floats: whatever may be left out is
+            v[T.THRESHOLD] = max(factor * v[T.THRESHOLD], 1e-3 * self.forecast)
         v[T.LIMIT] += self._limit
         self.state.draw[:] = self.rng.random(len(self.state.draw))

@@ -14,8 +14,10 @@ from __future__ import annotations
 from fractions import Fraction
 from typing import Any
 
+from flint import fmpz
+
 from ..errors import LinregionsError
-from ._check import OutOfReach
+from ._check import OutOfReach, shown, whole
 
 PRIME = (1 << 61) - 1
 GENERIC = object()  # offsets that satisfy no relation
@@ -25,7 +27,7 @@ Row = list[Any]  # coefficients, then the offset
 def standard_form(W: Any, b: Any, prime: int | None) -> tuple[int, list[Row], int]:
     """(hyperplanes, rows that are not coordinates, rank) of ``W x + b = 0``."""
     generic = b is GENERIC
-    rows = _numbers(W, None if generic else b, prime)
+    rows = numbers(W, None if generic else b, prime)
     m, width = len(rows), len(rows[0]) - 1 if rows else 0
     pivots: list[int] = []  # column of each pivot row; pivot rows come first
     # Row reduction of the transposed problem: express every row through the pivot rows.
@@ -74,7 +76,8 @@ def _in_coordinates(others: list[Row], combos: list[Row], rank: int, prime: int 
     return out
 
 
-def _numbers(W: Any, b: Any, prime: int | None) -> list[Row]:
+def numbers(W: Any, b: Any, prime: int | None) -> list[Row]:
+    """Rows ``[*W_i, b_i]`` as the rationals that they are, or modulo a prime."""
     try:
         rows = [[_exact(v) for v in row] for row in W]
         offsets = [0] * len(rows) if b is None else [_exact(v) for v in b]
@@ -90,14 +93,28 @@ def _numbers(W: Any, b: Any, prime: int | None) -> list[Row]:
     out = [[*r, c] for r, c in zip(rows, offsets, strict=True)]
     if prime is None:
         return out
+    if any(v.denominator % prime == 0 for row in out for v in row):
+        raise LinregionsError(
+            f"an arrangement modulo {prime}: a denominator is a multiple of it; give another prime"
+        )
     return [[v.numerator * pow(v.denominator, -1, prime) % prime for v in row] for row in out]
+
+
+def field(value: Any) -> int | None:
+    """The prime of a field as a Python integer, checked; None for the rationals."""
+    if value is None:
+        return None
+    number = whole(value, "the prime", 2)
+    if number.bit_length() > 4096 or not fmpz(number).is_probable_prime():
+        raise LinregionsError(f"prime={shown(value)}: give a prime number (or None for rationals)")
+    return number
 
 
 def _exact(value: Any) -> Any:
     try:
         return Fraction(value.item() if hasattr(value, "item") else value)
-    except (ValueError, OverflowError):
-        raise LinregionsError(f"{value!r} in an arrangement; numbers must be finite") from None
+    except (ValueError, OverflowError, ZeroDivisionError):
+        raise LinregionsError(f"{shown(value)} in an arrangement; give finite numbers") from None
 
 
 def _minus(row: Row, f: Any, other: Row, prime: int | None) -> Row:
@@ -119,7 +136,7 @@ def whitney(
 ) -> int:
     """``sum_i |w_i| q^i``; with ``generic``, independent sets in place of sets without
     broken circuit (offsets are ignored and parallel rows stay apart)."""
-    work = [limit]
+    work = [whole(limit, "the limit")]
 
     def poincare(rows: list[Row], rank: int) -> int:
         rows = [r for r in rows if any(r[:rank])] if generic else _distinct(rows, rank, prime)

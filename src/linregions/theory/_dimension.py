@@ -54,11 +54,11 @@ def binomial_step(F: Sequence[int], a: Sequence[int], m: int) -> list[int]:
         F = [*F[:m], sum(F[m:])]
     n = len(F) - 1
     prefix = [0, *accumulate(a)]
-    suffix = [*[*accumulate(reversed(F))][::-1], *[0] * (m - n)]
+    suffix = [*accumulate(reversed(F))][::-1]
     G = [0] * (n + 1)
-    for k in range(m // 2 + 1):
+    for k in range(min(m // 2, n) + 1):
         other = m - k
-        both = a[k] * suffix[other] if suffix[other] else 0
+        both = a[k] * suffix[other] if other <= n and suffix[other] else 0
         if k <= n and k < other:
             G[k] = both + (F[k] * prefix[k + 1] if F[k] else 0)
         if other <= n:

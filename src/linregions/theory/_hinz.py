@@ -6,15 +6,24 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from math import comb
 
-from ._check import whole, wholes
+from ._check import shown, whole, wholes, within_reach
 from .arrangements import generic
 
 Gamma = Callable[[int, int], Sequence[int]]
 
 
 def shape(n0: int, widths: Sequence[int], least: int = 0) -> tuple[int, tuple[int, ...]]:
-    """Input dimension and widths, checked."""
-    return whole(n0, "the input dimension"), wholes(widths, "the widths", least)
+    """Input dimension and widths, checked: such numbers of regions must fit into memory."""
+    n0, widths = whole(n0, "the input dimension"), wholes(widths, "the widths", least)
+    bits = sum(min(m, n0 * (m + 1).bit_length()) for m in widths)
+    within_reach(1, bits, f"a number of regions of {shown(sum(widths))} units")
+    return n0, widths
+
+
+def _sizes(n: int, m: int) -> tuple[int, int]:
+    n, m = whole(n, "the dimension"), whole(m, "the number of units")
+    within_reach(m + 1, m + 1, f"a histogram of {shown(m)} units")
+    return n, m
 
 
 def gamma_trivial(n: int, m: int) -> list[int]:
@@ -25,6 +34,7 @@ def gamma_trivial(n: int, m: int) -> list[int]:
     >>> gamma_trivial(1, 2)
     [0, 0, 4]
     """
+    n, m = _sizes(n, m)
     return [0] * m + [1 << m]
 
 
@@ -36,6 +46,7 @@ def gamma_generic(n: int, m: int) -> list[int]:
     >>> gamma_generic(1, 2)
     [0, 0, 3]
     """
+    n, m = _sizes(n, m)
     return [0] * m + [generic(m, n)]
 
 
@@ -47,10 +58,10 @@ def gamma_binomial(n: int, m: int) -> list[int]:
     >>> gamma_binomial(1, 2)
     [0, 2, 1]
     """
+    n, m = _sizes(n, m)
     return [comb(m, i) if m - i <= n else 0 for i in range(m + 1)]
 
 
-@cache
 def gamma_recursive(n: int, m: int) -> list[int]:
     """The tightest proved choice: ``gamma_{n,m} = shift(gamma_{n,m-1}) + gamma_{n-1,m-1}``.
 
@@ -64,6 +75,14 @@ def gamma_recursive(n: int, m: int) -> list[int]:
     >>> gamma_recursive(1, 4), gamma_recursive(2, 4)
     ([0, 0, 2, 2, 1], [0, 1, 5, 4, 1])
     """
+    n, m = _sizes(n, m)
+    if 1 < n < m:  # as many lists as this are kept
+        within_reach(n * (m - n) * m, 2000, f"the recursive histogram of {m:,} units in R^{n:,}")
+    return list(_recursive(n, m))
+
+
+@cache
+def _recursive(n: int, m: int) -> list[int]:
     if n == 0:
         return [0] * m + [1]
     if n >= m:
@@ -75,8 +94,8 @@ def gamma_recursive(n: int, m: int) -> list[int]:
             left -= out[i]
         return out
     for small in range(n + 200, m, 200):  # from below, so that the recursion stays shallow
-        gamma_recursive(n, small)
-    shifted, cut = [0, *gamma_recursive(n, m - 1)], [*gamma_recursive(n - 1, m - 1), 0]
+        _recursive(n, small)
+    shifted, cut = [0, *_recursive(n, m - 1)], [*_recursive(n - 1, m - 1), 0]
     return [a + b for a, b in zip(shifted, cut, strict=True)]
 
 
@@ -100,6 +119,8 @@ def hinz(n0: int, widths: Sequence[int], gamma: Gamma = gamma_recursive) -> int:
     (1175, 1331)
     """
     n0, widths = shape(n0, widths)
+    most = max(min(n0, m) for m in widths) + 1
+    within_reach(sum(most * (m + 1) for m in widths), sum(widths), "the bound of Hinz")
     h = {n0: 1}
     for m in widths:
         after: dict[int, int] = {}

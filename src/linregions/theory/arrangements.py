@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from math import comb
 from typing import Any
 
-from ._check import whole
-from ._deletion import GENERIC, PRIME, standard_form, whitney
+from ._check import listed, shown, whole, within_reach
+from ._deletion import GENERIC, PRIME, field, numbers, standard_form, whitney
 
 __all__ = [
     "PRIME",
@@ -40,9 +40,12 @@ def generic(m: int, d: int) -> int:
     11
     """
     m, d = whole(m, "the number of hyperplanes"), whole(d, "the dimension")
-    if 2 * d > m and d < m:
-        return (1 << m) - sum(_row(m, m - d - 1))
-    return sum(_row(m, d))
+    within_reach(1, _bits(m, d), f"the number of regions of {shown(m)} hyperplanes")
+    if d >= m:
+        return 1 << m
+    if 2 * d > m:
+        return (1 << m) - sum(binomials(m, m - d - 1))
+    return sum(binomials(m, d))
 
 
 def central(m: int, d: int) -> int:
@@ -68,7 +71,10 @@ def bounded(m: int, d: int) -> int:
     3
     """
     m, d = whole(m, "the number of hyperplanes"), whole(d, "the dimension")
-    return int(d == 0) if m == 0 else comb(m - 1, d)
+    if m == 0:
+        return int(d == 0)
+    _row_within_reach(m - 1, min(d, max(m - 1 - d, 0)))
+    return comb(m - 1, d)
 
 
 def pieces(m: int, k: int, d: int) -> int:
@@ -83,7 +89,9 @@ def pieces(m: int, k: int, d: int) -> int:
     >>> pieces(3, 3, 2)
     19
     """
-    return mixed([whole(k, "the number of pieces", 1)] * whole(m, "the number of units"), d)
+    k, m = whole(k, "the number of pieces", 1), whole(m, "the number of units")
+    within_reach(1, m, f"a list of {shown(m)} units")
+    return mixed([k] * m, d)
 
 
 def mixed(ranks: Iterable[int], d: int) -> int:
@@ -96,6 +104,7 @@ def mixed(ranks: Iterable[int], d: int) -> int:
     >>> mixed([2, 2, 3], 1)
     5
     """
+    ranks = listed(ranks, "the numbers of pieces", "whole numbers")
     return sum(elementary([whole(k, "a number of pieces", 1) - 1 for k in ranks], d))
 
 
@@ -107,23 +116,38 @@ def elementary(values: Iterable[int], d: int) -> list[int]:
     >>> elementary([1, 2, 3], 2)
     [1, 6, 11]
     """
-    values = [v for v in values if v]
+    d, values = whole(d, "the dimension"), [v for v in values if v]
+    most = min(d, len(values))
+    size = max((int(v).bit_length() for v in values), default=0)
+    bits = most * size + _bits(len(values), d)
     if len(set(values)) <= 1:
+        within_reach(most + 1, bits, f"{shown(most)} binomials of {len(values):,}")
         v = values[0] if values else 0
-        return [c * v**j for j, c in enumerate(_row(len(values), d))]
-    out = [1] + [0] * min(whole(d, "the dimension"), len(values))
+        return [c * v**j for j, c in enumerate(binomials(len(values), d))]
+    within_reach(len(values) * (most + 1), bits, f"{shown(most)} symmetric polynomials")
+    out = [1] + [0] * most
     for v in values:
         for j in range(len(out) - 1, 0, -1):
             out[j] += v * out[j - 1]
     return out
 
 
-def _row(m: int, d: int) -> list[int]:
-    """Binomials C(m, 0), ..., C(m, min(d, m))."""
+def binomials(m: int, d: int) -> list[int]:
+    """``C(m, 0), ..., C(m, min(d, m))``."""
+    _row_within_reach(m, d)
     out = [1]
     for i in range(min(d, m)):
         out.append(out[-1] * (m - i) // (i + 1))
     return out
+
+
+def _bits(m: int, d: int) -> int:
+    """Bits that no sum of C(m, 0), ..., C(m, d) has more of: that of 2^m, or of (m + 1)^d."""
+    return min(m, d * (m + 1).bit_length()) + 1
+
+
+def _row_within_reach(m: int, d: int) -> None:
+    within_reach(min(d, m) + 1, _bits(m, d), f"{shown(min(d, m))} binomials of {shown(m)}")
 
 
 # -- arrangements that are given ------------------------------------------------------------
@@ -155,6 +179,7 @@ def whitney_numbers(W: Any, b: Any = None, *, prime: int | None = None, limit: i
     >>> whitney_numbers([[1, 0], [0, 1], [1, 1]])
     [1, 3, 2]
     """
+    prime = field(prime)
     m, rows, rank = standard_form(W, b, prime)
     q = 1 << (m + 1)  # all Whitney numbers are below 2^m: the digits of pi(q) in base q
     total = whitney(rows, rank, q, prime, limit)
@@ -177,6 +202,7 @@ def regions(W: Any, b: Any = None, *, prime: int | None = None, limit: int = 10*
     >>> regions([[1, 0], [0, 1], [1, 1]], [0, 0, 1])
     7
     """
+    prime = field(prime)
     _, rows, rank = standard_form(W, b, prime)
     return whitney(rows, rank, 1, prime, limit)
 
@@ -191,8 +217,8 @@ def bounded_regions(W: Any, b: Any = None, *, prime: int | None = None, limit: i
     >>> bounded_regions([[1, 0], [0, 1], [1, 1]], [0, 0, 1])
     1
     """
-    numbers = whitney_numbers(W, b, prime=prime, limit=limit)
-    return abs(sum((-1) ** i * w for i, w in enumerate(numbers)))
+    found = whitney_numbers(W, b, prime=prime, limit=limit)
+    return abs(sum((-1) ** i * w for i, w in enumerate(found)))
 
 
 def characteristic_polynomial(
@@ -205,9 +231,11 @@ def characteristic_polynomial(
     >>> characteristic_polynomial([[1, -1, 0], [1, 0, -1], [0, 1, -1]])  # t (t - 1) (t - 2)
     [1, -3, 2, 0]
     """
-    numbers = whitney_numbers(W, b, prime=prime, limit=limit)
-    signed = [(-1) ** i * w for i, w in enumerate(numbers)]
-    d = len(W[0]) if len(W) else 0
+    rows = numbers(W, b, None)
+    d = len(rows[0]) - 1 if rows else 0
+    W, b = [row[:d] for row in rows], [row[d] for row in rows]
+    found = whitney_numbers(W, b, prime=prime, limit=limit)
+    signed = [(-1) ** i * w for i, w in enumerate(found)]
     return signed + [0] * (d + 1 - len(signed))
 
 
@@ -223,6 +251,7 @@ def independent_sets(W: Any, *, prime: int | None = None, limit: int = 10**6) ->
     >>> independent_sets([[1, -1, 0], [1, 0, -1], [0, 1, -1]])  # forests of a triangle
     [1, 3, 3]
     """
+    prime = field(prime)
     m, rows, rank = standard_form(W, GENERIC, prime)
     q = 1 << (m + 1)
     total = whitney(rows, rank, q, prime, limit, generic=True)

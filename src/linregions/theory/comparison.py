@@ -11,12 +11,15 @@ from collections.abc import Sequence
 from math import log10
 from typing import NamedTuple
 
-from ._check import OutOfReach, whole, wholes
+from ._check import OutOfReach, shown, whole, wholes
 from .conv import Conv, eq4, fallback
 from .deepconv import chain, lower, parameters
 from .dense import serra2018
 
 __all__ = ["Comparison", "Side", "cnn_and_dense", "deep_and_shallow"]
+
+
+DEEPEST = 10**4  # layers
 
 
 class Side(NamedTuple):
@@ -91,8 +94,8 @@ def deep_and_shallow(
     except OutOfReach:
         most, _ = fallback(shallow)
     return Comparison(
-        Side(f"{depth} layers of {filters} filters", parameters(deep), lower(deep)),
-        Side(f"1 layer of {shallow.filters} filters", shallow.parameters, most),
+        Side(f"{shown(depth)} layers of {shown(filters)} filters", parameters(deep), lower(deep)),
+        Side(f"1 layer of {shown(shallow.filters)} filters", shallow.parameters, most),
     )
 
 
@@ -119,16 +122,23 @@ def cnn_and_dense(
     n0 = cnn[0].inputs
     weights = filters * (n0 + 1) + (depth - 1) * filters * (filters + 1)
     return Comparison(
-        Side(f"{depth} layers of {filters} filters", parameters(cnn), lower(cnn)),
-        Side(f"{depth} layers of {filters} units", weights, serra2018(n0, [filters] * depth)),
+        Side(f"{shown(depth)} layers of {shown(filters)} filters", parameters(cnn), lower(cnn)),
+        Side(
+            f"{shown(depth)} layers of {shown(filters)} units",
+            weights,
+            serra2018(n0, [filters] * depth),
+        ),
     )
 
 
 def _sizes(
     size: Sequence[int], channels: int, filters: int, depth: int
 ) -> tuple[tuple[int, ...], tuple[int, int, int]]:
+    depth = whole(depth, "the depth", 1)
+    if depth > DEEPEST:
+        raise OutOfReach(f"{shown(depth)} layers; at most {DEEPEST:,} are compared")
     return wholes(size, "the size of the input"), (
         whole(channels, "the number of channels", 1),
         whole(filters, "the number of filters", 1),
-        whole(depth, "the depth", 1),
+        depth,
     )

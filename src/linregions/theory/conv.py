@@ -18,13 +18,13 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise, product
-from math import comb, prod
+from math import prod
 from typing import Any
 
 from ..errors import LinregionsError
-from ._check import OutOfReach, whole, wholes
+from ._check import OutOfReach, shown, whole, wholes
 from ._coverage import Coverage, Progress
-from .arrangements import generic
+from .arrangements import binomials, generic
 from .arrangements import pieces as general_position
 
 __all__ = [
@@ -39,6 +39,7 @@ __all__ = [
 ]
 
 WORK = 2 * 10**8
+SEEN = 10**7  # pairs of a position and an input that it reads, of one layer
 
 
 def _each(value: Any, dims: int, name: str, least: int) -> tuple[int, ...]:
@@ -135,6 +136,12 @@ class Conv:
     @cached_property
     def grid(self) -> list[tuple[int, ...]]:
         """Positions in the order of a sweep along the longest side."""
+        seen = self.positions * prod(self.kernel)
+        if seen > SEEN:
+            raise OutOfReach(
+                f"a convolution of {shown(self.positions)} positions with kernels of "
+                f"{shown(prod(self.kernel))} entries; at most {SEEN:,} in all are followed"
+            )
         axes = sorted(range(len(self.size)), key=lambda a: -self.output[a])
         swept = product(*(range(self.output[a]) for a in axes))
         return [tuple(p for _, p in sorted(zip(axes, q, strict=True))) for q in swept]
@@ -173,9 +180,16 @@ def _by(values: Sequence[int]) -> str:
     return "x".join(map(str, values))
 
 
-def _weights(layer: Conv, pieces: int) -> list[int]:
-    top = min(layer.filters, layer.coverage.used)
-    return [comb(layer.filters, t) * (pieces - 1) ** t for t in range(top + 1)]
+def checked(layer: Any) -> Conv:
+    """The layer, which must be one."""
+    if not isinstance(layer, Conv):
+        raise LinregionsError(f"{shown(layer)} is no convolutional layer; give a Conv")
+    return layer
+
+
+def _weights(layer: Conv, pieces: int, coverage: Coverage | None = None) -> list[int]:
+    top = min(layer.filters, (layer.coverage if coverage is None else coverage).used)
+    return [v * (pieces - 1) ** t for t, v in enumerate(binomials(layer.filters, top))]
 
 
 def eq4(layer: Conv, *, pieces: int = 2, work: int = WORK, progress: Progress | None = None) -> int:
@@ -203,7 +217,8 @@ def eq4(layer: Conv, *, pieces: int = 2, work: int = WORK, progress: Progress | 
     >>> [eq4(Conv((3,), (2,), d)) for d in range(1, 9)]  # Table 1 of the paper
     [4, 15, 40, 85, 156, 259, 400, 585]
     """
-    pieces = whole(pieces, "the number of pieces", 1)
+    layer, pieces = checked(layer), whole(pieces, "the number of pieces", 1)
+    work = whole(work, "the work")
     try:
         return layer.coverage.total(_weights(layer, pieces), work, progress)
     except OutOfReach as error:
@@ -232,9 +247,10 @@ def by_size(
     >>> by_size(Conv((4,), (2,), 2))
     [1, 6, 15, 20, 13]
     """
+    layer, pieces = checked(layer), whole(pieces, "the number of pieces", 1)
+    work = whole(work, "the work")
     coverage = layer.coverage if coverage is None else coverage
-    top = min(layer.filters, coverage.used)
-    weights = [comb(layer.filters, t) * (pieces - 1) ** t for t in range(top + 1)]
+    weights = _weights(layer, pieces, coverage)
     shift = (2 * layer.units * max(pieces - 1, 1).bit_length() + 2) if layer.units else 2
     packed = [w << (shift * t) for t, w in enumerate(weights)]
     total, out = coverage.total(packed, work), []
@@ -254,7 +270,7 @@ def polynomial(layer: Conv, *, work: int = WORK) -> list[Fraction]:
     >>> [int(c) for c in polynomial(Conv((3,), (2,), 1))]
     [1, 1, 1, 1]
     """
-    degree = exponent(layer)
+    degree = exponent(checked(layer))
     values = [eq4(layer.with_filters(d), work=work) for d in range(degree + 1)]
     out, basis = [Fraction(0)] * (degree + 1), [Fraction(1)]
     for k in range(degree + 1):  # Newton's form: sum_k (k-th difference) C(d, k)
@@ -279,7 +295,7 @@ def exponent(layer: Conv) -> int:
     >>> exponent(Conv((5,), (2,), 1, stride=3))  # one input is never seen
     4
     """
-    return layer.coverage.used
+    return checked(layer).coverage.used
 
 
 def saturating(layer: Conv) -> dict[tuple[int, ...], int]:
@@ -292,7 +308,7 @@ def saturating(layer: Conv) -> dict[tuple[int, ...], int]:
     >>> saturating(Conv((3,), (2,), 1))
     {(0,): 2, (1,): 1}
     """
-    out = dict.fromkeys(layer.grid, 0)
+    out = dict.fromkeys(checked(layer).grid, 0)
     for seen, size in layer.coverage.groups.items():
         out[layer.grid[seen[0]]] += size
     return out
@@ -314,6 +330,7 @@ def syzygy(layer: Conv) -> bool:
     >>> syzygy(Conv((3, 3), (2, 2), 2)), syzygy(Conv((3, 3), (2, 2), 1))
     (True, False)
     """
+    layer = checked(layer)
     if any(f % s and s > 1 for f, s in zip(layer.kernel, layer.stride, strict=True)):
         return False
     kernel = [-(-f // s) for f, s in zip(layer.kernel, layer.stride, strict=True)]
@@ -337,6 +354,8 @@ def fallback(layer: Conv, *, pieces: int = 2, work: int = WORK // 20) -> tuple[i
     >>> fallback(Conv((3, 3), (2, 2), filters=1))
     (16, 'all hyperplanes in general position')
     """
+    layer, pieces = checked(layer), whole(pieces, "the number of pieces", 1)
+    work = whole(work, "the work")
     if pieces == 2:
         best = generic(layer.units, layer.coverage.used)
     else:

@@ -11,11 +11,12 @@ from itertools import pairwise, product
 from math import prod
 
 from ..errors import LinregionsError
-from ._check import OutOfReach
+from ._check import OutOfReach, listed, shown, wholes, within_reach
 from ._coverage import Coverage
 from ._dimension import start, step
 from .arrangements import elementary, generic
-from .conv import WORK, Conv, by_size, eq4, fallback
+from .conv import SEEN, WORK, Conv, by_size, eq4, fallback
+from .conv import checked as convolution
 from .shared import maximum
 
 __all__ = [
@@ -41,8 +42,16 @@ def chain(
     [(3,), (2,)]
     """
     out: list[Conv] = []
-    for kernel, filters in layers:
-        layer = Conv(tuple(size), tuple(kernel), filters, channels, **options)
+    try:
+        given = listed(layers, "the layers", "(kernel, filters) pairs")
+        pairs = [(kernel, filters) for kernel, filters in given]
+    except (TypeError, ValueError):
+        raise LinregionsError(
+            f"the layers must be a list of (kernel, filters) pairs, got {shown(layers)}"
+        ) from None
+    for kernel, filters in pairs:
+        shape = wholes(size, "the size of the input"), wholes(kernel, "the kernel")
+        layer = Conv(*shape, filters, channels, **options)
         out.append(layer)
         size, channels = layer.output, filters
     return out
@@ -56,7 +65,7 @@ def checked(layers: Sequence[Conv]) -> list[Conv]:
     >>> len(checked(chain((4,), 1, [((2,), 2), ((2,), 3)])))
     2
     """
-    layers = list(layers)
+    layers = [convolution(v) for v in listed(layers, "the layers", "convolutional layers")]
     if not layers:
         raise LinregionsError("an empty list of convolutional layers")
     for i, (a, b) in enumerate(pairwise(layers), start=2):
@@ -123,7 +132,10 @@ def lower(layers: Sequence[Conv], *, work: int = WORK) -> int:
     if not all(layer.plain for layer in layers):
         raise LinregionsError("Theorem 5 is about layers without padding and dilation")
     if any(layer.filters < d0 for layer in layers):
-        raise LinregionsError(f"Theorem 5 needs at least {d0} filters (input channels) per layer")
+        need = f"at least {shown(d0)} filters (input channels) per layer"
+        raise LinregionsError(f"Theorem 5 needs {need}")
+    bits = sum(m.positions * d0 * (m.filters // d0).bit_length() for m in layers[:-1])
+    within_reach(1, bits, "Theorem 5 of Xiong et al.")
     last = layers[-1]
     final = Conv(last.size, last.kernel, last.filters, d0, last.stride)
     best = maximum(final, work=work)
@@ -138,6 +150,7 @@ def _disjoint(layer: Conv) -> int:
         for n, f, s in zip(layer.output, layer.kernel, layer.stride, strict=True)
     )
     one = generic(layer.filters, prod(layer.kernel) * layer.channels)
+    within_reach(1, count * one.bit_length(), "a product over disjoint receptive fields")
     return one**count
 
 
@@ -194,6 +207,8 @@ def upper_by_receptive_field(layers: Sequence[Conv], *, work: int = WORK) -> int
     """
     layers = checked(layers)
     sizes = []
+    if prod(layers[0].size) > SEEN:
+        raise OutOfReach(f"receptive fields over an input of {prod(layers[0].size)} positions")
     sees = {x: frozenset([x]) for x in product(*map(range, layers[0].size))}
     for layer in layers:
         sees = {q: frozenset().union(*(sees[x] for x in layer.sees(q))) for q in layer.grid}
@@ -213,7 +228,9 @@ def _sizes(coverage: Coverage, layer: Conv, work: int) -> list[int]:
 
 def _follow(layers: list[Conv], sizes: list[list[int]]) -> int:
     """``R_l(d) = sum_{j<=d} a_j R_{l+1}(min(d, units_l - j))``."""
-    F = start(layers[0].inputs)
+    most = sum(min(layers[0].inputs, layer.units) + 1 for layer in layers)
+    within_reach(most, sum(layer.units for layer in layers), "a bound by dimensions")
+    F = start(min(layers[0].inputs, layers[0].units))
     for layer, a in zip(layers, sizes, strict=True):
         F = step(F, a, layer.units, cap=layer.units)
     return sum(F)

@@ -13,7 +13,7 @@ from itertools import accumulate
 from math import prod
 
 from ..errors import LinregionsError
-from ._check import whole
+from ._check import shown, whole, within_reach
 from ._dimension import binomial_back, binomial_step, start
 from ._hinz import (
     gamma_binomial,
@@ -23,7 +23,8 @@ from ._hinz import (
     hinz,
     shape,
 )
-from .arrangements import elementary, generic, mixed
+from .arrangements import binomials, generic
+from .arrangements import pieces as most
 
 __all__ = [
     "arora2018",
@@ -55,7 +56,9 @@ def trivial(n0: int, widths: Sequence[int]) -> int:
     >>> trivial(2, [3, 3])
     64
     """
-    return 1 << sum(shape(n0, widths)[1])
+    units = sum(shape(n0, widths)[1])
+    within_reach(1, units, f"a power with exponent {shown(units)}")
+    return 1 << units
 
 
 def raghu2017(n0: int, widths: Sequence[int]) -> int:
@@ -104,6 +107,7 @@ def serra2018(n0: int, widths: Sequence[int]) -> int:
     2449868
     """
     n0, widths = shape(n0, widths)
+    _steps_within_reach(n0, widths)
     half = (len(widths) + 1) // 2
     F = _forward(n0, widths[:half])
     low, high = next(d for d, w in enumerate(F) if w), len(F) - 1
@@ -144,12 +148,21 @@ def serra2018_histogram(n0: int, widths: Sequence[int]) -> list[int]:
     >>> serra2018_histogram(3, [4, 4, 4])
     [0, 300, 1206, 125]
     """
-    return _forward(*shape(n0, widths))
+    n0, widths = shape(n0, widths)
+    _steps_within_reach(n0, widths)
+    return _forward(n0, widths)
+
+
+def _steps_within_reach(n0: int, widths: Sequence[int]) -> None:
+    """The products of all layers: a few for each dimension, of numbers of all units' bits."""
+    most = sum(min(n0, m) + 1 for m in widths)
+    bits = sum(min(m, n0 * (m + 1).bit_length()) for m in widths)
+    within_reach(most, bits, f"the bound of Serra et al. for {shown(most)} dimensions in all")
 
 
 @lru_cache(maxsize=256)
 def _binomials(m: int, d: int) -> list[int]:
-    return elementary([1] * m, d)
+    return binomials(m, d)
 
 
 def piecewise(n0: int, widths: Sequence[int], pieces: int = 2) -> int:
@@ -166,7 +179,7 @@ def piecewise(n0: int, widths: Sequence[int], pieces: int = 2) -> int:
     n0, widths = shape(n0, widths)
     pieces = whole(pieces, "the number of pieces", 1)
     narrow = _narrowest(n0, widths)
-    return prod(mixed([pieces] * m, d) for m, d in zip(widths, narrow, strict=True))
+    return prod(most(m, pieces, d) for m, d in zip(widths, narrow, strict=True))
 
 
 # -- lower bounds for the maximum -------------------------------------------------------------
@@ -232,4 +245,5 @@ def arora2018(n0: int, m: int, width: int, depth: int) -> int:
     """
     n0, m = whole(n0, "the input dimension", 1), whole(m, "m", 1)
     width, depth = whole(width, "the width", 1), whole(depth, "the depth", 1)
+    within_reach(1, depth * width.bit_length(), f"a power with exponent {shown(depth)}")
     return 2 * generic(m - 1, n0 - 1) * width ** (depth - 1)

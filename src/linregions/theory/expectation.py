@@ -9,10 +9,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
-from math import atan, comb, factorial, inf, isfinite, pi, prod, sqrt
+from math import atan2, comb, exp, factorial, inf, log, pi, prod, sqrt
+from typing import Any
 
 from ..errors import LinregionsError
-from ._check import whole, wholes
+from ._check import OutOfReach, listed, positive, rounded, shown, whole, wholes, within_reach
 from .arrangements import generic
 
 __all__ = [
@@ -42,6 +43,7 @@ def wang_k(n1: int, n2: int) -> Fraction:
     Fraction(15, 4)
     """
     n1, n2 = whole(n1, "n1"), whole(n2, "n2")
+    within_reach((n1 + 1) ** 2, n1 + n2, f"the sum of Wang for {shown(n1)} and {shown(n2)} units")
     return sum(
         (comb(n1, l) * (Fraction(generic(n2 + l, l), 2**l) - 1) for l in range(n1 + 1)),
         Fraction(0),
@@ -86,7 +88,9 @@ def wang_narrow(depth: int) -> Fraction:
     >>> wang_narrow(3)
     Fraction(17, 8)
     """
-    return 1 + 2 * Fraction(3, 4) ** (whole(depth, "the depth", 1) - 1)
+    n = whole(depth, "the depth", 1)
+    within_reach(1, 2 * n, f"a power with exponent {shown(n)}")
+    return 1 + 2 * Fraction(3, 4) ** (n - 1)
 
 
 def wang_width_two(depth: int) -> tuple[Fraction, Fraction]:
@@ -98,6 +102,7 @@ def wang_width_two(depth: int) -> tuple[Fraction, Fraction]:
     (Fraction(7, 4), Fraction(525, 32))
     """
     n = whole(depth, "the depth", 2)
+    within_reach(1, 8 * n, f"a power with exponent {shown(n)}")
     return 1 + Fraction(3, 4) ** (n - 1), 6 * Fraction(175, 64) ** (n - 1)
 
 
@@ -119,17 +124,26 @@ def kinks_on_a_line(
     5.0
     """
     units = whole(units, "the number of units")
-    _positive(sigma_w=sigma_w, sigma_b=sigma_b)
-    if not low <= high:
-        raise LinregionsError(f"an interval from {low} to {high}")
-    ratio = sigma_w / sigma_b
-    return units / pi * (atan(ratio * high) - atan(ratio * low))
+    ratio = positive(sigma_w, "sigma_w") / positive(sigma_b, "sigma_b")
+    if not (isinstance(low, int | float) and isinstance(high, int | float) and low <= high):
+        raise LinregionsError(f"an interval from {shown(low)} to {shown(high)}; give two numbers")
+    return rounded(Fraction(_angle(ratio, low, high)) * units, "the number of kinks") / pi
 
 
-def _positive(**values: float | Fraction) -> None:
-    for name, value in values.items():
-        if not (isfinite(value) and value > 0):
-            raise LinregionsError(f"{name} must be a positive number, got {value}")
+def _angle(ratio: Fraction, low: float, high: float) -> float:
+    """``atan(ratio high) - atan(ratio low)``, without cancellation: one angle of a vector."""
+    if low == high:
+        return 0.0
+    if low == -inf or high == inf:
+        ends = [v for v in (low if high == inf else -high,) if abs(v) != inf]
+        return pi if not ends else _angle_of(Fraction(1), ratio * Fraction(ends[0]))
+    a, b = ratio * Fraction(low), ratio * Fraction(high)
+    return _angle_of(b - a, 1 + a * b)
+
+
+def _angle_of(y: Fraction, x: Fraction) -> float:
+    size = max(abs(y), abs(x))
+    return atan2(float(y / size), float(x / size))
 
 
 @dataclass(frozen=True)
@@ -168,9 +182,10 @@ class Gaussian:
     sigma_b: float = 1.0
 
     def __post_init__(self) -> None:
-        whole(self.n0, "the input dimension", 1)
+        object.__setattr__(self, "n0", whole(self.n0, "the input dimension", 1))
         object.__setattr__(self, "widths", wholes(self.widths, "the widths"))
-        _positive(gain=self.gain, sigma_b=self.sigma_b)
+        positive(self.gain, "gain")
+        positive(self.sigma_b, "sigma_b")
 
     @property
     def units(self) -> int:
@@ -181,8 +196,13 @@ class Gaussian:
         """``E ||grad z||^(2k)`` for a unit z of a layer (from 1), with respect to the input."""
         layer, k = whole(layer, "the layer", 1), whole(k, "k")
         if layer > len(self.widths):
-            raise LinregionsError(f"layer {layer} of a network with {len(self.widths)} layers")
-        gain = Fraction(self.gain)
+            raise LinregionsError(
+                f"layer {shown(layer)} of a network with {len(self.widths)} layers"
+            )
+        n = max(self.n0, *self.widths)
+        bits = layer * (n + k * (2 * n + 2 * k).bit_length())
+        within_reach(sum(self.widths) * (k + 1), bits, f"a moment of order {shown(2 * k)}")
+        gain = positive(self.gain, "gain")
         out = (gain / self.n0) ** k * _chi2_moment(self.n0, k)
         for n in self.widths[: layer - 1]:
             mean = sum(comb(n, b) * _chi2_moment(b, k) for b in range(n + 1)) if k else 2**n
@@ -197,12 +217,18 @@ class Gaussian:
         """
         half = (whole(k, "k", 1) + 1) // 2
         top = max(self.gradient_moment(l, half) for l in range(1, len(self.widths) + 1))
-        return float(top) ** (1 / (2 * half))
+        try:
+            return float(top) ** (1 / (2 * half))
+        except OverflowError:  # the root may be a float
+            size = (log(top.numerator) - log(top.denominator)) / (2 * half)
+            if size > log(1.7e308):
+                raise OutOfReach("C_grad is beyond floating-point numbers (1e308)") from None
+            return exp(size)
 
     @property
     def c_bias(self) -> float:
         """``C_bias = sup_b rho_b(b) = 1 / (sigma_b sqrt(2 pi))``."""
-        return 1 / (self.sigma_b * sqrt(2 * pi))
+        return rounded(1 / (positive(self.sigma_b, "sigma_b") * Fraction(sqrt(2 * pi))), "C_bias")
 
     def boundary_density(self, k: int = 1, breakpoints: int = 1) -> float:
         """Corollary 4: ``E vol_{n0-k}(B_k in K) / vol(K) <= C(N, k) (T C_grad C_bias)^k``.
@@ -210,12 +236,18 @@ class Gaussian:
         B_k: where k units are at a breakpoint; N units with T breakpoints each. (Theorem 3
         sums over unordered k-subsets of units; ordered ones would make it k! too large.)
         """
-        t = whole(breakpoints, "the number of breakpoints")
-        return comb(self.units, k) * (t * self.c_grad(k) * self.c_bias) ** k
+        return rounded(self._density(k, breakpoints), "the density of Corollary 4")
+
+    def _density(self, k: int, breakpoints: int) -> Fraction:
+        t, k = whole(breakpoints, "the number of breakpoints"), whole(k, "k", 1)
+        within_reach(k, 120 * k, f"a power with exponent {shown(k)}")
+        rate = t * Fraction(self.c_grad(k)) * Fraction(self.c_bias)
+        return comb(self.units, k) * rate**k
 
     def regions_on_a_segment(self, length: float, breakpoints: int = 1) -> float:
         """``E <= 1 + |I| T N C_grad C_bias``: regions along a segment."""
-        return 1 + length * self.boundary_density(1, breakpoints)
+        size = positive(length, "the length", zero=True)
+        return rounded(1 + size * self._density(1, breakpoints), "the number of regions")
 
     def distance(self, breakpoints: int = 1) -> float:
         """Corollary 5 with its constant: ``E dist(x, B) >= 1 / (4 T N C_grad C_bias)``.
@@ -223,7 +255,8 @@ class Gaussian:
         A unit is within distance e of a breakpoint on its affine piece with probability at
         most 2 e T C_bias E||grad z||; the union bound and integration over e give 1/4.
         """
-        return 1 / (4 * self.boundary_density(1, breakpoints))
+        t = whole(breakpoints, "the number of breakpoints", 1)
+        return rounded(1 / (4 * self._density(1, t)), "the distance")
 
     def cube(self, side: float) -> float:
         """`cube` with these constants."""
@@ -257,11 +290,24 @@ def cube(n0: int, units: int, side: float, rate: float | Sequence[float]) -> flo
     12.0
     """
     n, units = whole(n0, "the input dimension", 1), whole(units, "the number of units")
-    rates = [rate] * (n + 1) if isinstance(rate, int | float) else list(rate)
-    total = sum(
-        comb(n, k) * 2 ** (n - k) * comb(units, k) * (side * rates[k]) ** k for k in range(n + 1)
+    within_reach(n * n, 400 * n, f"a sum over {shown(n)} dimensions")
+    size, rates = positive(side, "the side", zero=True), _rates(rate, n)
+    total: Fraction = sum(
+        (comb(n, k) * 2 ** (n - k) * comb(units, k) * (size * rates[k]) ** k for k in range(n + 1)),
+        Fraction(0),
     )
-    return min(total, 2.0**units) if units < 1000 else total
+    most = min(total, Fraction(1 << units)) if units < 2000 else total
+    return rounded(most, "the expected number of regions")
+
+
+def _rates(rate: Any, n: int) -> list[Fraction]:
+    """One rate for each k = 0..n."""
+    if not hasattr(rate, "__len__"):
+        return [positive(rate, "the rate", zero=True)] * (n + 1)
+    rates = [positive(v, "a rate", zero=True) for v in listed(rate, "the rates", "numbers")]
+    if len(rates) != n + 1:
+        raise LinregionsError(f"{len(rates)} rates; give one for each k = 0..{n}, or one number")
+    return rates
 
 
 def hanin_rolnick_cube(n0: int, units: int, volume: float, rate: float) -> float:
@@ -277,8 +323,26 @@ def hanin_rolnick_cube(n0: int, units: int, volume: float, rate: float) -> float
     """
     n, units = whole(n0, "the input dimension", 1), whole(units, "the number of units")
     if units <= n:
-        return 2.0**units
-    return volume * (32 * rate * units) ** n / factorial(n)
+        return rounded(1 << min(units, 2000), "2^N")
+    total = _volume(volume, rate, 32 * units, n) / _factorial(n)
+    return rounded(total, "the number of regions")
+
+
+def _volume(volume: float, rate: float, factor: int, power: int) -> Fraction:
+    """``volume (factor rate)^power``."""
+    within_reach(power, 2200 + power, f"a power with exponent {shown(power)}")
+    sizes = positive(volume, "the volume", zero=True), positive(rate, "the rate", zero=True)
+    return sizes[0] * (factor * sizes[1]) ** power
+
+
+def _factorial(n: int) -> int:
+    within_reach(n, n * n.bit_length(), f"the factorial of {shown(n)}")
+    return factorial(n)
+
+
+def _comb(n: int, k: int) -> int:
+    within_reach(min(k, n) + 1, min(n, k * n.bit_length()), f"a binomial of {shown(n)}")
+    return comb(n, k)
 
 
 def tseran_montufar_cube(n0: int, units: int, rank: int, volume: float, rate: float) -> float:
@@ -293,7 +357,8 @@ def tseran_montufar_cube(n0: int, units: int, rank: int, volume: float, rate: fl
     """
     n, k = whole(n0, "the input dimension", 1), whole(rank, "the rank", 2)
     units = whole(units, "the number of units")
-    return (32 * rate * k * units) ** n * comb(k * n, 2 * n) * volume / factorial(n)
+    total = _volume(volume, rate, 32 * k * units, n) * _comb(k * n, 2 * n) / _factorial(n)
+    return rounded(total, "the number of regions")
 
 
 def tseran_montufar_boundary(n0: int, units: int, rank: int, volume: float, rate: float) -> float:
@@ -308,5 +373,6 @@ def tseran_montufar_boundary(n0: int, units: int, rank: int, volume: float, rate
     """
     n, k = whole(n0, "the input dimension", 1), whole(rank, "the rank", 2)
     units = whole(units, "the number of units")
-    pairs = comb(k * (n - 1), 2 * (n - 1))
-    return (16 * rate) ** n * (2 * k * units) ** (n - 1) * pairs * volume / factorial(n - 1)
+    pairs = _comb(k * (n - 1), 2 * (n - 1))
+    total = _volume(volume, rate, 16, n) * (2 * k * units) ** (n - 1) * pairs / _factorial(n - 1)
+    return rounded(total, "the number of pieces")

@@ -6,11 +6,11 @@ A region here is a full-dimensional set on which every unit has the same winner.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from math import comb, prod
+from math import comb
 
 from ..errors import LinregionsError
-from ._check import whole, wholes
-from .arrangements import generic, mixed
+from ._check import listed, shown, whole, wholes, within_reach
+from .arrangements import generic, mixed, pieces
 
 __all__ = ["deep", "deep_mixed", "layer", "layer_mixed", "montufar2014_lower", "serra2018"]
 
@@ -26,7 +26,7 @@ def layer(n: int, units: int, rank: int) -> int:
     >>> layer(2, 3, 3)
     19
     """
-    return layer_mixed(n, [rank] * whole(units, "the number of units"))
+    return pieces(units, rank, n)
 
 
 def layer_mixed(n: int, ranks: Sequence[int]) -> int:
@@ -48,7 +48,9 @@ def deep(n0: int, widths: Sequence[int], rank: int) -> int:
     >>> deep(2, [3, 3], 3)
     361
     """
-    return deep_mixed(n0, [[whole(rank, "the rank", 1)] * m for m in wholes(widths, "the widths")])
+    widths, rank = wholes(widths, "the widths"), whole(rank, "the rank", 1)
+    within_reach(1, sum(widths), f"a list of {shown(sum(widths))} units")
+    return deep_mixed(n0, [[rank] * m for m in widths])
 
 
 def deep_mixed(n0: int, ranks: Sequence[Sequence[int]]) -> int:
@@ -60,7 +62,8 @@ def deep_mixed(n0: int, ranks: Sequence[Sequence[int]]) -> int:
     8
     """
     n, total = whole(n0, "the input dimension"), 1
-    for mine in ranks:
+    layers = listed(ranks, "the ranks", "lists, one for each layer")
+    for mine in [wholes(r, "the ranks of a layer") for r in layers]:
         total *= layer_mixed(n, mine)
         n = min(n, len(mine))
     return total
@@ -79,10 +82,10 @@ def serra2018(n0: int, widths: Sequence[int], rank: int) -> int:
     2116
     """
     n, widths = whole(n0, "the input dimension"), wholes(widths, "the widths")
-    total = 1
+    total, pairs = 1, comb(whole(rank, "the rank", 1), 2)
     for m in widths:
         n = min(n, m)
-        total *= generic(m * comb(whole(rank, "the rank", 1), 2), n)
+        total *= generic(m * pairs, n)
     return total
 
 
@@ -99,4 +102,6 @@ def montufar2014_lower(n0: int, depth: int, rank: int) -> int:
     n0, depth = whole(n0, "the input dimension", 1), whole(depth, "the depth", 1)
     if (rank := whole(rank, "the rank", 1)) < 2:
         raise LinregionsError("a maxout unit of rank 1 is affine; give a rank of at least 2")
-    return prod([rank] * (depth - 1 + n0))
+    power = depth - 1 + n0
+    within_reach(1, power * rank.bit_length(), f"a power with exponent {shown(power)}")
+    return rank**power

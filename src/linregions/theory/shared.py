@@ -14,16 +14,17 @@ sign pattern is impossible for every choice of weights. Smallest case: a 3 x 3 i
 from __future__ import annotations
 
 import random
-from math import comb, prod
+from fractions import Fraction
+from math import comb, inf, prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import LinregionsError
-from ._check import OutOfReach, whole
+from ._check import OutOfReach, shown, whole, within_reach
 from ._coverage import Progress
 from ._deletion import PRIME, standard_form, whitney
-from .conv import WORK, Conv, eq4, fallback, syzygy
+from .conv import WORK, Conv, checked, eq4, fallback, syzygy
 
 __all__ = ["Maximum", "generic_count", "matrix", "maximum"]
 
@@ -71,7 +72,11 @@ def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarr
     (array([[ 1., -1.,  0.],
            [ 0.,  1., -1.]]), array([5., 5.]))
     """
-    weights = np.asarray(weights)
+    layer = checked(layer)
+    try:
+        weights, biases = np.asarray(weights), np.asarray(biases)
+    except ValueError:
+        raise LinregionsError("filters or biases of no regular shape; give arrays") from None
     shape = (layer.filters, *layer.kernel, layer.channels)
     if weights.shape == shape[:-1] and layer.channels == 1:
         weights = weights[..., None]
@@ -80,7 +85,11 @@ def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarr
             f"filters of shape {weights.shape} with biases of shape {np.shape(biases)} for "
             f"{layer}; give {shape} and {(layer.filters,)}"
         )
-    dtype = object if weights.dtype == object else float
+    for v in [*weights.ravel().tolist(), *biases.ravel().tolist()]:
+        if not isinstance(v, int | float | Fraction) or not -inf < v < inf:
+            raise LinregionsError(f"filters and biases must be finite numbers, got {shown(v)}")
+    within_reach(layer.units, layer.inputs, f"a dense matrix of {layer}")
+    dtype = object if object in (weights.dtype, biases.dtype) else float
     W = np.zeros((layer.filters, layer.positions, *layer.size, layer.channels), dtype=dtype)
     for i, q in enumerate(np.ndindex(*layer.output)):
         for tap in np.ndindex(*layer.kernel):
@@ -93,7 +102,7 @@ def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarr
             if all(0 <= v < n for v, n in zip(x, layer.size, strict=True)):
                 W[(slice(None), i, *x)] = weights[(slice(None), *tap)]
     b = np.repeat(np.asarray(biases, dtype=dtype), layer.positions)
-    return W.reshape(layer.units, -1), b
+    return W.reshape(layer.units, layer.inputs), b
 
 
 def generic_count(
@@ -111,6 +120,8 @@ def generic_count(
     >>> generic_count(Conv((3, 3), (2, 2), filters=2))
     255
     """
+    layer, pieces = checked(layer), whole(pieces, "the number of pieces", 1)
+    seed, limit = whole(seed, "the seed"), whole(limit, "the limit")
     if layer.units * (pieces - 1) > 400 or layer.inputs > 2000:
         return None
     rng = random.Random(seed)
@@ -118,7 +129,7 @@ def generic_count(
     draws = [[rng.randrange(1, PRIME) for _ in range(size)] for _ in range(layer.filters)]
     weights = np.array(draws, dtype=object).reshape(layer.filters, *layer.kernel, layer.channels)
     biases = np.array([rng.randrange(1, PRIME) for _ in range(layer.filters)], dtype=object)
-    breaks = [rng.randrange(1, PRIME) for _ in range(whole(pieces, "pieces", 1) - 1)]
+    breaks = [rng.randrange(1, PRIME) for _ in range(pieces - 1)]
     W, b = matrix(layer, weights, biases)
     rows = [row for row in W.tolist() for _ in breaks]
     offsets = [(c - t) % PRIME for c in b.tolist() for t in breaks]
@@ -151,6 +162,8 @@ def maximum(
     >>> maximum(Conv((3, 3), (2, 2), filters=2))[:4]
     (255, True, 256, 255)
     """
+    layer, pieces = checked(layer), whole(pieces, "the number of pieces", 1)
+    work, limit = whole(work, "the work"), whole(limit, "the limit")
     try:
         bound: int | None = eq4(layer, pieces=pieces, work=work, progress=progress)
     except OutOfReach:

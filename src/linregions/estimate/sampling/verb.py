@@ -106,6 +106,8 @@ def sample(
         run.resume(path)
     run.plan(points)
     stopped = run.go(cores() if threads is None else threads, seconds, path, progress)
+    if stopped != "interrupt":
+        run.check_hits(least=1)
     if path is not None:
         run.save(path)
     return run.answer(stopped)
@@ -239,7 +241,7 @@ class _Run:
                 self.elapsed = now - start
                 if progress is not None:
                     progress(Status(self.table.rows, self.elapsed, "sample"))
-                self._check_hits()
+                self.check_hits(HOPELESS)
                 if path is not None and now - saved > SAVE_EVERY:
                     self.save(path)
                     saved = now
@@ -272,13 +274,22 @@ class _Run:
             self.table.add(found, law)
         self.done[law] += (block.points, block.outside, block.skipped, block.rational)
 
-    def _check_hits(self) -> None:
-        drawn, outside = int(self.done[:, 0].sum()), int(self.done[:, 1].sum())
-        if drawn >= HOPELESS and outside == drawn:
+    def check_hits(self, least: int) -> None:
+        """Raise where so many points or more were drawn and none of them is an answer."""
+        drawn, outside, skipped = (int(v) for v in self.done[:, :3].sum(axis=0))
+        if drawn < max(least, 1) or outside + skipped < drawn:
+            return
+        what = f"{self.source.domain}: none of {drawn:,} points"
+        if not outside:
             raise LinregionsError(
-                f"{self.source.domain}: none of {drawn:,} points of the box around it fell into "
-                "it; give a box inside it, or lower the dimension with a Slice"
+                f"{what} lies further from all boundaries than rounding; scale the domain or the "
+                "weights"
             )
+        near = f" ({skipped:,} lie too near its faces to tell)" if skipped else ""
+        raise LinregionsError(
+            f"{what} of the box around it fell into it{near}; give more points or a box inside "
+            "it, or lower the dimension with a Slice"
+        )
 
     # -- the answer -------------------------------------------------------------------------
 
