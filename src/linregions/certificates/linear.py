@@ -29,7 +29,7 @@ from ..search.exact import (
 from ..search.program import Compiled
 from ..search.replay import Replay
 
-Name = tuple[int, int]  # number of the part, and of the leaf in it
+Name = tuple[int, int]  # place of the part among all (the root: 0), and of the leaf in it
 
 
 class Leaf(NamedTuple):
@@ -44,7 +44,7 @@ def leaves(problem: Restricted, folder: Path, numbers: list[int]) -> list[Leaf]:
     """All cells of the parts of a proof, in their order."""
     exact = Exact(Compiled(problem))
     out = []
-    for number in numbers:
+    for part, number in enumerate(sorted(numbers)):
         index = 0
         replay = Replay(exact.compiled.program, exact.k)
         blocks = _blocks(folder / f"{number:06d}")
@@ -56,7 +56,7 @@ def leaves(problem: Restricted, folder: Path, numbers: list[int]) -> list[Leaf]:
                     replay.settle(event.row, _sign(exact, event.row, replay.signs))
                 elif event.code in (R.LEAF, R.POINT):
                     signs = replay.signs.copy()
-                    out.append(Leaf((number, index), signs, _map(exact, signs)))
+                    out.append(Leaf((part, index), signs, _map(exact, signs)))
                     index += 1
     return out
 
