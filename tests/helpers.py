@@ -9,11 +9,11 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from oracle import rational
 
 import linregions as lr
 from linregions.domain import restrict
 from linregions.search.engine import Search
+from linregions.testing.oracle import rational
 
 
 def gaussian(seed, *widths):
