@@ -28,6 +28,7 @@ def fuzz_command(
     only_engines: Annotated[list[str] | None, Parameter(consume_multiple=True)] = None,
     processes: int = 1,
     deep: int = EVERY,
+    cells: int | None = None,
     json: Annotated[bool, Parameter(negative="")] = False,
 ) -> int:
     """Draw random networks of some families, and compare all engines with an exact oracle.
@@ -54,6 +55,8 @@ def fuzz_command(
     deep
         One network of a family in so many goes through regions, facets, workers, shards, measures
         and metamorphic laws too.
+    cells
+        Leave out networks with more cells.
     json
         Print one JSON object instead.
     """
@@ -63,7 +66,7 @@ def fuzz_command(
         return 0
     report = fuzz(
         names, networks, seed, first=first, seconds=seconds, engines=_split(only_engines),
-        processes=processes, every=deep, progress=_Progress(),
+        processes=processes, every=deep, cells=cells, progress=_Progress(),
     )  # fmt: skip
     if json:
         print(json_module.dumps(report.facts()))

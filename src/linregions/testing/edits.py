@@ -129,7 +129,7 @@ def entries(net: Network) -> Iterator[tuple[tuple[int, int, int, int, int], floa
             for f, factor in enumerate(term.factors):
                 dense = matrix(factor)
                 for i, j in zip(*np.nonzero(dense), strict=True):
-                    yield (m, t, f, int(i), int(j)), dense[i, j]
+                    yield (m, t, f, int(i), int(j)), float(dense[i, j])
 
 
 def with_entry(net: Network, place: tuple[int, int, int, int, int], value: float) -> Network:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 from scipy import sparse
@@ -147,7 +148,7 @@ def scales(rng: Rng) -> Network:
     pairs = []
     sizes = [*shape(rng, 9), 1]
     reach = float(rng.choice([20, 100, 160, 310]))
-    for n, m in zip(sizes, sizes[1:], strict=False):
+    for n, m in pairwise(sizes):
         rows = plain(rng, m, n)
         with np.errstate(over="ignore", under="ignore"):
             if rng.integers(2):
@@ -306,7 +307,7 @@ def concatenation(rng: Rng) -> Network:
 def two_factors(rng: Rng) -> Network:
     """Layers that keep two exact factors, as a dense one with batch norm does."""
     sizes, layers = shape(rng), []
-    for number, (n, m) in enumerate(zip(sizes, sizes[1:], strict=False)):
+    for number, (n, m) in enumerate(pairwise(sizes)):
         rows = repeated(rng, plain(rng, m, n), lambda rng, row: 3 * row)
         scale = np.diag(rng.choice([0.1, 1 / 3, 3.0, -0.7, 1.0], m))
         if rng.integers(3) == 0:

@@ -22,15 +22,26 @@ from .metamorphic import LAWS
 from .places import draw_domain
 from .shrink import shrunk
 from .source import as_python
-from .streams import STREAMS
+from .streams import STREAMS, provable
 
 CHECKS: tuple[Check, ...] = (*COUNTS, *STREAMS, *LENGTHS, *LAWS)
 ENGINES = tuple(dict.fromkeys(c.engine for c in CHECKS))
 EVERY = 50  # networks of a family, of which one goes through the deep checks
 SHRUNK = 2  # disagreements of one check in one family that are made small
+WITHOUT_PROOF = "this version writes no proofs, or has no stand-alone checker"
 BATCH = 8  # networks handed to a process at a time
 
 _alike: Counter[tuple[str, str]] = Counter()  # how many were found, in this process
+
+
+@dataclass(frozen=True)
+class Options:
+    """Which checks: of these engines (None: all), one network of a family in ``every`` through
+    the deep ones, and none on networks of more cells than ``cells``."""
+
+    engines: tuple[str, ...] | None = None
+    every: int = EVERY
+    cells: int | None = None
 
 
 @dataclass(frozen=True)
@@ -70,6 +81,8 @@ class Report:
     ----------
     networks, cells
         Networks drawn, and their activation regions.
+    large
+        Networks left out for their number of cells.
     checks
         How often each check ran.
     refused
@@ -84,6 +97,7 @@ class Report:
 
     networks: int = 0
     cells: int = 0
+    large: int = 0
     checks: Counter[str] = field(default_factory=Counter)
     families: Counter[str] = field(default_factory=Counter)
     refused: Counter[str] = field(default_factory=Counter)
@@ -97,6 +111,7 @@ class Report:
         """Take in another one."""
         self.networks += other.networks
         self.cells += other.cells
+        self.large += other.large
         for mine, theirs in (
             (self.checks, other.checks), (self.families, other.families),
             (self.refused, other.refused),
@@ -109,7 +124,8 @@ class Report:
     def facts(self) -> dict[str, Any]:
         """The JSON object of the command."""
         return {
-            "networks": self.networks, "cells": self.cells, "seconds": self.seconds,
+            "networks": self.networks, "cells": self.cells, "large": self.large,
+            "seconds": self.seconds,
             "networks_per_second": self.networks / self.seconds if self.seconds else None,
             "complete": self.complete, "checks": dict(self.checks),
             "families": dict(self.families), "refused": dict(self.refused),
@@ -125,6 +141,8 @@ class Report:
             f"checks in {self.seconds:.0f} s ({rate:.1f} networks a second)"
             + ("" if self.complete else "; stopped before the end")
         ]
+        if self.large:
+            lines.append(f"{self.large:,} networks with more cells than asked for were left out")
         lines += [f"refused {n} times by {c}: {self.refusals[c]}" for c, n in self.refused.items()]
         lines += [f"skipped {check}: {why}" for check, why in self.skipped.items()]
         kinds = Counter(f.outcome.check for f in self.found)
@@ -152,10 +170,8 @@ def examine(case: Case, engines: tuple[str, ...] | None = None, deep: bool = Tru
     report = Report(1, case.cells)
     for check in checks_of(engines, deep):
         if not check.applies(case):
-            if check.engine == "proof":
-                report.skipped["proof"] = (
-                    "count writes no proofs yet, or the network has many cells"
-                )
+            if check.engine == "proof" and not provable():
+                report.skipped["proof"] = WITHOUT_PROOF
             continue
         result = outcome(check, case)
         report.checks[check.name] += 1
@@ -167,12 +183,13 @@ def examine(case: Case, engines: tuple[str, ...] | None = None, deep: bool = Tru
     return report
 
 
-def one(
-    family: str, seed: int, number: int, engines: tuple[str, ...] | None = None, every: int = EVERY
-) -> Report:
+def one(family: str, seed: int, number: int, options: Options) -> Report:
     """Draw a network, run the checks, make what fails small."""
     case = draw(family, seed, number)
-    report = examine(case, engines, deep=number % every == every - 1 or every == 1)
+    if options.cells is not None and case.cells > options.cells:
+        return Report(large=1)
+    deep = number % options.every == options.every - 1
+    report = examine(case, options.engines, deep)
     report.families[family] = 1
     for i, found in enumerate(report.found):
         alike = family, found.outcome.check
@@ -197,6 +214,7 @@ def fuzz(
     engines: list[str] | None = None,
     processes: int = 1,
     every: int = EVERY,
+    cells: int | None = None,
     progress: Callable[[Report], None] | None = None,
 ) -> Report:
     """Draw networks of some families in turn, and compare all engines with the oracle.
@@ -217,6 +235,8 @@ def fuzz(
         Processes to work with.
     every
         One network of a family in so many goes through the deep checks.
+    cells
+        Leave out networks with more cells.
     progress
         Called with the report so far after every batch.
 
@@ -225,21 +245,20 @@ def fuzz(
     LinregionsError
         For unknown families and engines, and numbers that make no sense.
     """
-    names = list(FAMILIES) if not families else families
+    names = families if families else list(FAMILIES)
     _check("family", names, FAMILIES)
     _check("engine", engines or [], ENGINES)
     for name, value, least in (
         ("networks", networks, 1), ("seed", seed, 0), ("first", first, 0),
-        ("processes", processes, 1), ("deep", every, 1),
+        ("processes", processes, 1), ("deep", every, 1), ("cells", cells or 1, 1),
     ):  # fmt: skip
         if value < least:
             raise LinregionsError(f"{name}={value}: give a whole number, {least} or more")
     if seconds is not None and not seconds > 0:
         raise LinregionsError(f"seconds={seconds}: give a positive number")
-    chosen = tuple(engines) if engines else None
+    options = Options(tuple(engines) if engines else None, every, cells)
     jobs = (
-        (names[j % len(names)], seed, first + j // len(names), chosen, every)
-        for j in range(networks)
+        (names[j % len(names)], seed, first + j // len(names), options) for j in range(networks)
     )
     report, start = Report(), time.monotonic()
     try:
@@ -249,7 +268,7 @@ def fuzz(
             if progress is not None:
                 progress(report)
             if seconds is not None and report.seconds > seconds:
-                report.complete = report.networks == networks
+                report.complete = report.networks + report.large == networks
                 break
     except KeyboardInterrupt:
         report.complete, report.seconds = False, time.monotonic() - start

@@ -12,7 +12,7 @@ from ..complex.cells import subdivide
 from ..domain import Box
 from ..measure.distance import distance
 from ..measure.volume import boundary_volume
-from .cases import Case, Check, Disagreement
+from .cases import Case, Check, Disagreement, agree
 from .oracle import Oracle
 
 CLOSE = 1e-9  # of areas and lengths, relative to those of the domain
@@ -77,6 +77,7 @@ def check_areas(case: Case) -> None:
     whole = as_float(cell_area(case.truth.chart.cone()))
     near("area of all cells", whole, float(cells.volumes.sum()), CLOSE * whole)
     for name, got in zip(cells.patterns().tolist(), cells.volumes.tolist(), strict=True):
+        agree("pattern known to the oracle", True, tuple(name) in case.truth.cones)
         cone, _ = case.truth.cones[tuple(name)]
         near(f"area of {tuple(name)}", as_float(cell_area(cone)), got, CLOSE * whole)
 
@@ -98,7 +99,7 @@ def check_boundaries(case: Case) -> None:
 
 
 def to_piece(x: list[Fraction], span: Any, rays: Any) -> Fraction:
-    """The square of the distance to a facet in dimension 1 or 2: a point, a segment, a ray, a line."""
+    """The squared distance to a facet in dimension 1 or 2: point, segment, ray or line."""
     ends = [point(ray) for ray in rays if ray[-1] > 0]
     ways = [ray[:-1] for ray in rays if ray[-1] == 0] + [row[:-1] for _, row in span]
     low, high = Fraction(0), None
@@ -132,7 +133,7 @@ def to_hyperplanes(cone: Any, x: list[Fraction], norm: Any) -> float:
 
 
 def _points(n: int) -> np.ndarray:
-    return np.random.default_rng(n).integers(-2000, 2001, (6, n)) / 1024.0
+    return np.random.default_rng(n).integers(-2000, 2001, (4, n)) / 1024.0
 
 
 def _within(what: str, expected: float, found: Any, i: int) -> None:
@@ -179,7 +180,9 @@ def _flat(case: Case) -> bool:
 LENGTHS = [
     Check("areas", "complex", check_areas, _flat, deep=True),
     Check("boundaries", "complex", check_boundaries, _flat, deep=True),
-    Check("distances", "distance", check_distances, lambda case: case.network.inputs <= 3, deep=True),
+    Check(
+        "distances", "distance", check_distances, lambda case: case.network.inputs <= 3, deep=True
+    ),
     Check(
         "nearest pieces", "distance", check_nearest_pieces,
         lambda case: case.network.inputs <= 2, deep=True,

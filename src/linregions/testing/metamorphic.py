@@ -100,7 +100,7 @@ def check_split(case: Case) -> None:
 
     def side(sign: int) -> Polytope:
         more = [*A, [sign * v for v in row]], [*b, sign * c]
-        return Polytope(*(np.array(v, dtype=object) for v in more))
+        return Polytope(np.array(more[0], dtype=object), np.array(more[1], dtype=object))
 
     origin = np.array([c] + [Fraction(0)] * (n - 1), dtype=object)
     within = case.domain if isinstance(case.domain, Space) else Polytope(

@@ -7,6 +7,7 @@ sums serve both. Only the data of a `Network` are read, none of the library's ar
 
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import reduce
 from math import gcd, lcm
 
 from ..network import Network
@@ -100,13 +101,13 @@ class Piecewise:
 
     def affine(self, terms, values):
         """A sum of terms, on values by source."""
-        total = None
+        parts = []
         for source, matrices in terms:
             part = values[source]
             for matrix in matrices:
                 part = applied(matrix, part)
-            total = part if total is None else added(total, part)
-        return lowest(total)
+            parts.append(part)
+        return lowest(reduce(added, parts))
 
     def after(self, units, z, pieces, one):
         """Outputs of a layer on the given pieces; ``one`` is the vector of the number 1."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,7 @@ def sequential(
 ) -> Network:
     """A network whose layers are drawn one by one; one or two outputs."""
     sizes = shape(rng) if sizes is None else sizes
-    rows = [draw(rng, m, n) for n, m in zip(sizes, sizes[1:], strict=False)]
+    rows = [draw(rng, m, n) for n, m in pairwise(sizes)]
     rows.append(draw(rng, int(rng.integers(1, 3)), sizes[-1]))
     return Network.from_layers([(r[:, :-1], r[:, -1]) for r in rows], activation)
 

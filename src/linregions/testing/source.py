@@ -37,7 +37,7 @@ def network_source(net: Network) -> str:
     """An expression for a network."""
     pairs = _pairs(net)
     if pairs is not None:
-        kinds = {k for m in net.layers for k in m.units.kinds}  # type: ignore[union-attr]
+        kinds = {k for m in net.layers if isinstance(m.units, Pointwise) for k in m.units.kinds}
         more = f", {_activation(kinds.pop())}" if kinds and kinds != {RELU} else ""
         lines = ",\n    ".join(f"({W!r}, {b!r})" for W, b in pairs)
         return f"lr.Network.from_layers([\n    {lines},\n]{more})"
@@ -52,8 +52,8 @@ def _pairs(net: Network) -> list[tuple[list, list]] | None:
         if not isinstance(layer.units, Pointwise):
             return None
         kinds |= {layer.units.kinds[w] for w in layer.units.which}
-    if len(kinds) > 1 or any(len(layer.units.kinds) > 1 for layer in net.layers):
-        return None
+        if len(layer.units.kinds) != 1 or len(kinds) > 1:
+            return None
     for source, a in enumerate([*(m.affine for m in net.layers), net.output]):
         named = {t.source: t for t in a.terms}
         plain = all(len(t.factors) == 1 and isinstance(t.factors[0], np.ndarray) for t in a.terms)

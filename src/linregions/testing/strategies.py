@@ -8,6 +8,8 @@ ones, pass through a common point, or vanish. Numbers are of one style per netwo
 dyadic fractions, float32 values (three times such a row is exact in float64) or full float64.
 """
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 from scipy import sparse
@@ -179,7 +181,8 @@ def canonical(draw, inputs=(1, 3), layers=(1, 3), rows_each=(1, 5), max_units=Tr
         out = Affine.dense(np.zeros((size, n)), W[:, -1], 0)
         for s in sorted(sources):
             block = W[:, at : at + widths[s]]
-            out += Affine.dense(sparse.csr_array(block) if thin else block.copy(), None, s)
+            kept: Any = sparse.csr_array(block) if thin else block.copy()
+            out += Affine.dense(kept, None, s)
             at += widths[s]
         return Affine(size, out.terms[1:])
 

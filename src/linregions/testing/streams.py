@@ -145,10 +145,10 @@ def check_proof(net: Any, domain: Domain | None = None, kind: str = "activation"
     """A count's proof is accepted by the stand-alone checker, in a process of its own."""
     program = checker()
     assert program is not None
-    options: dict[str, Any] = {"kind": kind}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "proof"
-        whole(count(net, domain, proof=path, **options))
+        options: dict[str, Any] = {"kind": kind, "proof": path}
+        whole(count(net, domain, **options))
         ended = subprocess.run(
             [sys.executable, str(program), str(path)], capture_output=True, text=True, check=False
         )
