@@ -6,7 +6,9 @@ import inspect
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from fractions import Fraction
 from importlib.util import find_spec
 from math import lcm
@@ -15,6 +17,7 @@ from typing import Any
 
 from ..counting import count
 from ..domain import Domain
+from ..parallel import policy, task
 from ..parallel.shards import merge, shard
 from ..regions import Region, regions
 from .cases import Case, Check, Disagreement, agree, same_sets, whole
@@ -105,10 +108,27 @@ def check_facets(case: Case) -> None:
     same_sets("edges of the graph", expected, edges)
 
 
+@contextmanager
+def short_tasks() -> Iterator[None]:
+    """Tasks of microseconds, so that a small search is handed out and divided at all."""
+    before = policy.LONG, policy.SHORT, task.SLICE
+    policy.LONG = policy.SHORT = task.SLICE = 1e-6
+    try:
+        yield
+    finally:
+        policy.LONG, policy.SHORT, task.SLICE = before
+
+
 def check_workers(case: Case) -> None:
-    """Two worker processes count the same."""
+    """Two workers count the same, and list every cell once, however the work is divided."""
     answer = count(case.network, case.domain, engine="search", workers=2)
     agree("activation regions", case.cells, whole(answer))
+    with ThreadPoolExecutor(2) as threads, short_tasks():
+        answer = count(case.network, case.domain, engine="search", executor=threads)
+        found = [_pattern(r) for r in regions(case.network, case.domain, executor=threads)]
+    agree("activation regions of many tasks", case.cells, whole(answer))
+    agree("times a cell is listed by many tasks", len(set(found)), len(found))
+    same_sets("patterns listed by many tasks", set(case.truth.cones), set(found))
 
 
 def check_shards(case: Case) -> None:
