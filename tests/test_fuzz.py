@@ -122,7 +122,7 @@ def test_a_refusal_is_counted_and_is_none(monkeypatch):
 
 def test_assert_same_regions(faulty):
     assert_same_regions([([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])], deep=True)
-    with pytest.raises(AssertionError, match="search activation.*expected 3, got 2"):
+    with pytest.raises(AssertionError, match=r"search activation.*expected 3, got 2"):
         assert_same_regions([([[3.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])])
 
 
