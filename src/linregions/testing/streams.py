@@ -110,9 +110,9 @@ def check_facets(case: Case) -> None:
 
 @contextmanager
 def short_tasks() -> Iterator[None]:
-    """Tasks of microseconds, so that a small search is handed out and divided at all."""
+    """Tasks of milliseconds, so that a small search is divided; shorter ones would do nothing."""
     before = policy.LONG, policy.SHORT, task.SLICE
-    policy.LONG = policy.SHORT = task.SLICE = 1e-6
+    policy.LONG, policy.SHORT, task.SLICE = 0.003, 0.002, 0.0005
     try:
         yield
     finally:
