@@ -9,7 +9,7 @@ from itertools import pairwise
 import numpy as np
 
 from ..counting import count
-from ..domain import Box, Line, Plane, Segment
+from ..domain import Box, Line, Segment
 from ..measure.crossings import crossings
 from .cases import Case, Check, agree, whole
 from .oracle import Oracle
@@ -69,8 +69,11 @@ def _complex(case: Case) -> bool:
 
 
 def _referee(case: Case) -> bool:
-    plain = isinstance(case.domain, Box | Plane | Segment)
-    return case.bounded and not case.near_ties and plain and case.cells <= REFEREED
+    """Neither the network nor the domain has near-ties: boxes of half-integer corners alone."""
+    if case.near_ties or not isinstance(case.domain, Box) or not case.bounded:
+        return False
+    corners = np.array([case.domain.lo, case.domain.hi], dtype=float)
+    return case.cells <= REFEREED and bool((2 * corners % 1 == 0).all())
 
 
 COUNTS = [
