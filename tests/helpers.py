@@ -9,11 +9,12 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-from oracle import rational
 
 import linregions as lr
 from linregions.domain import restrict
 from linregions.search.engine import Search
+from linregions.testing.oracle import rational
+from linregions.testing.streams import solve
 
 
 def gaussian(seed, *widths):
@@ -42,28 +43,6 @@ def counted(net, domain=None, **options):
     answer = lr.count(net, domain, engine="search", **options)
     assert lr.count(net, domain, **options) == answer
     return answer
-
-
-def solve(rows, values, n):
-    """One rational solution x in Q^n of ``rows x = values``, by elimination over Fractions."""
-    table = [[*map(Fraction, row), Fraction(v)] for row, v in zip(rows, values, strict=True)]
-    pivots = []
-    for column in range(n):
-        at = len(pivots)
-        hit = next((i for i in range(at, len(table)) if table[i][column]), None)
-        if hit is None:
-            continue
-        table[at], table[hit] = table[hit], table[at]
-        table[at] = [v / table[at][column] for v in table[at]]
-        for i, row in enumerate(table):
-            if i != at and row[column]:
-                table[i] = [a - row[column] * p for a, p in zip(row, table[at], strict=True)]
-        pivots.append(column)
-    assert all(row[-1] == 0 for row in table[len(pivots) :]), "no solution"
-    x = [Fraction(0)] * n
-    for i, column in enumerate(pivots):
-        x[column] = table[i][-1]
-    return x
 
 
 def exact_input(region):

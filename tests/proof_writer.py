@@ -14,15 +14,44 @@ import zipfile
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import combinations
+from math import lcm
 from pathlib import Path
 
 import numpy as np
-from oracle import Cone, rational
-from oracle_units import _affine, _whole
 
 import linregions as lr
+from linregions.testing.cones import Cone
+from linregions.testing.oracle import rational
 
 FORMAT = "linregions proof 1"
+
+
+def _times(matrix, forms):
+    """A matrix of any storage times a list of forms, in Fractions."""
+    table = matrix.toarray() if hasattr(matrix, "toarray") else matrix
+    out = []
+    for row in table.tolist():
+        used = [(rational(w), f) for w, f in zip(row, forms, strict=True) if w != 0]
+        out.append([sum((w * f[c] for w, f in used), Fraction(0)) for c in range(len(forms[0]))])
+    return out
+
+
+def _affine(affine, values):
+    total = [[Fraction(0)] * len(values[-1][0]) for _ in range(affine.size)]
+    for term in affine.terms:
+        part = values[term.source]
+        for factor in term.factors:
+            part = _times(factor, part)
+        total = [
+            [a + b for a, b in zip(x, y, strict=True)] for x, y in zip(total, part, strict=True)
+        ]
+    return total
+
+
+def _whole(form):
+    """A form as integers: cones want only its sign."""
+    d = lcm(*(v.denominator for v in form))
+    return [int(v * d) for v in form]
 
 
 def dot(form, point):

@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from helpers import gaussian, run_cli, write_npz
 from hypothesis import HealthCheck, given, settings
-from strategies import problems
 
 import linregions as lr
 from linregions import constructions as build
@@ -18,6 +17,7 @@ from linregions.bounds.stability import reaches
 from linregions.cli import main
 from linregions.domain import restrict
 from linregions.network import Layer
+from linregions.testing.strategies import problems
 from linregions.theory import Conv, dense
 from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, leaky_relu
 

@@ -9,15 +9,15 @@ import sys
 import zipfile
 
 import numpy as np
-import oracle_units
 import pytest
-from networks import random_network
 from proof_mutations import MUTATIONS, Dossier
 from proof_writer import Statement, Writer, encode, load, network_members, save
 
 import linregions as lr
 from linregions import check_regions as checker
 from linregions.cli import main
+from linregions.testing import oracle
+from linregions.testing.networks import random_network
 
 
 def case(seed):
@@ -100,12 +100,12 @@ def test_counts_are_those_of_the_oracle(tmp_path):
         if domain is not False:
             written(seed, tmp_path / "proof")
             answer = checker.check(tmp_path / "proof", workers=1)
-            assert answer["regions"] == len(oracle_units.activation_patterns(net, domain))
+            assert answer["regions"] == len(oracle.activation_patterns(net, domain))
 
 
 @pytest.mark.parametrize("kind", ["linear", "affine"])
 def test_kinds_of_maps(kind, tmp_path):
-    count, least = getattr(oracle_units, {"linear": "linear_regions", "affine": "affine_maps"}[kind]), 0
+    count, least = getattr(oracle, {"linear": "linear_regions", "affine": "affine_maps"}[kind]), 0
     for seed in range(400, 420):
         net, _, domain = case(seed)
         if domain is False:

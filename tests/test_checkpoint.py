@@ -14,12 +14,12 @@ from itertools import chain
 import numpy as np
 import pytest
 from helpers import gaussian, run_cli, write_npz
-from networks import random_network
 
 import linregions as lr
 from linregions.parallel import checkpoint as module
 from linregions.parallel.checkpoint import MAGIC, Checkpoint, State, read
 from linregions.parallel.run import Forecast, Shared
+from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)
 BIG = gaussian(0, 6, 12, 11, 1)

@@ -8,13 +8,13 @@ import sys
 import time
 
 import numpy as np
-import oracle
 import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
 from linregions.cli import main
 from linregions.store import read_regions
+from linregions.testing import oracle
 
 NET = gaussian(11, 2, 6, 4, 1)
 KEYS = {

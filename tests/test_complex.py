@@ -8,13 +8,13 @@ from data import shared
 from helpers import gaussian, patterns
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from oracle import facet_neighbours, linear_regions
-from strategies import KINDS, boxes, networks, polytopes
 
 import linregions as lr
 from linregions.complex import engine, lattice
 from linregions.complex.cells import complex_of
 from linregions.domain import restrict
+from linregions.testing.oracle import facet_neighbours, linear_regions
+from linregions.testing.strategies import KINDS, boxes, networks, polytopes
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 # units of one layer that agree to 1e-9 and 1e-13, beside those that agree to one ulp

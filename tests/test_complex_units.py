@@ -1,20 +1,20 @@
 """Max units, pointwise units of any kind, several sources, sparse weights: the complex exactly.
 
-The oracle is `oracle_units`; networks and boxes are degenerate on purpose.
+The oracle is `linregions.testing.oracle`; networks and boxes are degenerate on purpose.
 """
 
 import numpy as np
-import oracle_units as oracle
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from strategies import boxes, canonical
 
 import linregions as lr
 from linregions.affine import Affine
 from linregions.complex import program
 from linregions.network import Layer, Network
+from linregions.testing import oracle
+from linregions.testing.strategies import boxes, canonical
 from linregions.units import RELU, MaxUnits, Pointwise
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}

@@ -4,15 +4,15 @@ from fractions import Fraction
 from itertools import pairwise
 
 import numpy as np
-import oracle
 import pytest
 from helpers import counted, domain_of, exact_input, gaussian, inside, patterns
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import networks, problems
 
 import linregions as lr
 from linregions.affine import INPUT, ONE, Affine, Term
+from linregions.testing import oracle
+from linregions.testing.strategies import networks, problems
 from linregions.units import ABS, HARDTANH, RELU6, leaky_relu
 
 common = settings(deadline=None, derandomize=True)

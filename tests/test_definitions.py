@@ -5,18 +5,18 @@ import time
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import NETWORKS
-from strategies import networks, problems
 
 import linregions as lr
 from linregions.affine import ONE, Affine, Term
 from linregions.network import Layer, Network
 from linregions.search.patterns import Patterns
+from linregions.testing import oracle
+from linregions.testing.strategies import networks, problems
 from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
 common = settings(deadline=None, derandomize=True)

@@ -9,10 +9,10 @@ from data import shared
 from helpers import gaussian, run_here, write_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import networks
 
 import linregions as lr
 from linregions.affine import INPUT, Affine
+from linregions.testing.strategies import networks
 from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

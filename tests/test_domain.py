@@ -3,12 +3,12 @@
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from data import shared
 from helpers import gaussian, patterns
 
 import linregions as lr
+from linregions.testing import oracle
 
 LINE = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])]
 PLANE = gaussian(7, 2, 6, 5, 1)

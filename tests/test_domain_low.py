@@ -3,15 +3,15 @@
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from helpers import gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import networks
 
 import linregions as lr
 from linregions.domain import Line, Plane, Segment
+from linregions.testing import oracle
+from linregions.testing.strategies import networks
 
 NET = gaussian(7, 3, 6, 5, 1)
 

@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from data import shared
 from helpers import gaussian, run_here, write_npz
-from networks import random_network
 
 import linregions as lr
 from linregions.cli import _status
@@ -23,6 +22,7 @@ from linregions.search.engine import Search
 from linregions.search.subtree import adopt, give
 from linregions.search.thinned import KNUTH, Thinned
 from linregions.search.zonotope import seen_through
+from linregions.testing.networks import random_network
 
 GENERIC = [
     (20, 3), (30, 3), (60, 3), (25, 4), (40, 4), (50, 4), (20, 5), (30, 5), (40, 5), (20, 6),

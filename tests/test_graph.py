@@ -5,15 +5,15 @@ import time
 from itertools import pairwise
 
 import numpy as np
-import oracle
 import pytest
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
 from known import NETWORKS, ulp
 from scipy.sparse.csgraph import connected_components
-from strategies import problems
 
 import linregions as lr
+from linregions.testing import oracle
+from linregions.testing.strategies import problems
 from linregions.units import ABS, HARDTANH
 
 common = settings(deadline=None, derandomize=True)

@@ -5,7 +5,6 @@ import pytest
 from flint import fmpq, fmpz
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
-from strategies import problems
 
 import linregions as lr
 from linregions.search import engine, exact
@@ -14,6 +13,7 @@ from linregions.search.exact import Exact
 from linregions.search.guess import farthest
 from linregions.search.rational_branch import rational_branch
 from linregions.search.rational_node import walk_node
+from linregions.testing.strategies import problems
 
 
 @pytest.fixture

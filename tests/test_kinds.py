@@ -1,13 +1,13 @@
 """The definitions of a region, and how their counts relate."""
 
 import numpy as np
-import oracle
 import pytest
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
-from strategies import problems
 
 import linregions as lr
+from linregions.testing import oracle
+from linregions.testing.strategies import problems
 
 DEGENERATE = ("duplicate", "opposite", "scaled", "parallel", "zero bias", "concurrent", "dead")
 

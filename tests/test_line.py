@@ -10,12 +10,12 @@ from data import shared
 from helpers import gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import networks
 
 import linregions as lr
 from linregions.affine import INPUT, Affine
 from linregions.domain import Line, Segment
 from linregions.measure.crossings import crossings, regions_along
+from linregions.testing.strategies import networks
 from linregions.units import ABS, HARDTANH, RELU, RELU6, Activation, leaky_relu
 
 KINDS = ("activation", "linear", "affine")

@@ -10,11 +10,11 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import canonical
 
 import linregions as lr
 from linregions.measure import wide
 from linregions.measure.crossings import crossings, regions_along
+from linregions.testing.strategies import canonical
 from linregions.units import MaxUnits
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}

@@ -1,16 +1,15 @@
 """Max units, many pieces, several sources, sparse weights: the search against the oracle."""
 
 import numpy as np
-import oracle_units
 import pytest
 from helpers import domain_of
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from networks import any_networks
-from strategies import domains
 
 import linregions as lr
 from linregions.affine import Affine
+from linregions.testing import oracle
+from linregions.testing.strategies import any_networks, domains
 
 MANY = settings(
     max_examples=120, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
@@ -27,7 +26,7 @@ def patterns(net, domain):
 @given(any_networks(), st.data())
 def test_search_finds_the_patterns_of_the_oracle(net, data):
     domain = data.draw(domains(net.inputs))
-    expected = oracle_units.activation_patterns(net, domain)
+    expected = oracle.activation_patterns(net, domain)
     assert patterns(net, domain_of(domain)) == expected
     assert lr.count(net, domain_of(domain), engine="search") == len(expected)
 
@@ -38,10 +37,10 @@ def test_linear_and_affine_counts_and_neighbours(net, data):
     domain = data.draw(domains(net.inputs))
     ours = domain_of(domain)
     linear = lr.count(net, ours, kind="linear", engine="search")
-    assert linear == oracle_units.linear_regions(net, domain)
+    assert linear == oracle.linear_regions(net, domain)
     affine = lr.count(net, ours, kind="affine", engine="search")
-    assert affine == oracle_units.affine_maps(net, domain)
-    expected = oracle_units.facet_neighbours(net, domain)
+    assert affine == oracle.affine_maps(net, domain)
+    expected = oracle.facet_neighbours(net, domain)
     for region in lr.regions(net, ours):
         mine = {tuple(int(p) for p in r.pattern) for r in region.neighbours}
         assert mine == expected[tuple(int(p) for p in region.pattern)]
@@ -55,7 +54,7 @@ def test_the_dual_graph_and_closed_regions(net, data):
     names = [tuple(int(p) for p in r.pattern) for r in cells]
     rows, columns = cells.graph().nonzero()
     edges = {(names[i], names[j]) for i, j in zip(rows, columns, strict=True)}
-    expected = oracle_units.facet_neighbours(net, domain)
+    expected = oracle.facet_neighbours(net, domain)
     assert edges == {(p, q) for p, others in expected.items() for q in others}
     closed = lr.count(net, domain_of(domain), kind="closed")
     linear = lr.count(net, domain_of(domain), kind="linear", engine="search")

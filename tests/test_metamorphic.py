@@ -3,15 +3,14 @@
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
-import strategies
 from helpers import counted, domain_of, gaussian, patterns
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from strategies import networks, problems
 
 import linregions as lr
+from linregions.testing import oracle, strategies
+from linregions.testing.strategies import networks, problems
 
 EVEN = tuple(k for k in strategies.KINDS if k != "ulp")  # sums of such entries do not round
 

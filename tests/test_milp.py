@@ -10,7 +10,6 @@ import time
 from pathlib import Path
 
 import numpy as np
-import oracle
 import pytest
 from data import shared
 from helpers import domain_of, gaussian, run_cli, write_npz
@@ -19,7 +18,6 @@ from hypothesis import strategies as st
 from known import NETWORKS
 from scipy import sparse
 from scipy.optimize import linprog
-from strategies import boxes, networks
 
 import linregions as lr
 import linregions.milp as milp
@@ -27,6 +25,8 @@ from linregions.affine import ONE, Affine, Term
 from linregions.cli import main
 from linregions.network import Layer, Network
 from linregions.search.patterns import Patterns
+from linregions.testing import oracle
+from linregions.testing.strategies import boxes, networks
 from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, clip, leaky_relu
 
 common = settings(deadline=None, derandomize=True)

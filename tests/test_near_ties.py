@@ -7,11 +7,11 @@ path, and a cell that was left and come back to must not use that of a sibling.
 from itertools import pairwise
 
 import numpy as np
-import oracle
 import pytest
 
 import linregions as lr
 from linregions.search import lp
+from linregions.testing import oracle
 
 # R^3, widths 5-1-4, rows of the third layer scaled by 3, 1/3 and 0.1: 24 regions
 SCALED = [

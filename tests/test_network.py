@@ -9,10 +9,10 @@ from helpers import gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
-from strategies import networks
 
 import linregions as lr
 from linregions.affine import INPUT, ONE, Affine, Term
+from linregions.testing.strategies import networks
 from linregions.units import ABS, HARDTANH, RELU, RELU6, clip, leaky_relu
 
 PAIRS = [

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from known import NETWORKS, central, tent, ulp, wang
-from oracle import (
+
+from linregions.testing.oracle import (
     activation_patterns,
     affine_maps,
     all_patterns,
@@ -22,7 +23,7 @@ from oracle import (
     linear_regions,
     rational,
 )
-from strategies import networks, problems
+from linregions.testing.strategies import networks, problems
 
 COUNTS = {
     "pattern": lambda *args: len(all_patterns(*args)),

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from flint import fmpq
 from helpers import gaussian, patterns, run_cli, write_npz
-from networks import random_network
 
 import linregions as lr
 from linregions.parallel import pool, task
@@ -24,6 +23,7 @@ from linregions.parallel.task import Job, work
 from linregions.search.engine import Search
 from linregions.search.exact import Exact
 from linregions.search.rational_node import walk_node, whole
+from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)
 

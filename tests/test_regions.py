@@ -5,15 +5,15 @@ import time
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from helpers import domain_of, exact_input, gaussian
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import ulp
-from strategies import networks, problems
 
 import linregions as lr
+from linregions.testing import oracle
+from linregions.testing.strategies import networks, problems
 
 common = settings(deadline=None, derandomize=True)
 WIDE = lr.Polytope([[1.0, 0.0]], [50.0])  # a half-plane: nothing is left out of the search
@@ -26,7 +26,7 @@ def key(region):
 
 def cones(net, domain):
     """The oracle's cells as {pattern: cone}."""
-    return {p: c for p, (c, _, _) in oracle._cells(oracle._Scaled(net, 0), domain).items()}
+    return {p: c for p, (c, _) in oracle.Oracle(net, domain).cones.items()}
 
 
 # -- the stream ------------------------------------------------------------------------------

@@ -11,7 +11,6 @@ from helpers import gaussian, patterns, run_here, write_npz
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from strategies import networks
 
 import linregions as lr
 from linregions.affine import INPUT, Affine
@@ -20,6 +19,7 @@ from linregions.estimate.sampling.exactly import Exactly
 from linregions.estimate.sampling.laws import source
 from linregions.estimate.sampling.layout import Layout
 from linregions.estimate.sampling.species import chao1, coverage
+from linregions.testing.strategies import networks
 from linregions.units import HARDTANH, MaxUnits, Pointwise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"

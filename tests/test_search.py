@@ -5,17 +5,17 @@ import pickle
 import tracemalloc
 
 import numpy as np
-import oracle
 import pytest
 from helpers import gaussian, search_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from known import central, ulp
-from strategies import problems
 
 import linregions as lr
 from linregions.domain import restrict
 from linregions.search.engine import Search
+from linregions.testing import oracle
+from linregions.testing.strategies import problems
 
 NETS = {
     "generic": lambda: (gaussian(0, 3, 8, 6, 1), lr.Box(-1, 1)),

@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 from helpers import gaussian, patterns, write_npz
-from networks import random_network
 
 import linregions as lr
 from linregions.cli import main
 from linregions.parallel.prefixes import frontier
+from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 8, 7, 1)
 

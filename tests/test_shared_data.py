@@ -3,12 +3,12 @@
 from fractions import Fraction
 
 import numpy as np
-import oracle
 import pytest
 from data import shared
 from helpers import domain_of, patterns
 
 import linregions as lr
+from linregions.testing import oracle
 
 
 def bench(name):

@@ -8,14 +8,14 @@ import numpy as np
 import pytest
 from helpers import domain_of, gaussian, run_cli, write_npz
 from hypothesis import given, settings
-from networks import random_network
-from strategies import problems
 from test_kinds import DEGENERATE
 
 import linregions as lr
 from linregions import spill
 from linregions.domain import restrict
 from linregions.search.engine import Search
+from linregions.testing.networks import random_network
+from linregions.testing.strategies import problems
 
 NET = gaussian(1, 3, 9, 7, 1)
 

@@ -12,7 +12,6 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 from helpers import gaussian, patterns, write_npz
-from networks import random_network
 
 import linregions as lr
 from linregions.cli import main
@@ -20,6 +19,7 @@ from linregions.listing import Listing
 from linregions.parallel.run import Means
 from linregions.parts import PartsWriter
 from linregions.store import open_list, read_regions
+from linregions.testing.networks import random_network
 
 pa = pytest.importorskip("pyarrow")
 pq = pytest.importorskip("pyarrow.parquet")

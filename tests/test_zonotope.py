@@ -8,7 +8,6 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from strategies import STYLES
 
 import linregions as lr
 from linregions.affine import Affine
@@ -21,6 +20,7 @@ from linregions.search.boxed import least, positive
 from linregions.search.engine import Search
 from linregions.search.exact import inside
 from linregions.search.zonotope import seen_through
+from linregions.testing.strategies import STYLES
 
 
 def exhausted(search: Search) -> int:

@@ -1,4 +1,6 @@
-"""Random small networks and domains, degenerate ones on purpose.
+"""Random small networks and domains for hypothesis, degenerate ones on purpose.
+
+The one module of this package that needs hypothesis.
 
 A network is a list of (W, b) pairs of float64 arrays, the last pair the affine output. Rows of
 hidden layers are drawn one after the other and may repeat, oppose, scale or nearly repeat earlier
@@ -6,13 +8,15 @@ ones, pass through a common point, or vanish. Numbers are of one style per netwo
 dyadic fractions, float32 values (three times such a row is exact in float64) or full float64.
 """
 
+from typing import Any
+
 import numpy as np
 from hypothesis import strategies as st
 from scipy import sparse
 
-from linregions.affine import Affine
-from linregions.network import Layer, Network
-from linregions.units import (
+from ..affine import Affine
+from ..network import Layer, Network
+from ..units import (
     ABS,
     HARDTANH,
     RELU,
@@ -21,6 +25,7 @@ from linregions.units import (
     Pointwise,
     leaky_relu,
 )
+from .networks import random_network
 
 STYLES = ("integer", "dyadic", "float32", "float64")
 
@@ -176,7 +181,8 @@ def canonical(draw, inputs=(1, 3), layers=(1, 3), rows_each=(1, 5), max_units=Tr
         out = Affine.dense(np.zeros((size, n)), W[:, -1], 0)
         for s in sorted(sources):
             block = W[:, at : at + widths[s]]
-            out += Affine.dense(sparse.csr_array(block) if thin else block.copy(), None, s)
+            kept: Any = sparse.csr_array(block) if thin else block.copy()
+            out += Affine.dense(kept, None, s)
             at += widths[s]
         return Affine(size, out.terms[1:])
 
@@ -188,3 +194,11 @@ def canonical(draw, inputs=(1, 3), layers=(1, 3), rows_each=(1, 5), max_units=Tr
         built.append(Layer(affine(size, kinds, hand_on and bool(built)), units))
         widths.append(units.size)
     return Network(n, tuple(built), affine(draw(st.integers(1, 2)), ("fresh",), False))
+
+
+@st.composite
+def any_networks(draw, inputs=(1, 3), units=3, layers=(1, 3), **options):
+    """`random_network` with everything drawn."""
+    n = draw(st.integers(*inputs))
+    depth = draw(st.integers(*layers))
+    return random_network(draw(st.integers(0, 2**32 - 1)), n, units, depth, **options)

@@ -3,16 +3,25 @@
 from fractions import Fraction
 
 import numpy as np
-from hypothesis import strategies as st
 from scipy import sparse
 
-import linregions as lr
-from linregions.affine import Affine, Term
-from linregions.units import ABS, HARDTANH, RELU, RELU6, clip, leaky_relu
+from ..affine import Affine, Term
+from ..network import Layer, Network
+from ..units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    clip,
+    leaky_relu,
+)
 
 KINDS = (
     RELU, RELU, ABS, HARDTANH, RELU6, leaky_relu(0.25), leaky_relu(-0.5), leaky_relu(0.1),
-    clip(-1, 2), lr.Activation((-1, 0, 2), (0, 1, Fraction(1, 3), -1), 0.5, "zigzag"),
+    clip(-1, 2), Activation((-1, 0, 2), (0, 1, Fraction(1, 3), -1), 0.5, "zigzag"),
 )  # fmt: skip
 
 
@@ -64,20 +73,12 @@ def random_network(seed, inputs, units, layers, only_max=False, style=None):
             for _ in range(width):
                 m = int(rng.integers(1, min(fan, 4) + 1))
                 groups.append(tuple(int(i) for i in rng.permutation(fan)[:m]))
-            kind = lr.MaxUnits(tuple(groups), fan)
+            kind = MaxUnits(tuple(groups), fan)
         else:
             fan = width
-            kind = lr.Pointwise.each([KINDS[rng.integers(len(KINDS))] for _ in range(width)])
+            kind = Pointwise.each([KINDS[rng.integers(len(KINDS))] for _ in range(width)])
         sources = {s: sizes[s] for s in recent}
-        made.append(lr.Layer(random_affine(rng, fan, sources, style, bool(rng.integers(2))), kind))
+        made.append(Layer(random_affine(rng, fan, sources, style, bool(rng.integers(2))), kind))
         sizes[number] = width
     last = {s: sizes[s] for s in {layers, int(rng.integers(layers + 1))}}
-    return lr.Network(inputs, tuple(made), random_affine(rng, 1, last, style, False))
-
-
-@st.composite
-def any_networks(draw, inputs=(1, 3), units=3, layers=(1, 3), **options):
-    """`random_network` with everything drawn."""
-    n = draw(st.integers(*inputs))
-    depth = draw(st.integers(*layers))
-    return random_network(draw(st.integers(0, 2**32 - 1)), n, units, depth, **options)
+    return Network(inputs, tuple(made), random_affine(rng, 1, last, style, False))
