@@ -79,14 +79,35 @@ def _product(factors: tuple[Matrix, ...]) -> tuple[Matrix, Matrix | None]:
     if len(factors) == 1 and not is_rational(factors[0]):
         return factors[0], None
     value, bound, steps = None, None, 0
-    for factor in factors:
-        f = rounded(factor) if is_rational(factor) else factor
-        size = abs(f)
-        value = f if value is None else f @ value
-        bound = size if bound is None else size @ bound
-        steps += _longest(f) + 2
-    assert value is not None and bound is not None
-    return value, bound * (1.01 * steps * UNIT)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        for factor in factors:
+            f = rounded(factor) if is_rational(factor) else factor
+            size = abs(f)
+            value = f if value is None else f @ value
+            bound = size if bound is None else size @ bound
+            steps += _longest(f) + 2
+        assert value is not None and bound is not None
+        bound = bound * (1.01 * steps * UNIT)
+    if sum(map(_least, factors)) < -960:  # products may be lost altogether
+        met = None
+        for factor in factors:
+            some = (factor != 0).astype(np.float64)
+            met = some if met is None else some @ met
+        bound = bound + (met != 0).astype(np.float64) * (steps * 2.0**-1060)
+    return value, bound
+
+
+def _least(matrix: Matrix) -> int:
+    """Binary exponent of the smallest non-zero entry."""
+    if is_rational(matrix):
+        sizes = [_bits(x) for x in matrix.ravel() if x]
+        return min(sizes, default=0)
+    data = matrix.data if sparse.issparse(matrix) else matrix
+    return int(np.min(np.frexp(data)[1], where=data != 0.0, initial=0))
+
+
+def _bits(x: Fraction) -> int:
+    return x.numerator.bit_length() - x.denominator.bit_length()
 
 
 def _longest(matrix: Matrix) -> int:

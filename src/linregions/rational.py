@@ -109,12 +109,22 @@ def integers(matrix: Matrix) -> IntMatrix:
     return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
 
 
+def nearest(x: Any) -> float:
+    """The float64 next to an exact number (Fraction, FLINT or int); infinite beyond them all."""
+    try:
+        return float(x)
+    except OverflowError:
+        return math.inf if x > 0 else -math.inf
+
+
 def rounded(matrix: Matrix) -> np.ndarray:
-    """Float64 entries, correctly rounded; a float matrix is returned as it is (dense)."""
+    """Float64 entries, correctly rounded; a float matrix is returned as it is (dense).
+
+    Fractions beyond the floats become infinite.
+    """
     if is_rational(matrix):
-        return np.array(
-            [x.numerator / x.denominator for x in matrix.ravel()], dtype=np.float64
-        ).reshape(matrix.shape)
+        flat = [nearest(x) for x in matrix.ravel()]
+        return np.array(flat, dtype=np.float64).reshape(matrix.shape)
     return dense(matrix)
 
 
@@ -133,7 +143,8 @@ def fraction_array(values: Any) -> np.ndarray:
 def simplest(values: np.ndarray) -> np.ndarray:
     """Float64 if every Fraction is a float64 exactly, else the Fractions unchanged."""
     floats = rounded(values)
-    if all(Fraction(f) == x for f, x in zip(floats.ravel().tolist(), values.ravel(), strict=True)):
+    pairs = zip(floats.ravel().tolist(), values.ravel(), strict=True)
+    if all(math.isfinite(f) and Fraction(f) == x for f, x in pairs):
         return floats
     return values
 
