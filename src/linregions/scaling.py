@@ -264,7 +264,7 @@ def _affine(
     for m in entries:
         by = columns[m.source][m.col] - rows[m.row]
         exact = shifted(m.data, by)
-        values = rounded(exact)
+        values = np.array(rounded(exact))  # exact stays as it is
         error = np.zeros(len(values))
         if is_rational(exact):
             error = 2 * UNIT * np.abs(values)
@@ -343,3 +343,14 @@ def inequalities(A: Any, b: Any, by: np.ndarray) -> Rows:
         out.append((value, lost))
     (left, left_error), (right, right_error) = out
     return Rows(left, right, left_error, right_error)
+
+
+def unscaled(u: np.ndarray, unit: np.ndarray, exact: dict[int, list[Fraction]]) -> np.ndarray:
+    """Points ``y = unit u`` in floats; those that no floats hold go into ``exact`` as well."""
+    with np.errstate(over="ignore", under="ignore"):
+        points = u * unit
+        held = np.isfinite(points) & (points / unit == u)
+    for i in np.flatnonzero(~held.all(axis=1)).tolist():
+        pairs = zip(u[i].tolist(), unit.tolist(), strict=True)
+        exact[i] = [Fraction(x) * Fraction(scale) for x, scale in pairs]
+    return points

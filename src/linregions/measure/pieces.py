@@ -219,8 +219,7 @@ def _effective(net: Network, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         for source in affine.sources:
             if source == INPUT:
                 continue
-            W, off = affine.rounded(source, net.size_of(source))
-            used = np.ones(W.shape, bool) if off is not None else W != 0.0
+            used = affine.reads(source, net.size_of(source)).toarray()
             if last:
                 need[source - 1] |= used.any(axis=0)
             else:
