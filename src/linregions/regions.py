@@ -17,6 +17,8 @@ from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
+from .rational import nearest
+from .scaling import measured
 from .units import MaxUnits
 
 if TYPE_CHECKING:
@@ -57,7 +59,8 @@ class Region:
     pattern
         (units,) piece of every unit.
     coordinates
-        (k,) an interior point in domain coordinates.
+        (k,) an interior point in domain coordinates, in float64; infinite where it lies beyond
+        them (`exact_point` has it in full).
     point
         (n,) the same point in input coordinates.
     """
@@ -84,7 +87,19 @@ class Region:
     @cached_property
     def point(self) -> np.ndarray:
         """The interior point in input coordinates (float64)."""
-        return self.problem.embed(self.coordinates)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = self.problem.embed(self.coordinates)
+        return x if np.isfinite(x).all() else self._far_point()
+
+    def _far_point(self) -> np.ndarray:
+        """`point` through the rational one: infinite only where no float is near."""
+        lift, origin, y = self.problem.lift, self.problem.origin, self.exact_point
+        if lift is not None:
+            pairs = [zip(row.tolist(), y, strict=True) for row in lift]
+            y = [sum((Fraction(a) * v for a, v in row), Fraction(0)) for row in pairs]
+        if origin is not None:
+            y = [a + Fraction(b) for a, b in zip(y, origin.tolist(), strict=True)]
+        return np.array([nearest(v) for v in y])
 
     @cached_property
     def pattern(self) -> np.ndarray:
@@ -93,7 +108,10 @@ class Region:
 
     @cached_property
     def affine_map(self) -> AffineMap:
-        """The network's affine map on the region, in input coordinates (float64)."""
+        """The network's affine map on the region, in input coordinates (float64).
+
+        Infinite where an entry lies beyond them.
+        """
         return _affine_map(self.problem.source, self.pattern)
 
     @cached_property
@@ -136,11 +154,12 @@ class Region:
         k = len(unit)
         A, b = np.zeros((len(self.facets), k)), np.zeros(len(self.facets))
         for i, facet in enumerate(self.facets):
-            scale = max((abs(int(a)) for a in facet.row[:-1]), default=1)
-            row = np.array([float(Fraction(int(a), scale)) for a in facet.row])
-            a = row[:k] / unit
+            pairs = zip(facet.row[:-1], unit.tolist(), strict=True)
+            exact = [Fraction(int(a)) / Fraction(u) for a, u in pairs]
+            scale = max(map(abs, exact), default=Fraction(1))
+            a = np.array([nearest(v / scale) for v in exact])
             norm = np.linalg.norm(a)
-            A[i], b[i] = -a / norm, row[k] / norm
+            A[i], b[i] = -a / norm, nearest(int(facet.row[k]) / scale) / norm
         return HalfSpaces(A, b, tuple(f.units for f in self.facets))
 
     @cached_property
@@ -219,7 +238,7 @@ def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) ->
     rational = [
         Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
     ]
-    return Region(problem, exact, signs, np.array([float(v) for v in rational]), rational)
+    return Region(problem, exact, signs, np.array([nearest(v) for v in rational]), rational)
 
 
 def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
@@ -236,8 +255,13 @@ def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
 
 
 def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
-    """Compose the network's maps on one pattern, in float64."""
-    n = network.inputs
+    """Compose the network's maps on one pattern, in float64.
+
+    Where its rows are far from size one, those of the scaled network, whose outputs are unscaled
+    at the end.
+    """
+    given, n = measured(network), network.inputs
+    network = given.network
     values = {INPUT: np.eye(n, n + 1), ONE: np.eye(1, n + 1, n)}
     at = 0
 
@@ -256,14 +280,15 @@ def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
             values[i] = z[[g[w] for g, w in zip(units.groups, mine, strict=True)]]
             continue
         slope = np.array(
-            [float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
+            [nearest(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
         )
         shift = np.array(
-            [float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
+            [nearest(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
         )
         values[i] = slope[:, None] * z
         values[i][:, n] += shift
-    out = compose(network.output)
+    with np.errstate(over="ignore", under="ignore"):
+        out = np.ldexp(compose(network.output), given.outputs[:, None])
     return AffineMap(out[:, :n], out[:, n])
 
 

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import sparse
@@ -168,6 +169,21 @@ def scaled(network: Network, coordinates: np.ndarray, cut: int = CUT) -> Scaled:
     rows[rows == -(1 << 30)] = 0
     output = _affine(entries, columns, rows, cut)
     return Scaled(Network(network.inputs, tuple(layers), output, network.notes), rows)
+
+
+_known: WeakKeyDictionary[Network, Scaled | None] = WeakKeyDictionary()  # None: the network itself
+
+
+def measured(network: Network) -> Scaled:
+    """The network itself, or scaled in its own coordinates where its rows are far from size one.
+
+    It is kept as long as the network is.
+    """
+    if network not in _known:
+        with np.errstate(all="ignore"):
+            ordinary = is_ordinary(network)
+        _known[network] = None if ordinary else scaled(network, np.zeros(network.inputs, np.int64))
+    return _known[network] or Scaled(network, np.zeros(network.outputs, np.int64))
 
 
 def _entries(affine: Affine, network: Network) -> list[_Entries]:
@@ -354,3 +370,13 @@ def unscaled(u: np.ndarray, unit: np.ndarray, exact: dict[int, list[Fraction]]) 
         pairs = zip(u[i].tolist(), unit.tolist(), strict=True)
         exact[i] = [Fraction(x) * Fraction(scale) for x, scale in pairs]
     return points
+
+
+def along(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """(m,) powers of two that make directions q about as long as max(norm of p, 1)."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.linalg.norm(p, axis=1), 1.0) / np.linalg.norm(q, axis=1)
+        e = np.round(np.log2(size))
+    long, short = (exponents(np.abs(v).max(axis=1, initial=0.0)) for v in (p, q))
+    e = np.where(np.isfinite(e), e, np.maximum(long, 0) - short)
+    return np.exp2(np.clip(e, -900, 900))

@@ -86,9 +86,11 @@ class CellComplex:
         self._lists = [_list(faces, d) for d in range(1, self.dimension + 1)]
         self.facet_row = faces.own
         self.points = faces.x
-        self.points *= engine.plan.unit  # powers of two: exact, and no copy
+        with np.errstate(over="ignore", under="ignore"):
+            self.points *= engine.plan.unit  # powers of two: exact, and no copy
         error = faces.r * float(np.max(engine.plan.unit, initial=1.0))
-        self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
+        with np.errstate(over="ignore", under="ignore"):
+            self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
         self.vertex_error[error == 0.0] = 0.0
         self._maps: tuple[np.ndarray, np.ndarray] | None = None
         self._exact: Any = None
@@ -276,11 +278,10 @@ class CellComplex:
         """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
         if cells is None and self._maps is not None:
             return self._maps
-        chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
+        chosen, net, k = self._chosen(cells), self._plan.network, self.dimension
         if self._plan.table[:, SPARSE].any():
             forms = output_forms(self._plan, self._refined, self._engine, chosen)
-            forms[:, :, :k] /= self._plan.unit
-            return forms[:, :, :k], forms[:, :, k]
+            return self._unscaled(forms[:, :, :k], forms[:, :, k], self._plan.unit)
         W = np.empty((len(chosen), net.outputs, k))
         b = np.empty((len(chosen), net.outputs))
         widest = max([k, net.outputs, *net.widths])
@@ -288,10 +289,21 @@ class CellComplex:
         for at in range(0, len(chosen), step):
             out = compose(net, self.patterns(chosen[at : at + step]))
             W[at : at + step], b[at : at + step] = out[:, :, :k], out[:, :, k]
+        W, b = self._unscaled(W, b, self._plan.unit / self._plan.fold)
         if cells is None and W.nbytes < KEEP:
             W.flags.writeable = b.flags.writeable = False
             self._maps = W, b
         return W, b
+
+    def _unscaled(
+        self, W: np.ndarray, b: np.ndarray, unit: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Maps of ``y / unit`` and of scaled outputs, as maps of y."""
+        by = self._plan.outputs[:, None] - np.frexp(unit)[1] + 1
+        if not by.any() and not self._plan.outputs.any():
+            return W, b
+        with np.errstate(over="ignore", under="ignore"):
+            return np.ldexp(W, by), np.ldexp(b, self._plan.outputs)
 
     def embed(self, y: np.ndarray) -> np.ndarray:
         """Input coordinates of points in domain coordinates, (..., k) to (..., n)."""

@@ -26,7 +26,7 @@ class Forms:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.k = plan, plan.k
         self._start = {
-            INPUT: integers(np.hstack([np.diag(plan.unit), np.zeros((self.k, 1))])),
+            INPUT: integers(np.hstack([np.diag(plan.fold), np.zeros((self.k, 1))])),
             ONE: integers(np.eye(1, self.k + 1, self.k)),
         }
         self._known: dict[int, tuple[bytes, IntMatrix, dict[int, IntMatrix]]] = {}
