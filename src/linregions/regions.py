@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from .affine import INPUT, ONE
+from .composing import nearest_map
 from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
@@ -257,11 +258,12 @@ def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
 def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
     """Compose the network's maps on one pattern, in float64.
 
-    Where its rows are far from size one, those of the scaled network, whose outputs are unscaled
-    at the end.
+    Exactly, with one rounding at the end, where its rows are far from size one.
     """
-    given, n = measured(network), network.inputs
-    network = given.network
+    n = network.inputs
+    if measured(network).network is not network:
+        out = nearest_map(network, pattern)
+        return AffineMap(out[:, :n], out[:, n])
     values = {INPUT: np.eye(n, n + 1), ONE: np.eye(1, n + 1, n)}
     at = 0
 
@@ -280,15 +282,14 @@ def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
             values[i] = z[[g[w] for g, w in zip(units.groups, mine, strict=True)]]
             continue
         slope = np.array(
-            [nearest(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
+            [float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
         )
         shift = np.array(
-            [nearest(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
+            [float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
         )
         values[i] = slope[:, None] * z
         values[i][:, n] += shift
-    with np.errstate(over="ignore", under="ignore"):
-        out = np.ldexp(compose(network.output), given.outputs[:, None])
+    out = compose(network.output)
     return AffineMap(out[:, :n], out[:, n])
 
 

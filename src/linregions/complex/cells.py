@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..affine import INPUT, ONE
+from ..composing import nearest_map
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
@@ -278,10 +279,15 @@ class CellComplex:
         """Affine maps in domain coordinates: ``W`` (n, outputs, k) and ``b`` (n, outputs)."""
         if cells is None and self._maps is not None:
             return self._maps
-        chosen, net, k = self._chosen(cells), self._plan.network, self.dimension
+        chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
+        if self._plan.network is not net:  # scaled, and small weights are not in its floats
+            maps = [nearest_map(net, p) for p in self.patterns(chosen)]
+            out = np.array(maps).reshape(len(chosen), net.outputs, k + 1)
+            return out[:, :, :k], out[:, :, k]
         if self._plan.table[:, SPARSE].any():
             forms = output_forms(self._plan, self._refined, self._engine, chosen)
-            return self._unscaled(forms[:, :, :k], forms[:, :, k], self._plan.unit)
+            forms[:, :, :k] /= self._plan.unit
+            return forms[:, :, :k], forms[:, :, k]
         W = np.empty((len(chosen), net.outputs, k))
         b = np.empty((len(chosen), net.outputs))
         widest = max([k, net.outputs, *net.widths])
@@ -289,21 +295,10 @@ class CellComplex:
         for at in range(0, len(chosen), step):
             out = compose(net, self.patterns(chosen[at : at + step]))
             W[at : at + step], b[at : at + step] = out[:, :, :k], out[:, :, k]
-        W, b = self._unscaled(W, b, self._plan.unit / self._plan.fold)
         if cells is None and W.nbytes < KEEP:
             W.flags.writeable = b.flags.writeable = False
             self._maps = W, b
         return W, b
-
-    def _unscaled(
-        self, W: np.ndarray, b: np.ndarray, unit: np.ndarray
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Maps of ``y / unit`` and of scaled outputs, as maps of y."""
-        by = self._plan.outputs[:, None] - np.frexp(unit)[1] + 1
-        if not by.any() and not self._plan.outputs.any():
-            return W, b
-        with np.errstate(over="ignore", under="ignore"):
-            return np.ldexp(W, by), np.ldexp(b, self._plan.outputs)
 
     def embed(self, y: np.ndarray) -> np.ndarray:
         """Input coordinates of points in domain coordinates, (..., k) to (..., n)."""

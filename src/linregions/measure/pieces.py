@@ -38,11 +38,9 @@ def affine_pieces(found: Crossings) -> Pieces:
     if wide.is_wide(found.network):
         return Pieces(_ptr(found), *wide.maps(found.network, found.given, len(found)))
     slope, intercept, _ = _forms(found)
-    with np.errstate(over="ignore", under="ignore"):
-        slope, intercept = (
-            np.ldexp(v, measured(found.network).outputs) for v in (slope, intercept)
-        )
     lost = ~(np.isfinite(slope) & np.isfinite(intercept)).all(axis=1)
+    if measured(found.network).network is not found.network:  # floats are of the scaled one
+        lost[:] = True
     ptr = _ptr(found)
     for i in np.unique(np.searchsorted(ptr, np.flatnonzero(lost), side="right") - 1).tolist():
         mine = slice(ptr[i], ptr[i + 1])

@@ -106,11 +106,11 @@ def _pieces(network: Network, given: Any, i: int) -> list[_Piece]:
     p, q = given.exactly.get(i, (given.p[i], given.q[i]))
     if not given.lines:
         return [_refine(restrict(network, Segment(p, q)), lambda t: t)]
-    along = _compose(network, Line(p, q).chart(network.inputs))
+    on_line = _compose(network, Line(p, q).chart(network.inputs))
     (scale,) = along(given.p[i : i + 1], given.q[i : i + 1]).tolist()
     out = []
     for c in (-scale, scale):
-        half = restrict(half_line(along, c), Box(0.0, 1.0))
+        half = restrict(half_line(on_line, c), Box(0.0, 1.0))
         out.append(_refine(half, lambda s, c=c: Fraction(c) * s / (1 - s)))
     return out
 

@@ -27,10 +27,12 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from ..network import Layer
 from ..rational import rounded
+from ..scaling import ZERO, exponents, is_ordinary
 from ..units import MaxUnits
 from .cell import Balls
 from .programme import TOLERANCE, Programme
 
+LARGE = 60  # binary exponent of a number of the domain
 SLACK = 1e-6  # relative widening of the bounds L and U: no feasible point may be cut off
 
 
@@ -287,6 +289,19 @@ def _distinct(forms: list[Expression]) -> list[int]:
     return out
 
 
+def _check_size(problem: Restricted) -> None:
+    """Refuse numbers that the solver's absolute tolerance makes nothing of."""
+    with np.errstate(all="ignore"):
+        A, b = rounded(problem.A), rounded(problem.b)
+        e = np.concatenate([exponents(A).ravel(), exponents(b).ravel()])
+        far = np.max(np.abs(e), where=e != ZERO, initial=0) > LARGE
+        if far or not is_ordinary(problem.network):
+            raise LinregionsError(
+                f'engine="milp" works in floats, to an absolute {TOLERANCE:g}, and the numbers of '
+                'this network or of its domain are too far from 1 for that; give engine="search"'
+            )
+
+
 def formulate(problem: Restricted, both_sides: bool = False) -> Model:
     """The model of a restricted network over a bounded polytope.
 
@@ -298,6 +313,7 @@ def formulate(problem: Restricted, both_sides: bool = False) -> Model:
         Ask for the margin f on both sides of each breakpoint, and of the winner over all other
         arguments. Otherwise, as in the paper, where a unit is active only.
     """
+    _check_size(problem)
     if not Balls(problem.dimension).inradius(rounded(problem.A), rounded(problem.b)) > TOLERANCE:
         raise LinregionsError(
             f"{problem.domain.describe()} has no interior: it is empty or flat; a flat domain "
