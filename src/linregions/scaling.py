@@ -78,22 +78,27 @@ def shifted(values: np.ndarray, by: np.ndarray) -> np.ndarray:
 # -- whether there is anything to do --------------------------------------------------------------
 
 
-def is_ordinary(network: Network, coordinates: np.ndarray | None = None) -> bool:
-    """Whether all rows are of moderate size already (with coordinates in units of 2^c)."""
+def is_ordinary(
+    network: Network, coordinates: np.ndarray | None = None, most: int = 4 * MILD
+) -> bool:
+    """Whether all rows are of moderate size already (with coordinates in units of 2^c).
+
+    ``most``: what the largest exponents of the layers' rows may add up to.
+    """
     total = 0
     shift = np.zeros(network.inputs, np.int64) if coordinates is None else coordinates
     for affine in (*(layer.affine for layer in network.layers), network.output):
-        most = _mildest(affine, shift)
-        if most is None:
+        size = _mildest(affine, shift)
+        if size is None:
             return False
-        total += most
+        total += size
     kinds = {
         kind
         for layer in network.layers
         if isinstance(layer.units, Pointwise)
         for kind in layer.units.kinds
     }
-    return total <= 4 * MILD and all(_is_mild(kind) for kind in kinds)
+    return total <= most and all(_is_mild(kind) for kind in kinds)
 
 
 def _mildest(affine: Affine, coordinates: np.ndarray) -> int | None:

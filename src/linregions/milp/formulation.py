@@ -17,7 +17,7 @@ Floats throughout, and nothing shared with the other engines: this is a referee.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,12 +27,13 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from ..network import Layer
 from ..rational import rounded
-from ..scaling import ZERO, exponents, is_ordinary
+from ..scaling import ZERO, exponents, is_ordinary, scaled
 from ..units import MaxUnits
 from .cell import Balls
 from .programme import TOLERANCE, Programme
 
-LARGE = 60  # binary exponent of a number of the domain
+LARGE = 40  # binary exponent of a number of the domain
+NEAR = 6  # the same of the rows of all layers, together
 SLACK = 1e-6  # relative widening of the bounds L and U: no feasible point may be cut off
 
 
@@ -289,17 +290,24 @@ def _distinct(forms: list[Expression]) -> list[int]:
     return out
 
 
-def _check_size(problem: Restricted) -> None:
-    """Refuse numbers that the solver's absolute tolerance makes nothing of."""
+def of_size_one(problem: Restricted) -> Restricted:
+    """The problem with units measured so that their rows are of size about one.
+
+    The solver's tolerances are absolute. Coordinates stay what they are, so a domain far from size
+    one is refused.
+    """
+    A, b = rounded(problem.A), rounded(problem.b)
+    e = np.concatenate([exponents(A).ravel(), exponents(b).ravel()])
+    if np.max(np.abs(e), where=e != ZERO, initial=0) > LARGE:
+        raise LinregionsError(
+            f'engine="milp" works in floats, to an absolute {TOLERANCE:g}, and the numbers of '
+            f'{problem.domain.describe()} are too far from 1 for that; give engine="search"'
+        )
     with np.errstate(all="ignore"):
-        A, b = rounded(problem.A), rounded(problem.b)
-        e = np.concatenate([exponents(A).ravel(), exponents(b).ravel()])
-        far = np.max(np.abs(e), where=e != ZERO, initial=0) > LARGE
-        if far or not is_ordinary(problem.network):
-            raise LinregionsError(
-                f'engine="milp" works in floats, to an absolute {TOLERANCE:g}, and the numbers of '
-                'this network or of its domain are too far from 1 for that; give engine="search"'
-            )
+        if is_ordinary(problem.network, most=NEAR):
+            return problem
+    network = scaled(problem.network, np.zeros(problem.dimension, np.int64)).network
+    return replace(problem, network=network)
 
 
 def formulate(problem: Restricted, both_sides: bool = False) -> Model:
@@ -313,7 +321,6 @@ def formulate(problem: Restricted, both_sides: bool = False) -> Model:
         Ask for the margin f on both sides of each breakpoint, and of the winner over all other
         arguments. Otherwise, as in the paper, where a unit is active only.
     """
-    _check_size(problem)
     if not Balls(problem.dimension).inradius(rounded(problem.A), rounded(problem.b)) > TOLERANCE:
         raise LinregionsError(
             f"{problem.domain.describe()} has no interior: it is empty or flat; a flat domain "
