@@ -384,3 +384,20 @@ def test_milp_ends_on_integer_networks(most):
         assert found <= want
         differ += found != want
     assert differ <= 2
+
+
+@pytest.mark.parametrize("scale", [2.0**-1060, 2.0**-700, 2.0**700, 2.0**1010])
+def test_many_inputs(scale):
+    """Twelve inputs seen through two units: reduced over R^n, a zonotope over a box."""
+    rng = np.random.default_rng(4)
+    W, b = rng.integers(-8, 9, (2, 12)) * 1.0, np.array([1.0, -2.0])
+    for rest in ([([[1.0, 2.0]], [0.0])], [([[1.0, -1.0]], [0.5]), ([[1.0]], [0.0])]):
+        near = [(W, b), *rest]
+        far = [(W * scale, b * scale), *[(np.array(V), np.array(c)) for V, c in rest]]
+        if len(rest) > 1:
+            far[1] = (far[1][0], far[1][1] * scale)
+        for domain in (None, lr.Box(-1.0, 1.0)):
+            found, want = lr.count(far, domain), lr.count(near, domain)
+            assert int(found) == int(want) and found.exact
+        assert len({tuple(r.pattern) for r in lr.regions(far)}) == int(lr.count(near))
+        assert all(np.isfinite(r.point).all() and r.contains(r.point) for r in lr.regions(far))
