@@ -30,7 +30,7 @@ from ..units import MaxUnits, Units
 from .forms import TOUCHES, UPDATES
 from .program import Plan, Weights
 
-LEAST = 2.0**-1000  # of a bound of something that is not 0
+LEAST = 2.0**-500  # of a bound of something that is not 0: squares of less underflow
 LOST = 2.0**-1074  # by one rounding, at most
 WORK = 2e8  # products of non-zero entries that a sparser bound may take
 
@@ -141,8 +141,8 @@ def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]) 
     if weights.bias_error is not None:
         error[:, 1] += weights.bias_error
         lost[1] += np.linalg.norm(weights.bias_error)
+    most[alive] += LEAST
     if steps:  # also what underflows
-        most[alive] += LEAST
         error[alive] += steps * LOST
         lost += steps * LOST * np.sqrt(count)
     error += gamma * most
