@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from flint import fmpq_mat
 
 from .affine import INPUT, ONE
 from .composing import nearest_map
@@ -18,7 +19,7 @@ from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
-from .rational import nearest
+from .rational import nearest, to_fmpq
 from .scaling import measured
 from .units import MaxUnits
 
@@ -94,9 +95,16 @@ class Region:
 
     def _far_point(self) -> np.ndarray:
         """`point` through the rational one: infinite only where no float is near."""
-        lift, origin, y = self.problem.lift, self.problem.origin, self.exact_point
-        if lift is not None:
-            pairs = [zip(row.tolist(), y, strict=True) for row in lift]
+        picked, basis, origin = self.problem.picked, self.problem.basis, self.problem.origin
+        y = self.exact_point
+        if picked is not None:  # of all x with P x = y the shortest, P^T (P P^T)^-1 y
+            (r, k), flat = picked.shape, [to_fmpq(v) for v in picked.ravel().tolist()]
+            P = fmpq_mat(r, k, flat)
+            right = fmpq_mat(r, 1, [to_fmpq(v) for v in y])
+            x = P.transpose() * (P * P.transpose()).solve(right)
+            y = [Fraction(int(x[i, 0].p), int(x[i, 0].q)) for i in range(k)]
+        if basis is not None:
+            pairs = [zip(row.tolist(), y, strict=True) for row in basis]
             y = [sum((Fraction(a) * v for a, v in row), Fraction(0)) for row in pairs]
         if origin is not None:
             y = [a + Fraction(b) for a, b in zip(y, origin.tolist(), strict=True)]
@@ -527,7 +535,6 @@ def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
     LinregionsError
         When x has the wrong length, holds NaN, or lies outside the domain.
     """
-    from .rational import to_fmpq
     from .search.cells import locate
     from .search.exact import Exact, value
     from .search.program import Compiled
@@ -560,7 +567,6 @@ def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[A
     In reduced coordinates these are the values of r independent rows; on a slice, the
     least-squares solution (which must reproduce the point).
     """
-    from .rational import to_fmpq
 
     lift = np.eye(net.inputs) if problem.lift is None else problem.lift
     origin = 0.0 if problem.origin is None else problem.origin
