@@ -227,6 +227,12 @@ class Affine:
         value, error = self._rounded[source]
         return sparse.csr_array(value), error
 
+    def reads(self, source: int, columns: int) -> sparse.csr_array:
+        """Which entries of the matrix for a source may be other than 0: boolean, CSR."""
+        value, error = self.csr(source, columns)
+        some = value != 0
+        return some if error is None else sparse.csr_array(some + (sparse.csr_array(error) != 0))
+
     def exact(self, source: int, columns: int) -> IntMatrix:
         """Exact matrix for one source."""
         total: IntMatrix | None = None

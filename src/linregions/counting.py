@@ -135,6 +135,8 @@ class Count(int):
         r = self.report
         least = "" if r.complete else "at least "
         sure = "exact" if r.exact else "by floating point, not certified"
+        if r.engine.startswith("milp"):
+            sure += ", too low where near-ties make cells thinner than the margin"
         return (
             f"{least}{int(self):,} {r.kind} regions in {r.domain}, dimension {r.dimension} "
             f"({sure}, {r.seconds:.3g} s)"
@@ -203,7 +205,9 @@ def count(
         is possible (exactly, without limits, up to ``MEMORY`` bytes), else ``search``.
         ``milp`` is a slow and independent referee for ``activation`` and ``pattern`` on a
         bounded domain: the mixed-integer model of Serra et al. (2018), in floats, with a margin
-        (`linregions.milp.Referee`); ``milp-scip`` hands the same model to SCIP.
+        below which cells are not counted, so that near-ties make its counts too low
+        (`linregions.milp.Referee`); it is never marked exact. ``milp-scip`` hands the same model
+        to SCIP.
     limit, seconds
         Stop after so many activation cells, or so much time; the answer is then a proved
         lower bound with ``complete`` False. (For ``linear``, ``closed`` and ``affine``: the

@@ -17,7 +17,7 @@ import numpy as np
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
 from .network import Layer, Network
-from .rational import Matrix, fraction_array, integers, rounded, simplest, to_fmpq
+from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,9 +137,9 @@ class Box(Domain):
         if self.name:
             return self.name
         if not self.lo.ndim and not self.hi.ndim:
-            return f"box [{float(self.lo):g}, {float(self.hi):g}]^n"
+            return f"box [{nearest(self.lo.item()):g}, {nearest(self.hi.item()):g}]^n"
         low, high = np.broadcast_arrays(self.lo, self.hi)
-        sides = [f"[{float(a):g}, {float(b):g}]" for a, b in zip(low, high, strict=True)]
+        sides = [f"[{nearest(a):g}, {nearest(b):g}]" for a, b in zip(low, high, strict=True)]
         return "box " + (" x ".join(sides) if len(sides) <= 4 else f"of {len(sides)} sides")
 
 
@@ -402,7 +402,9 @@ class Plane(Domain):
 
     def describe(self) -> str:
         low, high = (np.broadcast_to(v, (2,)) for v in (self.rectangle.lo, self.rectangle.hi))
-        sides = " x ".join(f"[{float(u):g}, {float(v):g}]" for u, v in zip(low, high, strict=True))
+        sides = " x ".join(
+            f"[{nearest(u):g}, {nearest(v):g}]" for u, v in zip(low, high, strict=True)
+        )
         return f"plane in R^{self.basis.shape[0]}, {sides}"
 
 
@@ -448,8 +450,12 @@ class Restricted:
         """(n, k) matrix from coordinates to the input (None: the identity)."""
         if self.picked is None:
             return self.basis
-        inverse = np.linalg.pinv(self.picked)
-        return inverse if self.basis is None else self.basis @ inverse
+        # rows of size one: of D P the inverse is that of P times that of D, as P has full rank
+        e = np.frexp(np.abs(self.picked).max(axis=1, initial=0.0))[1]
+        e = np.where(np.abs(e) > 100, e, 0)
+        with np.errstate(over="ignore", under="ignore"):
+            inverse = np.ldexp(np.linalg.pinv(np.ldexp(self.picked, -e[:, None])), -e)
+            return inverse if self.basis is None else self.basis @ inverse
 
     @property
     def unseen(self) -> np.ndarray | None:
@@ -556,7 +562,8 @@ def reduce_inputs(given: Restricted) -> Restricted:
     layers = tuple(Layer(rewrite(m.affine), m.units) for m in net.layers)
     reduced = Network(r, layers, rewrite(net.output), net.notes)
     scale = [b.den for b in blocks for _ in range(b.shape[0])]
-    picked = np.array([[int(x) / scale[i] for x in rows[i]] for i in chosen]).reshape(r, k)
+    picked = [[nearest(Fraction(int(x), scale[i])) for x in rows[i]] for i in chosen]
+    picked = np.array(picked).reshape(r, k)
     exact_rows = [[Fraction(int(x), scale[i]) for x in rows[i]] for i in chosen]
     return Restricted(
         reduced,

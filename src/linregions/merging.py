@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from .rational import IntMatrix
+from .rational import IntMatrix, nearest
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
 from .search.exact import point_of
@@ -34,12 +34,15 @@ class Merger:
         rows, k = self.compiled.cuts, self.compiled.k
         self.signs = np.concatenate([np.zeros((0, rows), np.uint8), *(b.signs for b in batches)])
         points = np.concatenate([np.zeros((0, k)), *(b.points for b in batches)])
-        self.points = np.ascontiguousarray(points / self.compiled.unit)
+        with np.errstate(all="ignore"):
+            self.points = np.ascontiguousarray(points / self.compiled.unit)
         self.rational: dict[int, list[Any]] = {}
         at = 0
         for batch in batches:
             self.rational.update({at + i: x for i, x in batch.exact.items()})
             at += len(batch.signs)
+        for i, x in self.rational.items() if self.compiled.zonotope is None else ():
+            self.points[i] = [nearest(v) for v in self.exact.in_kernel(x)]
         self.group = np.zeros(len(self.signs), np.int64)
 
     # -- affine maps ------------------------------------------------------------------
@@ -68,7 +71,7 @@ class Merger:
             for source in affine.sources:
                 if source < 1:
                     continue
-                used = abs(affine.csr(source, net.size_of(source))[0]).sign().astype(np.float32)
+                used = affine.reads(source, net.size_of(source)).astype(np.float32)
                 if live is None:
                     need[source - 1] |= used.sum(axis=0) > 0
                 else:

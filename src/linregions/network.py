@@ -18,7 +18,7 @@ from scipy import sparse
 
 from .affine import INPUT, ONE, Affine, Term, check_finite
 from .errors import LinregionsError
-from .rational import is_rational
+from .rational import is_rational, nearest
 from .units import RELU, Activation, MaxUnits, Pointwise, Units
 
 FORMAT = "linregions network 1"
@@ -360,7 +360,8 @@ def _unpack_units(spec: dict[str, Any]) -> Units:
         x = Fraction(text)
         if x.denominator == 1:
             return x.numerator
-        return float(x) if Fraction(float(x)) == x else x
+        v = nearest(x)
+        return v if np.isfinite(v) and Fraction(v) == x else x
 
     kinds = tuple(
         Activation(

@@ -11,12 +11,16 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
+from flint import fmpq_mat
 
 from .affine import INPUT, ONE
+from .composing import nearest_map
 from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
+from .rational import nearest, to_fmpq
+from .scaling import measured
 from .units import MaxUnits
 
 if TYPE_CHECKING:
@@ -59,7 +63,8 @@ class Region:
     coordinates
         (k,) an interior point in domain coordinates. Those of a slice are its own. Over R^n (and
         unbounded boxes and polytopes) they are the input's or, where the network does not see
-        all of that, the values of the rows ``problem.rows``.
+        all of that, the values of the rows ``problem.rows``. Infinite
+        where it lies beyond the floats (`exact_point` has it in full).
     point
         (n,) the same point in input coordinates.
     """
@@ -85,7 +90,9 @@ class Region:
     @cached_property
     def point(self) -> np.ndarray:
         """The interior point in input coordinates (float64)."""
-        return self.problem.embed(self._at)
+        with np.errstate(over="ignore", invalid="ignore"):
+            x = self.problem.embed(self._at)
+        return x if np.isfinite(x).all() else self._far_point()
 
     @cached_property
     def coordinates(self) -> np.ndarray:
@@ -94,6 +101,23 @@ class Region:
             return self._at
         return np.linalg.pinv(self.problem.unseen) @ self._at
 
+    def _far_point(self) -> np.ndarray:
+        """`point` through the rational one: infinite only where no float is near."""
+        picked, basis, origin = self.problem.picked, self.problem.basis, self.problem.origin
+        y = self._inner
+        if picked is not None:  # of all x with P x = y the shortest, P^T (P P^T)^-1 y
+            (r, k), flat = picked.shape, [to_fmpq(v) for v in picked.ravel().tolist()]
+            P = fmpq_mat(r, k, flat)
+            right = fmpq_mat(r, 1, [to_fmpq(v) for v in y])
+            x = P.transpose() * (P * P.transpose()).solve(right)
+            y = [Fraction(int(x[i, 0].p), int(x[i, 0].q)) for i in range(k)]
+        if basis is not None:
+            pairs = [zip(row.tolist(), y, strict=True) for row in basis]
+            y = [sum((Fraction(a) * v for a, v in row), Fraction(0)) for row in pairs]
+        if origin is not None:
+            y = [a + Fraction(b) for a, b in zip(y, origin.tolist(), strict=True)]
+        return np.array([nearest(v) for v in y])
+
     @cached_property
     def pattern(self) -> np.ndarray:
         """Piece of every unit, shape (units,)."""
@@ -101,7 +125,10 @@ class Region:
 
     @cached_property
     def affine_map(self) -> AffineMap:
-        """The network's affine map on the region, in input coordinates (float64)."""
+        """The network's affine map on the region, in input coordinates (float64).
+
+        Infinite where an entry lies beyond them.
+        """
         return _affine_map(self.problem.source, self.pattern)
 
     @cached_property
@@ -151,11 +178,13 @@ class Region:
         width = k if unseen is None else unseen.shape[1]
         A, b = np.zeros((len(self.facets), width)), np.zeros(len(self.facets))
         for i, facet in enumerate(self.facets):
-            scale = max((abs(int(a)) for a in facet.row[:-1]), default=1)
-            row = np.array([float(Fraction(int(a), scale)) for a in facet.row])
-            a = row[:k] / unit if unseen is None else (row[:k] / unit) @ unseen
+            pairs = zip(facet.row[:-1], unit.tolist(), strict=True)
+            exact = [Fraction(int(a)) / Fraction(u) for a, u in pairs]
+            scale = max(map(abs, exact), default=Fraction(1))
+            a = np.array([nearest(v / scale) for v in exact])
+            a = a if unseen is None else a @ unseen
             norm = np.linalg.norm(a)
-            A[i], b[i] = -a / norm, row[k] / norm
+            A[i], b[i] = -a / norm, nearest(int(facet.row[k]) / scale) / norm
         return HalfSpaces(A, b, tuple(f.units for f in self.facets))
 
     @cached_property
@@ -234,7 +263,7 @@ def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) ->
     rational = [
         Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
     ]
-    return Region(problem, exact, signs, np.array([float(v) for v in rational]), rational)
+    return Region(problem, exact, signs, np.array([nearest(v) for v in rational]), rational)
 
 
 def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
@@ -251,8 +280,14 @@ def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
 
 
 def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
-    """Compose the network's maps on one pattern, in float64."""
+    """Compose the network's maps on one pattern, in float64.
+
+    Exactly, with one rounding at the end, where its rows are far from size one.
+    """
     n = network.inputs
+    if measured(network).network is not network:
+        out = nearest_map(network, pattern)
+        return AffineMap(out[:, :n], out[:, n])
     values = {INPUT: np.eye(n, n + 1), ONE: np.eye(1, n + 1, n)}
     at = 0
 
@@ -516,7 +551,6 @@ def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
     LinregionsError
         When x has the wrong length, holds NaN, or lies outside the domain.
     """
-    from .rational import to_fmpq
     from .search.cells import locate
     from .search.exact import Exact, value
     from .search.program import Compiled
@@ -549,7 +583,6 @@ def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[A
     On a slice its own are the least-squares solution (which must reproduce the point); where
     the network does not see all of them, these are the values of r independent rows.
     """
-    from .rational import to_fmpq
 
     y = point
     if problem.basis is not None or problem.origin is not None:

@@ -24,6 +24,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import sparse
@@ -77,22 +78,27 @@ def shifted(values: np.ndarray, by: np.ndarray) -> np.ndarray:
 # -- whether there is anything to do --------------------------------------------------------------
 
 
-def is_ordinary(network: Network, coordinates: np.ndarray | None = None) -> bool:
-    """Whether all rows are of moderate size already (with coordinates in units of 2^c)."""
+def is_ordinary(
+    network: Network, coordinates: np.ndarray | None = None, most: int = 4 * MILD
+) -> bool:
+    """Whether all rows are of moderate size already (with coordinates in units of 2^c).
+
+    ``most``: what the largest exponents of the layers' rows may add up to.
+    """
     total = 0
     shift = np.zeros(network.inputs, np.int64) if coordinates is None else coordinates
     for affine in (*(layer.affine for layer in network.layers), network.output):
-        most = _mildest(affine, shift)
-        if most is None:
+        size = _mildest(affine, shift)
+        if size is None:
             return False
-        total += most
+        total += size
     kinds = {
         kind
         for layer in network.layers
         if isinstance(layer.units, Pointwise)
         for kind in layer.units.kinds
     }
-    return total <= 4 * MILD and all(_is_mild(kind) for kind in kinds)
+    return total <= most and all(_is_mild(kind) for kind in kinds)
 
 
 def _mildest(affine: Affine, coordinates: np.ndarray) -> int | None:
@@ -168,6 +174,21 @@ def scaled(network: Network, coordinates: np.ndarray, cut: int = CUT) -> Scaled:
     rows[rows == -(1 << 30)] = 0
     output = _affine(entries, columns, rows, cut)
     return Scaled(Network(network.inputs, tuple(layers), output, network.notes), rows)
+
+
+_known: WeakKeyDictionary[Network, Scaled | None] = WeakKeyDictionary()  # None: the network itself
+
+
+def measured(network: Network) -> Scaled:
+    """The network itself, or scaled in its own coordinates where its rows are far from size one.
+
+    It is kept as long as the network is.
+    """
+    if network not in _known:
+        with np.errstate(all="ignore"):
+            ordinary = is_ordinary(network)
+        _known[network] = None if ordinary else scaled(network, np.zeros(network.inputs, np.int64))
+    return _known[network] or Scaled(network, np.zeros(network.outputs, np.int64))
 
 
 def _entries(affine: Affine, network: Network) -> list[_Entries]:
@@ -264,7 +285,7 @@ def _affine(
     for m in entries:
         by = columns[m.source][m.col] - rows[m.row]
         exact = shifted(m.data, by)
-        values = rounded(exact)
+        values = np.array(rounded(exact))  # exact stays as it is
         error = np.zeros(len(values))
         if is_rational(exact):
             error = 2 * UNIT * np.abs(values)
@@ -343,3 +364,24 @@ def inequalities(A: Any, b: Any, by: np.ndarray) -> Rows:
         out.append((value, lost))
     (left, left_error), (right, right_error) = out
     return Rows(left, right, left_error, right_error)
+
+
+def unscaled(u: np.ndarray, unit: np.ndarray, exact: dict[int, list[Fraction]]) -> np.ndarray:
+    """Points ``y = unit u`` in floats; those that no floats hold go into ``exact`` as well."""
+    with np.errstate(over="ignore", under="ignore"):
+        points = u * unit
+        held = np.isfinite(points) & (points / unit == u)
+    for i in np.flatnonzero(~held.all(axis=1)).tolist():
+        pairs = zip(u[i].tolist(), unit.tolist(), strict=True)
+        exact[i] = [Fraction(x) * Fraction(scale) for x, scale in pairs]
+    return points
+
+
+def along(p: np.ndarray, q: np.ndarray) -> np.ndarray:
+    """(m,) powers of two that make directions q about as long as max(norm of p, 1)."""
+    with np.errstate(all="ignore"):
+        size = np.maximum(np.linalg.norm(p, axis=1), 1.0) / np.linalg.norm(q, axis=1)
+        e = np.round(np.log2(size))
+    long, short = (exponents(np.abs(v).max(axis=1, initial=0.0)) for v in (p, q))
+    e = np.where(np.isfinite(e), e, np.maximum(long, 0) - short)
+    return np.exp2(np.clip(e, -900, 900))

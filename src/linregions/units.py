@@ -15,6 +15,7 @@ from functools import cached_property
 import numpy as np
 
 from .errors import LinregionsError
+from .rational import nearest
 
 Number = int | float | Fraction
 
@@ -79,7 +80,10 @@ class Activation:
 
 
 def _plain(x: Fraction) -> Number:
-    return x.numerator if x.denominator == 1 else (float(x) if Fraction(float(x)) == x else x)
+    if x.denominator == 1:
+        return x.numerator
+    v = nearest(x)
+    return v if np.isfinite(v) and Fraction(v) == x else x
 
 
 RELU = Activation((0,), (0, 1), 0, "relu")

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..affine import INPUT, ONE
+from ..composing import nearest_map
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
@@ -86,9 +87,11 @@ class CellComplex:
         self._lists = [_list(faces, d) for d in range(1, self.dimension + 1)]
         self.facet_row = faces.own
         self.points = faces.x
-        self.points *= engine.plan.unit  # powers of two: exact, and no copy
+        with np.errstate(over="ignore", under="ignore"):
+            self.points *= engine.plan.unit  # powers of two: exact, and no copy
         error = faces.r * float(np.max(engine.plan.unit, initial=1.0))
-        self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
+        with np.errstate(over="ignore", under="ignore"):
+            self.vertex_error = np.nextafter(error.astype(np.float32), np.float32(np.inf))
         self.vertex_error[error == 0.0] = 0.0
         self._maps: tuple[np.ndarray, np.ndarray] | None = None
         self._exact: Any = None
@@ -280,6 +283,10 @@ class CellComplex:
         if cells is None and self._maps is not None:
             return self._maps
         chosen, net, k = self._chosen(cells), self.problem.network, self.dimension
+        if self._plan.network is not net:  # scaled, and small weights are not in its floats
+            maps = [nearest_map(net, p) for p in self.patterns(chosen)]
+            out = np.array(maps).reshape(len(chosen), net.outputs, k + 1)
+            return out[:, :, :k], out[:, :, k]
         if self._plan.table[:, SPARSE].any():
             forms = output_forms(self._plan, self._refined, self._engine, chosen)
             forms[:, :, :k] /= self._plan.unit

@@ -20,9 +20,10 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import UNIT
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..rational import nearest
+from ..scaling import MILD
 from ..units import MaxUnits
 from . import lattice as K
 from .errors import bounds
@@ -32,14 +33,15 @@ from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .patterns import Patterns, unpack
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
-from .referee import Corners, Referee, rounded
-from .start import domain_faces
+from .referee import Corners, Referee
+from .start import domain_faces, rounded
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 VAGUER = 1e-4  # the same for sparse layers, where exact forms take a second or more
 FIRST = 150  # pieces of one cell that are worth spreading over the cores
 BITS = 4096  # bits of a pattern that one round adds at most
 HELD = 1 << 26  # bytes of patterns in one output
+FARTHEST = 2.0**1023
 
 
 @dataclass
@@ -112,7 +114,7 @@ class TooLarge(Exception):
 
 
 class TooFar(LinregionsError):
-    """The domain reaches so far out that squares of coordinates overflow."""
+    """The corners of the domain are too far apart in size for floats."""
 
 
 class Refinement:
@@ -128,13 +130,13 @@ class Refinement:
                 f"a cell complex is built in 1 to 4 dimensions, and this domain has {k}; restrict "
                 'it to a plane or a slice, or count with engine="search"'
             )
-        self.plan = Plan(problem)
-        self.forms = Forms(self.plan)
-        self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
-        self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
-        if not self.reach * float(np.max(self.plan.unit, initial=1.0)) < 1e150:
+        self._measure(problem, None)
+        if not self.plan.bounded and not 2.0**-MILD < self.reach < 2.0**MILD:
+            corners = np.abs([[nearest(c) for c in p] for p in self.corners]).max(axis=0)
+            self._measure(problem, np.minimum(corners, FARTHEST))
+        if not self.reach < 2.0 ** (4 * MILD):
             raise TooFar(
-                f"{problem.domain.describe()} reaches beyond 1e150, where the cell complex's "
+                f"{problem.domain.describe()} has corners beyond 1e400, where the cell complex's "
                 'floats overflow; count with engine="search" or take a smaller domain'
             )
         self.net = self.plan.layers
@@ -145,6 +147,13 @@ class Refinement:
         self.stop = Event()
         self.memory = memory
         self.written = 0
+
+    def _measure(self, problem: Restricted, reach: np.ndarray | None) -> None:
+        """The plan, and the faces of the domain in its coordinates."""
+        self.plan = Plan(problem, reach)
+        self.forms = Forms(self.plan)
+        self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
+        self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
 
     def kernel_data(self) -> tuple[float, np.ndarray]:
         """What composing forms takes besides the network: size of coordinates, error bounds."""
@@ -269,10 +278,8 @@ class Refinement:
 
 def _domain_rows(plan: Plan) -> np.ndarray:
     """``b - A x >= 0``: coefficients, constant, and the rounding of both."""
-    A, b = plan.rows_A, plan.rows_b
-    lost_a, lost_b = plan.rows_inexact
-    off_a = UNIT * np.abs(A).max(axis=1, initial=0.0) * lost_a
-    return np.ascontiguousarray(np.column_stack([-A, b, off_a, UNIT * np.abs(b) * lost_b]))
+    A, b, off_a, off_b = plan.rows
+    return np.ascontiguousarray(np.column_stack([-A, b, off_a.max(axis=1, initial=0.0), off_b]))
 
 
 class _Worker:

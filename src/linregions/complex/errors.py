@@ -12,8 +12,9 @@ of the row, of the value's change and of their product), and all rows together
     |z|_2 <= |W|_2 B,        |err z|_2 <= |W|_2 E + gamma |row|_2.
 
 The first of the two bounds is sharp for few layers of few weights a row, the second for many
-layers. The values of max units are some of the pre-activations, each at most as often as groups
-share it.
+layers. What underflow may hide in each rounding, 2^-1075 at most, is added to both; a row that
+reads something is never of size 0 (`LEAST`). The values of max units are some of the
+pre-activations, each at most as often as groups share it.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ from ..units import MaxUnits, Units
 from .forms import TOUCHES, UPDATES
 from .program import Plan, Weights
 
+LEAST = 2.0**-500  # of a bound of something that is not 0: squares of less underflow
+LOST = 2.0**-1074  # by one rounding, at most
 WORK = 2e8  # products of non-zero entries that a sparser bound may take
 
 
@@ -117,11 +120,13 @@ def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]) 
     count = len(weights.bias)
     most, error = np.zeros((count, 2)), np.zeros((count, 2))
     norms, lost = np.zeros(2), np.zeros(2)
-    gamma = 1.01 * _roundings(weights, sources) * UNIT
+    steps = _roundings(weights, sources)
+    gamma, alive = 1.01 * steps * UNIT, weights.bias != 0.0
     for source, (_, W, err) in zip(sources, weights.blocks, strict=True):
         of = known[source]
         size, each = abs(W), _lengths(W)[:, None]
         most += np.minimum(size @ of.most, each * of.norm)
+        alive |= np.asarray((W != 0) @ (of.most > 0).any(axis=1).astype(np.float64)).ravel() > 0.0
         error += np.minimum(size @ of.error, each * of.error_norm)
         spectral = norm(W) if source else _widest(W)
         norms += spectral * of.norm
@@ -136,6 +141,10 @@ def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]) 
     if weights.bias_error is not None:
         error[:, 1] += weights.bias_error
         lost[1] += np.linalg.norm(weights.bias_error)
+    most[alive] += LEAST
+    if steps:  # also what underflows
+        error[alive] += steps * LOST
+        lost += steps * LOST * np.sqrt(count)
     error += gamma * most
     lost += gamma * np.linalg.norm(most, axis=0)
     return Sizes(
@@ -191,6 +200,9 @@ def _through(units: Units, sizes: Sizes) -> Sizes:
     size = 1.001 * (steep * most + up)
     round_ = 0.0 if _whole(units) else 4 * UNIT
     loss = 1.001 * steep * error + round_ * size
+    if round_:
+        loss[(size > 0.0).any(axis=1)] += 4 * LOST
+        lost = lost + 4 * LOST * np.sqrt(len(size))
     top = float(steep.max(initial=0.0))
     moved = np.array([0.0, float(np.linalg.norm(shift))])
     all_, off = top * norms + moved, top * lost

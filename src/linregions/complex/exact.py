@@ -8,15 +8,15 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cached_property
-from math import lcm
 
 import numpy as np
-from flint import fmpz, fmpz_mat
+from flint import fmpz
 
 from ..affine import INPUT, ONE
+from ..composing import outputs
 from ..rational import IntMatrix, integers
 from ..search.exact import Row, exact_domain, reduced
-from ..units import MaxUnits, Units
+from ..units import MaxUnits
 from .program import PRE, TEST, Plan
 
 
@@ -26,7 +26,7 @@ class Forms:
     def __init__(self, plan: Plan) -> None:
         self.plan, self.k = plan, plan.k
         self._start = {
-            INPUT: integers(np.hstack([np.diag(plan.unit), np.zeros((self.k, 1))])),
+            INPUT: integers(np.hstack([np.diag(plan.fold), np.zeros((self.k, 1))])),
             ONE: integers(np.eye(1, self.k + 1, self.k)),
         }
         self._known: dict[int, tuple[bytes, IntMatrix, dict[int, IntMatrix]]] = {}
@@ -55,7 +55,7 @@ class Forms:
             _, forms, earlier = self._upto(n - 1, pieces)
             values = dict(earlier)
             mine = pieces[before - net.widths[n - 1] : before]
-            values[n] = _outputs(net.layers[n - 1].units, forms, mine)
+            values[n] = outputs(net.layers[n - 1].units, forms, mine)
         affine = net.layers[n].affine if n < len(net.layers) else net.output
         hit = key, affine.applied(values, self.k + 1), values
         self._known[n] = hit
@@ -107,26 +107,3 @@ class Forms:
 def difference(forms: IntMatrix, a: int, b: int) -> Row:
     """Form a minus form b, scaled."""
     return reduced([forms.num[a, c] - forms.num[b, c] for c in range(forms.shape[1])])
-
-
-def _outputs(units: Units, forms: IntMatrix, pieces: np.ndarray) -> IntMatrix:
-    """Forms of the values of units on given pieces."""
-    table, columns = forms.num.tolist(), forms.shape[1]
-    if isinstance(units, MaxUnits):
-        flat = [x for g, p in zip(units.groups, pieces, strict=True) for x in table[g[int(p)]]]
-        return IntMatrix(fmpz_mat(len(pieces), columns, flat), forms.den)
-    maps = [
-        [(Fraction(s), Fraction(c)) for s, c in zip(k.slopes, k.intercepts, strict=True)]
-        for k in units.kinds
-    ]
-    den = lcm(*(v.denominator for kind in maps for pair in kind for v in pair))
-    whole = [[(int(s * den), int(c * den) * forms.den) for s, c in kind] for kind in maps]
-    flat = []
-    for row, w, p in zip(table, units.which, pieces, strict=True):
-        slope, shift = whole[w][int(p)]
-        if slope == 0:
-            flat += [0] * (columns - 1) + [shift]
-        else:
-            flat += [slope * x for x in row]
-            flat[-1] += shift
-    return IntMatrix(fmpz_mat(len(pieces), columns, flat), forms.den * den)

@@ -7,6 +7,8 @@ from numba import njit
 
 from ..search.lp import OPTIONS
 
+FAR = 100  # binary exponent of coordinates
+
 
 def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray], list[np.ndarray]]:
     """Volume and an interior point of every face, by dimension.
@@ -17,6 +19,12 @@ def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray],
     on an orthonormal basis of the facet's directions. The rest of the largest pyramid extends that
     basis (that of a sliver would be noise).
     """
+    e = int(np.max(np.frexp(points)[1], where=np.isfinite(points) & (points != 0.0), initial=-5000))
+    if len(points) and abs(e) > FAR:  # where squares of lengths might leave the floats
+        with np.errstate(all="ignore"):
+            volumes, centres = measures(k, lists, np.ldexp(points, -e))
+            volumes = [np.ldexp(v, d * e) for d, v in enumerate(volumes)]
+            return volumes, [points, *(np.ldexp(c, e) for c in centres[1:])]
     volumes, centres = [np.ones(len(points))], [points]
     basis = np.zeros((len(points), 0, k))
     for d in range(1, k + 1):

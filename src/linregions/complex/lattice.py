@@ -411,6 +411,7 @@ def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: An
         V[v, j] = V[p, j] + t * step
         length, far = max(length, abs(step)), max(far, abs(V[v, j]))
     off = 1.001 * (max(V[p, k], V[q, k]) + off * (length + V[p, k] + V[q, k])) + TINY * far
+    off += 1e-300  # far above what underflow can hide
     V[v, k] = off
     if off > SHARP:
         for j in range(k):

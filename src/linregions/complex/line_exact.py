@@ -135,6 +135,12 @@ class ExactLine:
 
         Each is hashable, and equal exactly if the affine maps of t are.
         """
+        table = self.forms_of(p, direction, signs).num.tolist()
+        count = len(signs)
+        return [tuple((int(r[2 * k]), int(r[2 * k + 1])) for r in table) for k in range(count)]
+
+    def forms_of(self, p: Any, direction: Any, signs: np.ndarray) -> IntMatrix:
+        """The same as one matrix: for each interval two columns, slope and constant."""
         count = len(signs)
         values = {INPUT: _repeat(_pencil(p, direction), [0] * count)}
         row = 0
@@ -147,9 +153,7 @@ class ExactLine:
             parts = list(range(count))
             values[layer + 1] = self._outputs(layer, forms.num.tolist(), forms.den, parts, bits)
             row += n
-        out = _apply(self.output, values, count)
-        table = out.num.tolist()
-        return [tuple((int(r[2 * k]), int(r[2 * k + 1])) for r in table) for k in range(count)]
+        return _apply(self.output, values, count)
 
 
 def _maps(affine: Affine, network: Network) -> dict[int, IntMatrix]:

@@ -17,6 +17,8 @@ import numpy as np
 from ..affine import INPUT, ONE, UNIT
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
+from ..rational import nearest
+from ..scaling import measured
 from ..units import Pointwise
 from . import line
 
@@ -48,7 +50,8 @@ def prepare(network: Network) -> Sweeper:
     """The sweeper of a network, kept as long as the network is."""
     found = _prepared.get(network)
     if found is None:
-        found = _prepared[network] = _prepare(network)
+        with np.errstate(all="ignore"):  # what leaves the floats makes no bound: all is in doubt
+            found = _prepared[network] = _prepare(measured(network).network)
     return found
 
 
@@ -75,7 +78,10 @@ def _prepare(net: Network) -> Sweeper:
         W.append(block.ravel())
         if before is not None:
             T.append(np.ascontiguousarray(before.T).ravel())
-        still = ~block.any(axis=1) & (weight is None or ~np.any(weight, axis=1))
+        affine = net.layers[i].affine
+        still = np.ones(affine.size, bool)
+        for source in affine.sources:
+            still &= np.asarray(affine.reads(source, net.size_of(source)).sum(axis=1)).ravel() == 0
         dead.append(np.where(still, DEAD, 0.0))
         inputs.append(None if weight is None else np.ascontiguousarray(weight))
         biases.append(bias)
@@ -163,17 +169,19 @@ def _units(net: Network, table: np.ndarray, norms: np.ndarray) -> tuple[np.ndarr
         for kind in units.kinds:
             at.append(len(pieces))
             exact = zip(kind.slopes, kind.intercepts, strict=True)
-            pieces += [(float(s), float(c)) for s, c in exact]
+            pieces += [(nearest(s), nearest(c)) for s, c in exact]
         for u, which in enumerate(units.which):
             kind = units.kinds[which]
             first_piece.append(at[which])
-            places += [float(b) for b in kind.breaks]
+            places += [nearest(b) for b in kind.breaks]
             slopes = [Fraction(s) for s in kind.slopes]
-            bends += [float(b - a) for a, b in pairwise(slopes)]
+            bends += [nearest(b - a) for a, b in pairwise(slopes)]
             unit_of += [u] * len(kind.breaks)
             row_of.append(len(places))
-        norms[i, line.LIP] = max((abs(float(s)) for k in units.kinds for s in k.slopes), default=0)
-        zero = [abs(float(units.kinds[which](Fraction(0)))) for which in units.which]
+        norms[i, line.LIP] = max(
+            (abs(nearest(s)) for k in units.kinds for s in k.slopes), default=0
+        )
+        zero = [abs(nearest(units.kinds[which](Fraction(0)))) for which in units.which]
         norms[i, line.AT_ZERO] = _norm(np.array(zero))
         largest = max((abs(t) for t in places[table[i, line.ROW] :]), default=0.0)
         norms[i, line.B_ERR] += 4 * UNIT * largest
@@ -332,7 +340,8 @@ def _sweep(
     strict: bool,
     share: Share,
 ) -> Swept:
-    program, points = points_of(sweeper, x, weights, errors, share)
+    with np.errstate(all="ignore"):  # an infinite bound leaves all in doubt
+        program, points = points_of(sweeper, x, weights, errors, share)
     work = _Work(sweeper, program, points, ends, strict)
     share(work.batch, len(ends), 4)
     return work.result()

@@ -138,8 +138,7 @@ def _matter(plan: Plan, pieces: np.ndarray) -> np.ndarray:
         for source in affine.sources:
             if source == 0:
                 continue
-            value, error = affine.csr(source, net.size_of(source))
-            used = abs(value) if error is None else abs(value) + abs(error)
+            used = affine.reads(source, net.size_of(source)).astype(np.float64)
             if live is None:
                 need[source - 1] |= np.asarray(used.sum(axis=0)).ravel() > 0
             else:

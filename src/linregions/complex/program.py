@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -22,7 +23,8 @@ from scipy import sparse
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
 from ..network import Network
-from ..rational import integers, is_rational, rounded
+from ..rational import integers, nearest
+from ..scaling import inequalities, is_ordinary, scaled
 from ..search.program import _exponent, _reach
 from ..units import MaxUnits, Pointwise, Units
 
@@ -118,18 +120,29 @@ def _entries(matrix: Any) -> int:
 class Plan:
     """A restricted network with its coordinate scale, and its arrays for the kernels.
 
-    Kernel coordinates are ``y_j / unit_j`` with powers of two, so that they lie in [-1, 1].
+    Kernel coordinates are ``y_j / unit_j`` with powers of two, so that they lie in [-1, 1]
+    (``reach``: bounds of the y_j, where no rows of single coordinates give them). ``network`` is
+    the problem's, of ``y / fold`` with ``fold = unit``; where rows are far from size one, it is
+    scaled (`scaling.scaled`), ``fold`` is 1, and output i is to be multiplied by
+    ``2^outputs[i]``.
     """
 
-    def __init__(self, problem: Restricted) -> None:
+    def __init__(self, problem: Restricted, reach: np.ndarray | None = None) -> None:
         self.problem, self.network = problem, problem.network
         self.k = self.network.inputs
-        reach = _reach(problem)
-        scale = [0] * self.k if reach is None else [_exponent(r) for r in reach]
-        self.unit = np.ldexp(1.0, np.array(scale, np.int64))
-        self.rows_A = rounded(problem.A) * self.unit
-        self.rows_b = rounded(problem.b)
-        self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
+        found = _reach(problem) if reach is None else reach
+        exponents = [0] * self.k if found is None else [min(1023, _exponent(r)) for r in found]
+        scale = np.array(exponents, np.int64)
+        self.bounded = found is not None
+        self.unit = np.ldexp(1.0, scale)
+        self.fold = self.unit
+        self.outputs = np.zeros(self.network.outputs, np.int64)
+        self.rows = inequalities(problem.A, problem.b, scale)
+        with np.errstate(all="ignore"):  # what leaves the floats is not ordinary
+            ordinary = is_ordinary(self.network, scale)
+        if not ordinary:
+            self.network, self.outputs = scaled(self.network, scale)
+            self.fold = np.ones(self.k)
         net = self.network
         self.start = np.cumsum([0, self.k, *net.widths])  # first value of each source, and the end
         self.weights = [self._weights(m) for m in (*(x.affine for x in net.layers), net.output)]
@@ -147,8 +160,8 @@ class Plan:
             take = affine.csr if affine.is_sparse(source) else affine.rounded
             matrix, error = take(source, size)
             if source == INPUT:
-                matrix = _scaled(matrix, self.unit)
-                error = None if error is None else _scaled(error, self.unit)
+                matrix = _scaled(matrix, self.fold)
+                error = None if error is None else _scaled(error, self.fold)
             blocks.append((int(self.start[source]), matrix, error))
         bias, off = affine.rounded(ONE, 1)
         return Weights(lo, hi, blocks, bias[:, 0], None if off is None else off[:, 0])
@@ -261,11 +274,12 @@ def _sums(bits: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 def _kind(kind: Any) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Slope and shift of every piece; place and rounding of every breakpoint."""
-    pieces = [(float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
+    pieces = [(nearest(s), nearest(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
     places = []
     for t in kind.breaks:
-        known = isinstance(t, int | float) or Fraction(float(t)) == t
-        places.append((float(t), 0.0 if known else abs(float(t)) * UNIT))
+        at = nearest(t)
+        known = isfinite(at) and Fraction(at) == t
+        places.append((at, 0.0 if known else abs(at) * UNIT + 2.0**-1074))
     return pieces, places
 
 

@@ -5,14 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from flint import fmpq
 
-from ..affine import UNIT
 from ..search.exact import Point, Row, sign, value
 from .exact import Forms, difference
 from .lattice import FACE, FIRST, OLD, Answers, Contest, Faces, Local, P, Q
 from .program import PRE
-from .start import meet
+from .start import meet, rounded
 
 
 class Corners:
@@ -42,14 +40,6 @@ class Corners:
         if found is None:
             raise ArithmeticError("no facets meet in a vertex; report this network")
         return found
-
-
-def rounded(place: Point) -> tuple[np.ndarray, float]:
-    """A point in floats, and how far off it is."""
-    x = np.array([float(c) for c in place])
-    if all(fmpq(*float(f).as_integer_ratio()) == c for f, c in zip(x, place, strict=True)):
-        return x, 0.0
-    return x, 2.0 * UNIT * float(np.max(np.abs(x)))
 
 
 class Referee:

@@ -10,6 +10,7 @@ from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import UNIT
 from ..errors import LinregionsError
+from ..rational import nearest
 from ..search.exact import Point, Row, inside, is_bounded, value
 from .exact import Forms
 from .lattice import Faces
@@ -51,11 +52,9 @@ def _faces(k, levels, below, facets, points) -> Faces:
             idx += [number[d - 1, part] for part in below[d, face]]
             ptr.append(len(idx))
     own = [-1 - facets[f] for f in levels[k - 1]]
-    x = np.array([[float(v) for v in p] for p in points]).reshape(len(points), k)
-    r = np.zeros(len(points))
+    x, r = np.empty((len(points), k)), np.empty(len(points))
     for i, p in enumerate(points):
-        if any(fmpq(*float(v).as_integer_ratio()) != e for v, e in zip(x[i], p, strict=True)):
-            r[i] = 2.0 * UNIT * float(np.max(np.abs(x[i])))
+        x[i], r[i] = rounded(p)
     return Faces(
         k,
         at.astype(np.int64),
@@ -67,6 +66,16 @@ def _faces(k, levels, below, facets, points) -> Faces:
         r,
         np.zeros((1, 0), np.uint64),
     )
+
+
+def rounded(place: Point) -> tuple[np.ndarray, float]:
+    """A point in floats, and how far off it is."""
+    x = np.array([nearest(c) for c in place])
+    if not np.isfinite(x).all():
+        return x, np.inf
+    if all(fmpq(*float(f).as_integer_ratio()) == c for f, c in zip(x, place, strict=True)):
+        return x, 0.0
+    return x, 2.0 * UNIT * float(np.max(np.abs(x))) + 2.0**-1074
 
 
 def _check_bounded(rows: list[Row], k: int, name: str) -> None:

@@ -19,7 +19,8 @@ from ..counting import Status, check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
-from ..rational import is_rational, rounded
+from ..rational import is_rational, nearest, rounded
+from ..scaling import along
 from . import wide
 from .pieces import Pieces, affine_pieces, merge
 
@@ -156,7 +157,14 @@ class Crossings:
         """(breakpoints, n) the breakpoints in input coordinates."""
         t = self.t[self.ptr[i] : self.ptr[i + 1], None]
         p, q = self.given.p[i], self.given.q[i]
-        return p + t * q if self.given.lines else (1.0 - t) * p + t * q
+        with np.errstate(over="ignore", invalid="ignore"):
+            out = p + t * q if self.given.lines else (1.0 - t) * p + t * q
+        if not np.isfinite(out).all():  # infinite is only what lies beyond the floats
+            (a, d, _, _), times = self.given.exact(i), self.exact_t(i)
+            start, step = [Fraction(v) for v in a], [Fraction(v) for v in d]
+            pairs = list(zip(start, step, strict=True))
+            out = np.array([[nearest(u + s * v) for u, v in pairs] for s in times])
+        return out
 
     def __repr__(self) -> str:
         what = "lines" if self.given.lines else "segments"
@@ -265,14 +273,16 @@ def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: in
     rounding = np.zeros(m)
     for i in given.exactly:
         if a <= i < b:
-            rounding[i - a] = 2.0**-52 * (np.linalg.norm(p[i - a]) + np.linalg.norm(q[i - a]))
+            with np.errstate(over="ignore"):
+                size = np.linalg.norm(p[i - a]) + np.linalg.norm(q[i - a])
+            rounding[i - a] = 2.0**-52 * size + 1e-150
     if not given.lines:
         x = given.both[a:b].reshape(2 * m, -1)
         ends = np.arange(2 * m).reshape(m, 2)
         return sweep(sweeper, x, np.ones(2 * m), np.repeat(rounding, 2), ends, exact, threads)
-    size = np.maximum(np.linalg.norm(p, axis=1), 1.0) / np.linalg.norm(q, axis=1)
-    scale = np.exp2(np.clip(np.round(np.log2(size)), -900, 900))
-    d = q * scale[:, None]
+    scale = along(p, q)
+    with np.errstate(over="ignore", under="ignore"):
+        d = q * scale[:, None]
     x = np.concatenate([p, -d, d])
     weights = np.concatenate([np.ones(m), np.zeros(2 * m)])
     rounding = np.concatenate([rounding, rounding * scale, rounding * scale])
@@ -292,7 +302,8 @@ def _whole(halves: Swept, m: int, scale: np.ndarray) -> Swept:
             if sign < 0:
                 s, r = s[::-1], r[::-1]
                 np.logical_xor.at(starts[i], r, True)
-            t.append(sign * scale[i] * s / (1.0 - s))
+            with np.errstate(over="ignore", divide="ignore"):
+                t.append(sign * scale[i] * s / (1.0 - s))
             row.append(r)
             sizes[i] += len(s)
     whole = np.concatenate([[0], np.cumsum(sizes)])
@@ -345,7 +356,7 @@ def _replaced(swept: Swept, found: dict[int, ExactBreaks], rational: dict[int, F
             swept.starts[i] = exact.start
             sizes[i] = len(exact.t)
             rational.update((at + j, v) for j, v in enumerate(exact.t))
-            t.append(np.array([float(v) for v in exact.t]))
+            t.append(np.array([nearest(v) for v in exact.t]))
             rows += [np.array(sorted(r), np.int64) for r in exact.rows]
             row_sizes.append(np.array([len(r) for r in exact.rows], np.int64))
         else:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
 from ..affine import INPUT, ONE, UNIT, Affine
+from ..complex.line import SMALL
 from ..network import Network
+from ..rational import nearest
+from ..scaling import measured
 from ..units import Pointwise
 from . import wide
 
@@ -33,7 +37,23 @@ def affine_pieces(found: Crossings) -> Pieces:
     """The affine map on every interval, composed along its pattern in float64."""
     if wide.is_wide(found.network):
         return Pieces(_ptr(found), *wide.maps(found.network, found.given, len(found)))
-    return Pieces(_ptr(found), *_forms(found)[:2])
+    slope, intercept, _ = _forms(found)
+    lost = ~(np.isfinite(slope) & np.isfinite(intercept)).all(axis=1)
+    if measured(found.network).network is not found.network:  # floats are of the scaled one
+        lost[:] = True
+    ptr = _ptr(found)
+    for i in np.unique(np.searchsorted(ptr, np.flatnonzero(lost), side="right") - 1).tolist():
+        mine = slice(ptr[i], ptr[i + 1])
+        slope[mine], intercept[mine] = _exactly(found, i)
+    return Pieces(ptr, slope, intercept)
+
+
+def _exactly(found: Crossings, i: int) -> np.ndarray:
+    """(2, intervals, outputs): the maps of one segment, where floats left their range."""
+    p, d, _, _ = found.given.exact(i)
+    forms = found.rationally.forms_of(p, d, found.signs(i))
+    table = [[nearest(Fraction(int(v), forms.den)) for v in row] for row in forms.num.tolist()]
+    return np.array(table).reshape(len(table), -1, 2).transpose(2, 1, 0)
 
 
 def _ptr(found: Crossings) -> np.ndarray:
@@ -41,7 +61,10 @@ def _ptr(found: Crossings) -> np.ndarray:
 
 
 def _forms(found: Crossings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Slopes and intercepts of all intervals, and a bound of their errors (intervals, 2)."""
+    """Slopes and intercepts of all intervals, and a bound of their errors (intervals, 2).
+
+    Those of the network as `measured`: its outputs may be scaled.
+    """
     count, outputs = len(found.t) + len(found), found.network.outputs
     slope, intercept = np.empty((count, outputs)), np.empty((count, outputs))
     error = np.empty((count, 2))
@@ -52,7 +75,8 @@ def _forms(found: Crossings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         signs = np.concatenate([found.signs(i) for i in range(a, b)])
         which = np.repeat(np.arange(a, b), np.diff(ptr[a : b + 1]))
         mine = slice(ptr[a], ptr[b])
-        slope[mine], intercept[mine], error[mine] = _compose(found, signs, which)
+        with np.errstate(all="ignore"):  # what leaves the floats is told apart by rationals
+            slope[mine], intercept[mine], error[mine] = _compose(found, signs, which)
         a = b
     return slope, intercept, error
 
@@ -66,10 +90,10 @@ class _Form(NamedTuple):
 
 
 def _compose(found: Crossings, signs: np.ndarray, which: np.ndarray) -> Any:
-    net, given = found.network, found.given
+    net, given = measured(found.network).network, found.given
     p = given.p[which]
     d = given.q[which] if given.lines else given.q[which] - p
-    size = np.stack([np.linalg.norm(d, axis=1), np.linalg.norm(p, axis=1)], axis=1)
+    size = np.stack([_norms(d), _norms(p)], axis=1)
     values = {INPUT: _Form(d, p, 4 * UNIT * (size + (0 if given.lines else size[:, 1:])))}
     row = 0
     for number, layer in enumerate(net.layers, start=1):
@@ -79,23 +103,28 @@ def _compose(found: Crossings, signs: np.ndarray, which: np.ndarray) -> Any:
     return out.slope, out.constant, out.error
 
 
+def _norms(rows: np.ndarray) -> np.ndarray:
+    """Euclidean norms of rows; never below what underflow of a square can hide."""
+    return np.linalg.norm(rows, axis=1) + SMALL
+
+
 def _apply(affine: Affine, net: Network, values: dict[int, _Form]) -> _Form:
     """An affine map of forms; errors in the Euclidean norm."""
     some = values[INPUT]
     slope = np.zeros((len(some.slope), affine.size))
     bias, bias_error = affine.rounded(ONE, 1)
     constant = np.tile(bias[:, 0], (len(slope), 1))
-    known = 0.0 if bias_error is None else float(np.linalg.norm(bias_error))
+    known = 0.0 if bias_error is None else float(_norms(bias_error.T)[0])
     error = np.zeros((len(slope), 2))
-    error[:, 1] = known + 4 * UNIT * float(np.linalg.norm(bias))
+    error[:, 1] = known + 4 * UNIT * float(_norms(bias.T)[0])
     for source in affine.sources:
         W, off = affine.rounded(source, net.size_of(source))
         v = values[source]
         slope += v.slope @ W.T
         constant += v.constant @ W.T
-        size = np.stack([np.linalg.norm(v.slope, axis=1), np.linalg.norm(v.constant, axis=1)], 1)
-        fro = float(np.linalg.norm(W))
-        wrong = 0.0 if off is None else float(np.linalg.norm(off))
+        size = np.stack([_norms(v.slope), _norms(v.constant)], axis=1)
+        fro = float(np.linalg.norm(W)) + SMALL
+        wrong = 0.0 if off is None else float(np.linalg.norm(off)) + SMALL
         terms = (W.shape[1] + len(values) + 8) * UNIT
         error += fro * v.error + (terms * fro + wrong) * (size + v.error)
     return _Form(slope, constant, 1.01 * error)
@@ -107,12 +136,12 @@ def _outputs(units: Any, z: _Form, signs: np.ndarray, row: int) -> tuple[_Form, 
     slopes, shifts = np.zeros_like(z.slope), np.zeros_like(z.slope)
     for k, kind in enumerate(units.kinds):
         mine = which == k
-        slopes[:, mine] = np.array([float(s) for s in kind.slopes])[piece[:, mine]]
-        shifts[:, mine] = np.array([float(c) for c in kind.intercepts])[piece[:, mine]]
+        slopes[:, mine] = np.array([nearest(s) for s in kind.slopes])[piece[:, mine]]
+        shifts[:, mine] = np.array([nearest(c) for c in kind.intercepts])[piece[:, mine]]
     slope, constant = slopes * z.slope, slopes * z.constant + shifts
     largest = np.abs(slopes).max(axis=1, initial=0.0)[:, None]
-    size = np.stack([np.linalg.norm(slope, axis=1), np.linalg.norm(constant, axis=1)], axis=1)
-    rounding = 4 * UNIT * (size + np.stack([0 * size[:, 0], np.linalg.norm(shifts, axis=1)], 1))
+    size = np.stack([_norms(slope), _norms(constant)], axis=1)
+    rounding = 4 * UNIT * (size + np.stack([0 * size[:, 0], _norms(shifts)], axis=1))
     return _Form(slope, constant, 1.01 * (largest * z.error + rounding)), row
 
 
@@ -183,6 +212,8 @@ def _suspects(slope: np.ndarray, intercept: np.ndarray, error: np.ndarray) -> np
     """Intervals whose map some other one's equals as far as floats can tell."""
     if not len(slope) or not slope.shape[1]:
         return np.arange(len(slope))
+    if not (np.isfinite(slope).all() and np.isfinite(intercept).all() and np.isfinite(error).all()):
+        return np.arange(len(slope))
     order = np.lexsort((slope[:, 0],))
     suspect = np.zeros(len(slope), bool)
     room = 2.0 * error.max(axis=0)
@@ -219,8 +250,7 @@ def _effective(net: Network, signs: np.ndarray) -> tuple[np.ndarray, np.ndarray]
         for source in affine.sources:
             if source == INPUT:
                 continue
-            W, off = affine.rounded(source, net.size_of(source))
-            used = np.ones(W.shape, bool) if off is not None else W != 0.0
+            used = affine.reads(source, net.size_of(source)).toarray()
             if last:
                 need[source - 1] |= used.any(axis=0)
             else:

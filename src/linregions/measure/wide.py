@@ -25,6 +25,8 @@ from ..complex.program import is_large
 from ..complex.referee import Corners
 from ..domain import Box, Line, Restricted, Segment, _compose, restrict
 from ..network import Layer, Network
+from ..rational import nearest
+from ..scaling import along
 from ..units import RELU, MaxUnits, Pointwise
 
 AT_ONCE = 1 << 24  # signs compared at once
@@ -104,12 +106,11 @@ def _pieces(network: Network, given: Any, i: int) -> list[_Piece]:
     p, q = given.exactly.get(i, (given.p[i], given.q[i]))
     if not given.lines:
         return [_refine(restrict(network, Segment(p, q)), lambda t: t)]
-    along = _compose(network, Line(p, q).chart(network.inputs))
-    size = max(np.linalg.norm(given.p[i]), 1.0) / np.linalg.norm(given.q[i])
-    scale = 2.0 ** int(np.clip(np.round(np.log2(size)), -900, 900))
+    on_line = _compose(network, Line(p, q).chart(network.inputs))
+    (scale,) = along(given.p[i : i + 1], given.q[i : i + 1]).tolist()
     out = []
     for c in (-scale, scale):
-        half = restrict(half_line(along, c), Box(0.0, 1.0))
+        half = restrict(half_line(on_line, c), Box(0.0, 1.0))
         out.append(_refine(half, lambda s, c=c: Fraction(c) * s / (1 - s)))
     return out
 
@@ -191,7 +192,10 @@ def breaks(network: Network, given: Any, i: int) -> Found:
     times, rows = [], []
     for part in parts:
         s = np.maximum.accumulate(part.cells.points[part.vertices[1:-1], 0])
-        times.append([float(part.time(Fraction(v))) if given.lines else v for v in s.tolist()])
+        if given.lines and np.any(s >= 1.0):  # beyond what floats tell from infinity
+            times.append([nearest(t) for t in part.exactly()])
+        else:
+            times.append([nearest(part.time(Fraction(v))) if given.lines else v for v in s])
         rows.append(list(part.flips()))
     if not given.lines:
         return Found(np.array(times[0]), rows[0], parts[0].starts())
@@ -223,7 +227,8 @@ def maps(network: Network, given: Any, count: int) -> tuple[np.ndarray, np.ndarr
             W, b = part.cells.affine_maps(order[::-1] if len(parts) == 2 and n == 0 else order)
             slope = W[:, :, 0]
             if given.lines:
-                slope = (slope + b) / float(part.time(Fraction(1, 2)))
+                with np.errstate(over="ignore", under="ignore"):
+                    slope = (slope + b) / float(part.time(Fraction(1, 2)))
             slopes.append(slope)
             shifts.append(b)
     return np.concatenate(slopes), np.concatenate(shifts)
@@ -237,12 +242,13 @@ def labels(network: Network, given: Any, i: int) -> np.ndarray:
     seen: dict[Any, int] = {}
     lists = []
     for part in parts:
-        c = float(part.time(Fraction(1, 2)))
+        c = part.time(Fraction(1, 2))
+        sizes = [Fraction(2) ** int(e) for e in part.cells._plan.outputs]
         maps = []
         for pattern in part.cells.patterns(part.order):
             flat, den = part.cells._forms.output(pattern)
-            pairs = zip(flat[::2], flat[1::2], strict=True)
-            maps.append(tuple(((a + b) / Fraction(c) / den, Fraction(b, den)) for a, b in pairs))
+            pairs = zip(flat[::2], flat[1::2], sizes, strict=True)
+            maps.append(tuple((s * (a + b) / c / den, s * b / den) for a, b, s in pairs))
         lists.append([seen.setdefault(m, len(seen)) for m in maps])
     same = (parts[0].starts() == parts[1].starts()).all()
     return np.array([*lists[0][::-1], *lists[1][int(same) :]])

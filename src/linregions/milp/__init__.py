@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from ..domain import Restricted
 from ..errors import LinregionsError
 from .cell import Balls, thickness
-from .formulation import formulate
+from .formulation import formulate, of_size_one
 from .highs import Solutions
 from .programme import TOLERANCE
 from .scip import scip_count
@@ -38,8 +38,9 @@ class Referee:
         ``activation``: of these, the ones whose cell holds a ball of radius above the
         margin.
     margin
-        For f and for the radius. The network's values and the domain's coordinates should be
-        of size about 1. At least ten times the solver's tolerance of 1e-9.
+        For f and for the radius. Units are measured so that their rows are of size about 1; the
+        domain's coordinates should be. At least ten times the solver's tolerance of 1e-9. Cells
+        that near-ties make thinner than the margin are not counted: the count is then too low.
     solver
         ``highs``, or ``scip``, which needs pyscipopt. SCIP counts and lists nothing, so that
         the radius cannot be asked for: for ``activation`` its model asks for the margin on
@@ -70,10 +71,11 @@ class Referee:
             )
         if solver not in ("highs", "scip"):
             raise LinregionsError(f"milp: unknown solver {solver!r}; give 'highs' or 'scip'")
-        self.problem, self.kind, self.margin, self.solver = problem, kind, margin, solver
+        self.problem, self.kind = of_size_one(problem), kind
+        self.margin, self.solver = margin, solver
         self.flat = 0
         self._both = solver == "scip" and kind == "activation"
-        self.model = formulate(problem, self._both)
+        self.model = formulate(self.problem, self._both)
         self._solutions = Solutions(self.model, margin) if solver == "highs" else None
 
     def patterns(self) -> Iterator[tuple[int, ...]]:

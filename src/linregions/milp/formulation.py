@@ -17,7 +17,7 @@ Floats throughout, and nothing shared with the other engines: this is a referee.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -27,10 +27,13 @@ from ..domain import Restricted
 from ..errors import LinregionsError
 from ..network import Layer
 from ..rational import rounded
+from ..scaling import ZERO, exponents, is_ordinary, scaled
 from ..units import MaxUnits
 from .cell import Balls
 from .programme import TOLERANCE, Programme
 
+LARGE = 40  # binary exponent of a number of the domain
+NEAR = 6  # the same of the rows of all layers, together
 SLACK = 1e-6  # relative widening of the bounds L and U: no feasible point may be cut off
 
 
@@ -285,6 +288,26 @@ def _distinct(forms: list[Expression]) -> list[int]:
             seen.add(key)
             out.append(a)
     return out
+
+
+def of_size_one(problem: Restricted) -> Restricted:
+    """The problem with units measured so that their rows are of size about one.
+
+    The solver's tolerances are absolute. Coordinates stay what they are, so a domain far from size
+    one is refused.
+    """
+    A, b = rounded(problem.A), rounded(problem.b)
+    e = np.concatenate([exponents(A).ravel(), exponents(b).ravel()])
+    if np.max(np.abs(e), where=e != ZERO, initial=0) > LARGE:
+        raise LinregionsError(
+            f'engine="milp" works in floats, to an absolute {TOLERANCE:g}, and the numbers of '
+            f'{problem.domain.describe()} are too far from 1 for that; give engine="search"'
+        )
+    with np.errstate(all="ignore"):
+        if is_ordinary(problem.network, most=NEAR):
+            return problem
+    network = scaled(problem.network, np.zeros(problem.dimension, np.int64)).network
+    return replace(problem, network=network)
 
 
 def formulate(problem: Restricted, both_sides: bool = False) -> Model:

@@ -13,8 +13,11 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from ..errors import LinregionsError
 from .formulation import Model
 from .programme import quiet
+
+SIMPLEX, INTERIOR = "simplex", "ipm"
 
 
 class Solutions:
@@ -70,12 +73,23 @@ class Solutions:
 
         self.solves += 1
         self._highs.run()
-        status = self._highs.getModelStatus()
-        if status == highspy.HighsModelStatus.kInfeasible:
+        status, known = self._highs.getModelStatus(), highspy.HighsModelStatus
+        for method in (SIMPLEX, INTERIOR):  # afresh: a warm basis may have led into a dead end
+            if status in (known.kInfeasible, known.kOptimal):
+                break
+            self._highs.clearSolver()
+            self._highs.setOptionValue("solver", method)
+            self._highs.run()
+            status = self._highs.getModelStatus()
+            self._highs.setOptionValue("solver", "choose")
+        if status == known.kInfeasible:
             return None
-        if status != highspy.HighsModelStatus.kOptimal:
+        if status != known.kOptimal:
             name = self._highs.modelStatusToString(status)
-            raise ArithmeticError(f"HiGHS ended with status {name!r}; report this network")
+            raise LinregionsError(
+                f'engine="milp": HiGHS ends with status {name!r} on this network, whose numbers '
+                'differ too much in size for its floats; give engine="search"'
+            )
         if self._highs.getObjectiveValue() <= self.margin:
             return None
         return np.array(self._highs.getSolution().col_value)

@@ -50,7 +50,10 @@ def scip_count(
         return limit, "limit"
     reasons = {"timelimit": "seconds", "userinterrupt": "interrupt"}
     if status not in reasons:
-        raise ArithmeticError(f"SCIP ended with status {status!r}; report this network")
+        raise LinregionsError(
+            f'engine="milp-scip": SCIP ends with status {status!r} on this network; give '
+            'engine="search"'
+        )
     return found, reasons[status]
 
 

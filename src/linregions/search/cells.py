@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
+from math import isfinite
 
 import numpy as np
 from flint import fmpq
 
+from ..rational import nearest
 from .exact import (
     ZERO,
     Exact,
@@ -65,6 +68,7 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
     needed = list(range(len(distinct)))
     floats = np.array([_unit(row) for row, _ in distinct])
     small = exactly(exact)
+    in_floats = bool(np.isfinite(floats).all()) and all(isfinite(nearest(v)) for v in x)
     out = []
     for i, (row, owners) in enumerate(distinct):
         if only is not None and not only & set(owners):
@@ -72,9 +76,11 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
         kept = [j for j in needed if j != i]
         others = [distinct[j][0] for j in kept]
         behind, redundant = None, False
-        if exact.k * len(others) > 200:  # below that the exact simplex method is as quick
+        if (
+            exact.k * len(others) > 200 and in_floats
+        ):  # below that the exact simplex method is as quick
             behind, redundant = _beyond_by_floats(others, x, row, floats[kept], floats[i], small)
-        if behind is None and not redundant and small:
+        if behind is None and not redundant and (small or not in_floats):
             behind, _ = beyond(others, x, row)
         if behind is None:
             needed.remove(i)
@@ -129,7 +135,7 @@ def _beyond_by_floats(
 def _unit(row: Row) -> np.ndarray:
     """A row as floats, its largest coefficient 1."""
     top = max(abs(int(a)) for a in row[:-1])
-    return np.array([int(a) / top for a in row])
+    return np.array([nearest(Fraction(int(a), top)) for a in row])
 
 
 def across(exact: Exact, signs: np.ndarray, facet: Facet) -> np.ndarray:

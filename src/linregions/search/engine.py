@@ -15,7 +15,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..domain import Restricted
-from ..rational import to_fmpq
+from ..rational import nearest, to_fmpq
+from ..scaling import unscaled
 from ..units import MaxUnits
 from . import kernel as K
 from . import records as R
@@ -260,7 +261,8 @@ class Search:
         if self.cursor is not None:
             n = int(self.cursor.st[K.NOUT])
             parts.append(self.cursor.out_signs[:n].copy())
-            points.append(self.cursor.out_points[:n] * unit)
+            held = exact if self.compiled.zonotope is None else {}  # of the box otherwise
+            points.append(unscaled(self.cursor.out_points[:n], unit, held))
             self.cursor.st[K.NOUT] = 0
         base = sum(len(p) for p in parts)
         for i, (signs, x) in enumerate(self._found):
@@ -269,7 +271,7 @@ class Search:
             exact[base + i] = [
                 Fraction(int(v.p), int(v.q)) * Fraction(u) for v, u in zip(x, scale, strict=True)
             ]
-            point = np.array([float(v) for v in exact[base + i]])
+            point = np.array([nearest(v) for v in exact[base + i]])
             seen = self.compiled.zonotope
             points.append((point if seen is None else seen.V @ point).reshape(1, -1))
         self._found = []
@@ -386,7 +388,7 @@ class Search:
         found = 0
         for t, point in ((s, x), (-s, other)):
             unit = self.rational.compiled.unit
-            trial = self.compiled.image(np.array([float(v) for v in point]) * unit)
+            trial = self.compiled.image(np.array([nearest(v) for v in point]) * unit)
             if self._side_of(c, trial) == t and self._certain(d, trial):
                 _insert(C, d, trial, t)
                 found += 1
@@ -465,7 +467,7 @@ class Search:
         far = self._far(rows, x, negative(g) if t > 0 else g)
         for tau in (0.5, 0.8, 0.95, 0.2, 0.05):
             step = to_fmpq(tau)
-            trial = np.array([float(a + step * (b - a)) for a, b in zip(x, far, strict=True)])
+            trial = np.array([nearest(a + step * (b - a)) for a, b in zip(x, far, strict=True)])
             if (
                 np.isfinite(trial).all()
                 and self._side_of(c, trial) == t

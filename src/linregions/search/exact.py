@@ -11,7 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
-from math import inf
+from math import inf, isfinite
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from flint import fmpq, fmpz, fmpz_mat
 from ..affine import ONE, Affine
 from ..domain import Restricted
 from ..errors import LinregionsError
-from ..rational import IntMatrix, integers, to_fmpq
+from ..rational import IntMatrix, integers, nearest, to_fmpq
 from ..units import MaxUnits
 from .guess import centre, farthest
 from .program import Compiled
@@ -214,7 +214,10 @@ def towards(rows: list[Row], x: Point, far: Point) -> Point:
         if there < 0:
             most = min(most, here / (here - there))
     y = [a + fmpq(9, 10) * most * (b - a) for a, b in zip(x, far, strict=True)]
-    near = point_of([float(v) for v in y])  # floats keep later numbers short
+    floats = [nearest(v) for v in y]  # they keep later numbers short
+    if not all(map(isfinite, floats)):
+        return y
+    near = point_of(floats)
     return near if all(value(r, near) > 0 for r in rows) else y
 
 
@@ -322,7 +325,7 @@ class Exact:
     @cached_property
     def _scaled(self) -> IntMatrix:
         """The input's forms in kernel coordinates."""
-        return integers(np.diag(self.compiled.unit)) @ integers(np.eye(self.k, self.k + 1))
+        return integers(np.diag(self.compiled.fold)) @ integers(np.eye(self.k, self.k + 1))
 
     def applied(self, affine: Affine, signs: np.ndarray) -> IntMatrix:
         """Exact forms (size, k + 1) of an affine map where earlier units have these signs."""

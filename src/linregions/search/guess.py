@@ -14,7 +14,7 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq
 
-from ..rational import to_fmpq
+from ..rational import nearest, to_fmpq
 
 FAR = 1e4  # half-width of the box in z, for cells without bound
 FLAT = 1e-3  # a direction that no row bounds counts as so much of 1 / (1 + |x0|)
@@ -36,8 +36,9 @@ def farthest(rows: list, x0: list[fmpq], w: list) -> Guess | None:
 
     k = len(x0)
     M = np.array([_around(row, x0) for row in rows]).reshape(len(rows), k + 1)
-    M = M[:, :k] / M[:, k:]
-    size = 1.0 + max((abs(_float(v)) for v in x0), default=0.0)
+    with np.errstate(all="ignore"):
+        M = M[:, :k] / M[:, k:]
+    size = 1.0 + max((abs(nearest(v)) for v in x0), default=0.0)
     goal = _around(w, x0)[:k]
     if not (np.isfinite(M).all() and np.isfinite(goal).all()):
         return None
@@ -70,6 +71,8 @@ def ball(A: np.ndarray, b: np.ndarray, norms: np.ndarray) -> tuple[np.ndarray, f
     from scipy.optimize import linprog
 
     k = A.shape[1]
+    if not (np.isfinite(A).all() and np.isfinite(b).all()):
+        return None
     result = linprog(
         np.r_[np.zeros(k), -1.0],
         A_ub=np.c_[A, norms],
@@ -88,12 +91,4 @@ def _around(row: list, x0: list[fmpq]) -> list[float]:
     largest = max((abs(a) for a in row[:-1]), default=0)
     if largest == 0:
         return [0.0] * len(x0) + [1.0]
-    return [float(fmpq(a) / largest) for a in row[:-1]] + [_float(total / largest)]
-
-
-def _float(v: fmpq) -> float:
-    """The nearest float; infinite beyond them."""
-    try:
-        return float(v)
-    except OverflowError:
-        return np.inf if v > 0 else -np.inf
+    return [nearest(fmpq(a) / largest) for a in row[:-1]] + [nearest(total / largest)]

@@ -70,7 +70,7 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
     sizes = [compiled.k, *net.widths]
     start = np.concatenate([[0], np.cumsum(sizes)])
     weights, biases, pieces = residues(P.W), residues(P.units[:, BIAS]), []
-    scale = integers(np.diag(compiled.unit))
+    scale = integers(np.diag(compiled.fold))
 
     def exact(affine: Affine, source: int) -> np.ndarray:
         matrix = affine.exact(source, net.size_of(source))
@@ -99,7 +99,7 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
     out = np.zeros((net.outputs, start[-1]), np.uint64)
     for source in net.output.sources:
         value, error = net.output.rounded(source, sizes[source])
-        value = value * compiled.unit if source == INPUT else value
+        value = value * compiled.fold if source == INPUT else value
         block = residues(value) if error is None else exact(net.output, source)
         out[:, start[source] : start[source] + sizes[source]] = block
     offset, error = net.output.rounded(ONE, 1)

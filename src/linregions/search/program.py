@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from fractions import Fraction
 from functools import cache
+from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -11,7 +12,8 @@ from scipy import sparse
 
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
-from ..rational import dense, is_rational, rounded
+from ..rational import dense, is_rational, nearest, rounded
+from ..scaling import CUT, coordinates, inequalities, scaled
 from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
@@ -19,6 +21,9 @@ from .kernel import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .lp import POWER, SCALE, SPAN
 from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
+
+TAME = 900  # exponents that products along all layers must stay within
+LEAST = 40  # of a scaled network: bits that a weight may be below the rest of its row
 
 
 class Program(NamedTuple):
@@ -253,26 +258,65 @@ class Compiled:
 
     Kernel coordinates are ``y_j / 2^scale_j`` on a bounded domain, so that they lie in
     [-1, 1]; multiplying a column by a power of two is exact.
+
+    Attributes
+    ----------
+    network
+        The network of ``y / fold``: that of the problem with ``fold = unit``, or, where products
+        of its numbers might leave the floats, one that is scaled (`scaling.scaled`) and reads
+        kernel coordinates, with ``fold = 1``.
+    tame
+        Whether no product of the program's numbers can over- or underflow.
     """
 
     def __init__(self, problem: Restricted) -> None:
-        net = problem.network
         self.problem = problem
-        self.network = net
-        self.k = net.inputs
+        self.network = problem.network
+        self.k = self.network.inputs
         self.zonotope: Zonotope | None = problem.zonotope
         self.reach = _reach(problem) if self.zonotope is None else self.zonotope.reach
+        if self.reach is not None and np.max(self.reach, initial=0.0) > 2.0**1023:
+            self.reach = None  # no float is the unit of measurement
         self.bounded = self.reach is not None
-        self.scale = np.zeros(self.k, dtype=np.int64)
+        scale = np.zeros(self.k, dtype=np.int64)
         if self.reach is not None:
-            self.scale = np.array([_exponent(r) for r in self.reach], dtype=np.int64)
-        self.unit = np.ldexp(1.0, self.scale)  # y = unit * kernel coordinate
-        self.rows_A = rounded(problem.A) * self.unit
-        self.rows_b = rounded(problem.b)
+            scale = np.array([_exponent(r) for r in self.reach], dtype=np.int64)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
+        with np.errstate(all="ignore"):  # what leaves the floats is not tame
+            self._measure(scale)
+            self.fold = self.unit
+            self.rows_A, self.rows_b = rounded(problem.A) * self.unit, rounded(problem.b)
+            self.program = self._compiled()
+            self.tame = _tame(self.program, self.rows_A, self.rows_b)
+            if not self.tame:
+                self._rescale(scale)
+
+    def _measure(self, scale: np.ndarray) -> None:
+        """Measure the coordinates in units of ``2^scale``."""
+        self.scale = scale
+        self.unit = np.ldexp(1.0, scale)  # y = unit * kernel coordinate
+
+    def _compiled(self) -> Program:
         self.V, self.spans, blur = self._seen()
-        self.program = self._program()._replace(blur=blur)
+        return self._program()._replace(blur=blur)
+
+    def _rescale(self, scale: np.ndarray) -> None:
+        """Compile the scaled network; the given one stays where that is not tame either."""
+        net, A, b = self.network, self.problem.A, self.problem.b
+        cut = min(CUT, (TAME - 1) // (len(net.layers) + 2) - 1)
+        if cut < LEAST:
+            return
+        before = dict(self.__dict__)
+        if self.reach is None:
+            scale = coordinates(net, A)
+        self._measure(scale)
+        rows = inequalities(A, b, scale)
+        self.network, self.fold = scaled(net, scale, cut).network, np.ones(self.k)
+        self.rows_A, self.rows_b = rows.A, rows.b
+        self.program = self._compiled()
         self.tame = _tame(self.program, self.rows_A, self.rows_b)
+        if not self.tame or rows.A_error.any() or rows.b_error.any():
+            self.__dict__.update(before)
 
     def _seen(self) -> tuple[np.ndarray, np.ndarray, float]:
         """The zonotope's rows in kernel coordinates, their size, and the error of an image.
@@ -332,8 +376,8 @@ class Compiled:
             else:
                 W, err = affine.rounded(source, size)
                 if source == INPUT:
-                    W = W * self.unit
-                    err = None if err is None else err * self.unit
+                    W = W * self.fold
+                    err = None if err is None else err * self.fold
                 matrix[:, at : at + size] = W
             if err is not None and err.size:
                 error = np.maximum(error, dense(err.max(axis=1)).ravel())
@@ -444,12 +488,12 @@ class Compiled:
 @cache
 def _kind(kind: Activation) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Slope and shift of every piece, place and rounding of every breakpoint."""
-    pieces = [(float(s), float(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
-    exact = [isinstance(t, int | float) or Fraction(float(t)) == t for t in kind.breaks]
-    places = [
-        (float(t), 0.0 if known else abs(float(t)) * UNIT)
-        for t, known in zip(kind.breaks, exact, strict=True)
-    ]
+    pieces = [(nearest(s), nearest(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
+    places = []
+    for t in kind.breaks:
+        at = nearest(t)
+        known = isfinite(at) and Fraction(at) == t
+        places.append((at, 0.0 if known else abs(at) * UNIT + 2.0**-1074))
     return pieces, places
 
 
@@ -458,10 +502,12 @@ def _tame(program: Program, A: np.ndarray, b: np.ndarray) -> bool:
     low = high = 0
     for values in (program.W, program.units.ravel(), program.pieces.ravel(), A.ravel(), b):
         x = np.abs(values[values != 0.0])
+        if not np.isfinite(x).all():
+            return False
         if x.size:
             e = np.frexp(x)[1]
             low, high = min(low, int(e.min())), max(high, int(e.max()))
-    return (program.n_layers + 2) * max(-low, high) < 900
+    return (program.n_layers + 2) * max(-low, high) < TAME
 
 
 def _exponent(x: float) -> int:

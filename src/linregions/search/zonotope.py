@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..domain import Restricted, reduce_inputs
-from ..rational import is_rational
+from ..rational import is_rational, nearest
 from .lp import (
     ACTIVE,
     BASIS,
@@ -49,6 +49,7 @@ from .lp import (
 LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, REST = range(10)
 FEWER = 4  # the box has at least this many times more inputs than the zonotope has dimensions
 MOST = 64  # dimensions of a zonotope
+NEAREST, FARTHEST = 2.0**-400, 2.0**400  # sizes of numbers, of which products are summed
 
 
 @dataclass(frozen=True, eq=False)
@@ -79,10 +80,15 @@ def seen_through(problem: Restricted) -> Restricted:
     r = reduced.dimension
     if not 1 <= r <= min(MOST, n // FEWER) or reduced.picked is None or reduced.rows is None:
         return problem
-    exact = all(float(v) == v for row in reduced.rows for v in row)
+    exact = all(nearest(v) == v for row in reduced.rows for v in row)
     if not exact:
         return problem
     zonotope = Zonotope(np.ascontiguousarray(reduced.picked), *box, problem)
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        sizes = np.abs(np.concatenate([zonotope.V.ravel(), *box, zonotope.reach]))
+    sizes = sizes[sizes != 0.0]
+    if not np.all((sizes > NEAREST) & (sizes < FARTHEST)):
+        return problem
     return replace(reduced, A=np.zeros((0, r)), b=np.zeros(0), bounded=True, zonotope=zonotope)
 
 
