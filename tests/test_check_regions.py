@@ -55,7 +55,7 @@ def written(seed, path, parts=None, **options):
 
 
 def verdict(path):
-    """True, or the words of a refusal (or of a file that cannot be read), in one line with a place."""
+    """True, or the words of a refusal (or of a file that cannot be read): one line with a place."""
     try:
         assert checker.check(path, workers=1)["accepted"] is True
     except (checker.Refused, checker.Unreadable) as error:
@@ -105,7 +105,10 @@ def test_counts_are_those_of_the_oracle(tmp_path):
 
 @pytest.mark.parametrize("kind", ["linear", "affine"])
 def test_kinds_of_maps(kind, tmp_path):
-    count, least = getattr(oracle_units, {"linear": "linear_regions", "affine": "affine_maps"}[kind]), 0
+    count, least = (
+        getattr(oracle_units, {"linear": "linear_regions", "affine": "affine_maps"}[kind]),
+        0,
+    )
     for seed in range(400, 420):
         net, _, domain = case(seed)
         if domain is False:
@@ -117,7 +120,7 @@ def test_kinds_of_maps(kind, tmp_path):
     assert least > 0
 
 
-# -- one proof, many ways to ask --------------------------------------------------------------------
+# -- one proof, many ways to ask ------------------------------------------------------------------
 
 SEED = 25  # of a proof in several parts
 
@@ -226,7 +229,8 @@ def test_noise_is_never_accepted_and_never_a_traceback(proof, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"total": True}, {"total": 0}, {"total": "3"}, {"total": -1}, {"kind": "closed"}, {"kind": None},
+        {"total": True}, {"total": 0}, {"total": "3"}, {"total": -1}, {"kind": "closed"},
+        {"kind": None},
         {"format": "linregions proof 2"}, {"parts": None}, {"coordinates": []}, {"network": ""},
         {"coordinates": [[9, 0]]}, {"coordinates": [[1, -1]]}, {"root": None}, {"domain": None},
     ],
@@ -238,7 +242,9 @@ def test_statements_that_are_wrong(change, proof, tmp_path):
     assert verdict(tmp_path / "false") is not True
 
 
-@pytest.mark.parametrize("text", ['{"total": 1, "total": 2}', "[" * 100_000, "NaN", "", "{}", "\xff"])
+@pytest.mark.parametrize(
+    "text", ['{"total": 1, "total": 2}', "[" * 100_000, "NaN", "", "{}", "\xff"]
+)
 def test_statements_that_are_no_json(text, proof, tmp_path):
     path, *_ = proof
     _, members = load(path)
@@ -278,7 +284,8 @@ def one_unit(tmp_path, records, total, domain, W=((1.0,),), b=(0.0,)):
     k = len(W[0])
     said = {
         "format": checker.FORMAT, "kind": "activation", "total": total, "network": net.hash,
-        "domain": {"description": "by hand", "dimension": k, "origin": None, "basis": None, "rows": domain},
+        "domain": {"description": "by hand", "dimension": k, "origin": None, "basis": None}
+        | {"rows": domain},
         "coordinates": None, "root": None, "parts": [],
     }  # fmt: skip
     save(tmp_path / "hand", said, {**network_members(net), "root": encode(records)})
@@ -305,7 +312,7 @@ SPLIT = [6, [0, 1], [], ""]
         ([[4, [0, 1], [], ""], LEAF[1]], 1, BOX, "unbounded"),
         ([[5, [1, 1, 1], [0.75, 1.0], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, "positive somewhere"),
         ([[5, [1, 1, 1], [1.0, 1.0], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, True),
-        ([SPLIT, [5, [0, 1, 0], [0.0, 1.0], ""], LEAF[1], [4, [0, 1], [], ""]], 2, BOX, "unbounded"),
+        ([SPLIT, [5, [0, 1, 0], [0.0, 1.0], ""], LEAF[1], [4, [0, 1], [], ""]], 2, BOX, "unboun"),
         ([SPLIT, [3, [0], [], ""], LEAF[1], LEAF[0]], 2, BOX, "no multipliers"),
         ([SPLIT, SPLIT, LEAF[1], LEAF[1], LEAF[0]], 3, BOX, "decided twice"),
         ([LEAF[1]], 1, BOX, "undecided"),
@@ -321,7 +328,7 @@ SPLIT = [6, [0, 1], [], ""]
         ([[6, [0, 2], [], ""], LEAF[1], LEAF[0]], 2, BOX, "side 2"),
         ([[14, [], [], ""]], 1, BOX, "record 14"),
         ([[0, [], [], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, "record 0"),
-        ([[13, [1], [], ""]], 1, BOX, "part 0 of 0"),
+        ([[13, [1], [], ""]], 1, BOX, "parts/000001 is"),
         ([[4, [0, 0], [], ""], LEAF[0]], 1, walls((1, 0), (-1, 0)), "unbounded"),
         ([[2, [0, 0, 1, 1], [], ""], LEAF[0]], 1, walls((1, 0), (-1, 0)), "not inside wall"),
     ],
@@ -356,7 +363,7 @@ def test_paths_may_be_thousands_deep(tmp_path):
     assert "1481 decisions deep" in words and "undecided" in words
 
 
-# -- the command line and the library ---------------------------------------------------------------
+# -- the command line and the library -------------------------------------------------------------
 
 
 def test_library_and_command(proof, tmp_path, capsys):
@@ -378,11 +385,15 @@ def test_library_and_command(proof, tmp_path, capsys):
         return end.value.code, *capsys.readouterr()
 
     code, out, err = run(path, net, "--workers", 1)
-    assert code == 0 and f"accepted: {regions} activation" in out and "of the model" in out and not err
+    assert (
+        code == 0 and f"accepted: {regions} activation" in out and "of the model" in out and not err
+    )
     code, out, _ = run(path, "--json", "--journal", tmp_path / "journal")
     assert code == 0 and json.loads(out)["regions"] == regions and (tmp_path / "journal").exists()
     code, out, err = run(path, other)
-    assert code == 1 and out.startswith("refused: proof.json: ") and out.count("\n") == 1 and not err
+    assert (
+        code == 1 and out.startswith("refused: proof.json: ") and out.count("\n") == 1 and not err
+    )
     code, out, _ = run(path, other, "--json")
     assert code == 1 and {"accepted", "where", "why"} <= set(json.loads(out))
     for bad in ((net,), (tmp_path / "missing",), (path, "--workers", "none")):
