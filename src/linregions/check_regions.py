@@ -297,6 +297,7 @@ class Network:
         self.half, self.wide = 1 << (8 * self.step - 1), (self.dimension + 1) * self.step
         self.middle = sum(self.half << (8 * i) for i in range(0, self.wide, self.step))
         self.thin = [list(row.items()) for row in self.layers[0].fixed]
+        self.box = self.bounds_of_walls()
         for e in self.layers:
             e.fixed = [sum(v << (8 * self.step * c) for c, v in row.items()) for row in e.fixed]
         twos = [(e.below & -e.below).bit_length() - 1 for e in self.layers]
@@ -304,6 +305,17 @@ class Network:
         self.odd = lcm(*odds)
         self.scale = [(self.odd // o, t) for o, t in zip(odds, twos)]  # 1 / below = a / (odd 2^t)
         self.walls = [(self.unpack(form), *self.scale[0]) for form in self.layers[0].fixed]
+
+    def bounds_of_walls(self):
+        """(d, low, high): d times the bounds that rows of one coordinate give, None for none."""
+        ends = [[None] * self.dimension, [None] * self.dimension]
+        for row in self.thin:
+            if len(slopes := [(c - 1, v) for c, v in row if c and v]) == 1:
+                (j, v), side = slopes[0], ends[int(slopes[0][1] < 0)]
+                end = Fraction(-dict(row).get(0, 0), v)
+                side[j] = end if side[j] is None else (min if v < 0 else max)(end, side[j])
+        below = lcm(*(v.denominator for side in ends for v in side if v is not None))
+        return below, *([None if v is None else int(v * below) for v in side] for side in ends)
 
     def unpack(self, form):
         data, step, half = (form + self.middle).to_bytes(self.wide, "little"), self.step, self.half
@@ -320,13 +332,13 @@ class Path:
     """
 
     def __init__(self, net):
-        self.net, n, none = net, len(net.layers), [None] * net.dimension
+        self.net, n = net, len(net.layers)
         self.side = bytearray([OPEN if unit < 0 else 0 for _, unit, *_ in net.where])
         for start, m, _ in net.units:  # its first comparison says whether a max unit is decided
             if m > 1:
                 self.side[start] = OPEN
         self.winner = {unit: 0 for unit, (_, m, _) in enumerate(net.units) if m == 1}
-        self.trail, self.bounds, self.box = [], {}, (1, none, none)  # low and high, times the first
+        self.trail, self.bounds, self.box = [], {}, net.box
         self.made, self.outs = [None] * n, [None] * n
 
     def mark(self):
@@ -479,7 +491,10 @@ class Walk:
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
             self.claim = self.way()
             self.tree()
-            need(self.spent() and not self.file.read(1), "more after the end of the tree")
+            while self.spent() and (more := self.file.read(12)):
+                self.sum.update(more)
+                need(not any(more), "more after the end of the tree")  # than empty blocks
+            need(self.spent(), "numbers that no record asks for")
             said = proof.streams[name]
             need(self.sum.hexdigest() == said["sha256"], "its hash is not that in proof.json")
             need(self.leaves == said["count"], f"{self.leaves} leaves, not {said['count']}")
