@@ -169,6 +169,16 @@ def test_workers_agree(proof):
     assert calls[-1][0] == calls[-1][1] == answer["parts"] + 1 and calls[-1][2] == regions
 
 
+def test_empty_blocks_may_end_a_stream(proof, tmp_path):
+    path, *_ = proof
+    said, members = load(path)
+    for more, true in ((bytes(12), True), (bytes(24), True), (bytes(5), False)):
+        data = members["root"] + more
+        root = {**said["root"], "sha256": hashlib.sha256(data).hexdigest()}
+        save(tmp_path / "longer", {**said, "root": root}, {**members, "root": data}, whole=True)
+        assert (verdict(tmp_path / "longer") is True) == true
+
+
 def test_a_refusal_in_a_worker_says_where(proof, tmp_path):
     path, *_ = proof
     said, members = load(path)

@@ -491,10 +491,10 @@ class Walk:
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
             self.claim = self.way()
             self.tree()
-            while self.spent() and (more := self.file.read(12)):
-                self.sum.update(more)
-                need(not any(more), "more after the end of the tree")  # than empty blocks
             need(self.spent(), "numbers that no record asks for")
+            while more := self.file.read(12):
+                self.sum.update(more)
+                need(more == bytes(12), "more than empty blocks after the end of the tree")
             said = proof.streams[name]
             need(self.sum.hexdigest() == said["sha256"], "its hash is not that in proof.json")
             need(self.leaves == said["count"], f"{self.leaves} leaves, not {said['count']}")
