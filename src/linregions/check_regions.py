@@ -812,7 +812,7 @@ def results(path, whole_proof, names, workers):
     except BrokenExecutor:
         raise Unreadable("a process ended before its part was checked") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # the parts in hand are finished
 
 
 def check(path, workers=None, journal=None, progress=None):
