@@ -1,4 +1,4 @@
-"""Changes to the file of a proof, each with the verdict that it deserves, decided without the checker.
+"""Changes to the file of a proof, with the verdict that each deserves, decided without the checker.
 
 A mutation takes a `Dossier` and a random generator and returns (name, file contents, verdict), or
 None where the proof has nothing to change in that way. The verdict is False where the statement or
@@ -11,6 +11,7 @@ from fractions import Fraction
 
 import numpy as np
 import proof_writer as pw
+
 import linregions as lr
 from linregions.affine import Affine, Term
 
@@ -91,7 +92,9 @@ class Dossier:
             for i in range(1, layer + 1):
                 z, units = s.pre(i, values), s.net.layers[i - 1].units
                 if i < layer:
-                    values[i] = [self._output(i, j, units, z, sides, winners) for j in range(units.size)]
+                    values[i] = [
+                        self._output(i, j, units, z, sides, winners) for j in range(units.size)
+                    ]
             if len(rest) == 2:
                 a, b = (z[units.groups[u][j]] for j in rest)
                 return s.on_tree([y - x for x, y in zip(a, b, strict=True)])
@@ -127,6 +130,12 @@ class Dossier:
 
     def box(self, path):
         box = [[None, None] for _ in range(self.k)]
+        for *slopes, limit in self.s.walls:  # those of one coordinate are bounds from the start
+            if sum(v != 0 for v in slopes) == 1:
+                j = next(j for j, v in enumerate(slopes) if v)
+                side, end = int(slopes[j] < 0), -limit / slopes[j]
+                old = box[j][side]
+                box[j][side] = end if old is None else (min if side else max)(end, old)
         for code, a, b in path:
             if code == 5:
                 box[a // 2][a % 2] = Fraction(b)
@@ -143,11 +152,13 @@ class Dossier:
             target[end // 2], target[-1] = Fraction(sign), -sign * Fraction(floats[0])
             rows, mode, floats = ints[2:], 1, floats[1:]
         else:
-            mode, row, side, rows = (code, *ints[:2], ints[3:]) if code != 9 else (ints[0], ints[1], None, ints[3:])
+            mode, row, side, rows = (
+                (code, *ints[:2], ints[3:]) if code != 9 else (ints[0], ints[1], None, ints[3:])
+            )
             form = self.forms(path)(row)
             if code == 9:
                 _, unit, w = path[-1]
-                side = 1 - [s for r, s in self._versus(unit, w) if r == row][0]
+                side = 1 - dict(self._versus(unit, w))[row]
             target = [-v for v in form] if side else form
         if any(r not in scope for r in rows):
             return False
@@ -219,7 +230,9 @@ def cell_left_out(d, rng):
     name, at, first, last = hit
     row, side = d.streams[name][at][1]
     kind = rng.choice([[4, [row, side], [], ""], [2, [row, side, 0], [], ""], [3, [row], [], ""]])
-    return d.replaced(name, at, last, [kind, *d.streams[name][at + 1 : first]], len(d.leaves(name, first, last))), False
+    return d.replaced(
+        name, at, last, [kind, *d.streams[name][at + 1 : first]], len(d.leaves(name, first, last))
+    ), False
 
 
 def cell_given_twice(d, rng):
@@ -235,7 +248,9 @@ def split_left_out(d, rng):
     if not (hit := _split(d, rng)):
         return None
     name, at, first, last = hit
-    return d.replaced(name, at, last, d.streams[name][at + 1 : first], len(d.leaves(name, first, last))), False
+    return d.replaced(
+        name, at, last, d.streams[name][at + 1 : first], len(d.leaves(name, first, last))
+    ), False
 
 
 def split_side_flipped(d, rng):
@@ -260,11 +275,15 @@ def refusal_flipped(d, rng):
         return None
     name, at = hit
     code, ints, floats, text = d.streams[name][at]
-    return d.replaced(name, at, at + 1, [[code, [ints[0], 1 - ints[1], *ints[2:]], floats, text]]), False
+    return d.replaced(
+        name, at, at + 1, [[code, [ints[0], 1 - ints[1], *ints[2:]], floats, text]]
+    ), False
 
 
 def multiplier_negative(d, rng):
-    found = [(n, i) for n, i in d.every(1, 5, 9) if any(d.streams[n][i][2][d.streams[n][i][0] == 5 :])]
+    found = [
+        (n, i) for n, i in d.every(1, 5, 9) if any(d.streams[n][i][2][d.streams[n][i][0] == 5 :])
+    ]
     if not (hit := _pick(rng, found)):
         return None
     name, at = hit
@@ -279,7 +298,11 @@ def _citing(d, rng, code, ints):
 
 
 def constraint_exchanged(d, rng):
-    found = [(n, i) for n, i in d.every(1, 2, 5, 9) if len(d.streams[n][i][1]) > _citing(d, rng, *d.streams[n][i][:2])]
+    found = [
+        (n, i)
+        for n, i in d.every(1, 2, 5, 9)
+        if len(d.streams[n][i][1]) > _citing(d, rng, *d.streams[n][i][:2])
+    ]
     if not (hit := _pick(rng, found)):
         return None
     name, at = hit
@@ -306,7 +329,9 @@ def sibling_row(d, rng):
     name, at, row = hit
     code, ints, floats, text = d.streams[name][at]
     j = rng.randrange(_citing(d, rng, code, ints), len(ints))
-    return d.replaced(name, at, at + 1, [[code, [*ints[:j], row, *ints[j + 1 :]], floats, text]]), False
+    return d.replaced(
+        name, at, at + 1, [[code, [*ints[:j], row, *ints[j + 1 :]], floats, text]]
+    ), False
 
 
 def undecided(d, rng):
@@ -387,7 +412,9 @@ def part_given_twice(d, rng):
         return None
     (name, at), (other, i) = rng.sample(found, 2)
     number = d.streams[other][i][1]
-    a, b = (d.said["parts"][d.streams[n][j][1][0] - 1]["count"] for n, j in ((name, at), (other, i)))
+    a, b = (
+        d.said["parts"][d.streams[n][j][1][0] - 1]["count"] for n, j in ((name, at), (other, i))
+    )
     said = {"total": d.said["total"] - a + b}
     records = d.streams[name][:]
     records[at] = [13, number, [], ""]
@@ -408,7 +435,10 @@ def truncated_stream(d, rng):
     name = rng.choice(list(d.streams))
     data = d.members[name]
     said = json.loads(json.dumps(d.said))
-    cut = data[: rng.randrange(12, len(data))]
+    end = len(data)
+    while data[:end].endswith(bytes(12)):  # an empty block, without which the proof is as true
+        end -= 12
+    cut = data[: rng.randrange(12, end)]
     for entry in (said["root"], *said["parts"]):
         if entry.get("name", "root") == name.removeprefix("parts/"):
             entry["sha256"] = hashlib.sha256(cut).hexdigest()
@@ -417,7 +447,9 @@ def truncated_stream(d, rng):
 
 def trailing_record(d, rng):
     name = rng.choice(list(d.streams))
-    data = d.members[name] + pw.encode([rng.choice([[8, [], [], ""], [13, [1], [], ""], [7, [0], [], ""]])])
+    data = d.members[name] + pw.encode(
+        [rng.choice([[8, [], [], ""], [13, [1], [], ""], [7, [0], [], ""]])]
+    )
     said = json.loads(json.dumps(d.said))
     for entry in (said["root"], *said["parts"]):
         if entry.get("name", "root") == name.removeprefix("parts/"):
@@ -435,6 +467,8 @@ def other_network(d, rng):
 
 def other_network_rehashed(d, rng):
     """Another network with its own hash, in which a witness has another pattern."""
+    if d.every(3):  # which says no side: the tree may be true of the other network, too
+        return None
     net = d.s.net
     first = net.layers[0]
     more = np.array([[(7.0 + 3 * i) * (-1) ** i] for i in range(first.affine.size)])
@@ -447,7 +481,9 @@ def other_network_rehashed(d, rng):
     if net.exactly(x)[1] == other.exactly(x)[1]:
         return None
     members = {n: None for n in d.members if n.startswith("arrays/")}
-    return d.changed(said={"network": other.hash}, members={**members, **pw.network_members(other)}), False
+    return d.changed(
+        said={"network": other.hash}, members={**members, **pw.network_members(other)}
+    ), False
 
 
 # -- what leaves a true proof
@@ -499,9 +535,10 @@ def unused_row_cited(d, rng):
 
 
 MUTATIONS = [
-    cell_left_out, cell_given_twice, split_left_out, split_side_flipped, witness_moved, refusal_flipped,
-    multiplier_negative, constraint_exchanged, sibling_row, undecided, decided_twice, argument_swapped,
-    bound_too_tight, other_domain, wrong_total, other_kind, part_left_out, part_given_twice, foreign_part,
-    truncated_stream, trailing_record, other_network, other_network_rehashed, members_reordered,
-    blocks_cut_anew, another_witness, multipliers_changed, unused_row_cited,
+    cell_left_out, cell_given_twice, split_left_out, split_side_flipped, witness_moved,
+    refusal_flipped, multiplier_negative, constraint_exchanged, sibling_row, undecided,
+    decided_twice, argument_swapped, bound_too_tight, other_domain, wrong_total, other_kind,
+    part_left_out, part_given_twice, foreign_part, truncated_stream, trailing_record,
+    other_network, other_network_rehashed, members_reordered, blocks_cut_anew, another_witness,
+    multipliers_changed, unused_row_cited,
 ]  # fmt: skip

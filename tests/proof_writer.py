@@ -59,6 +59,10 @@ def dot(form, point):
     return sum((a * x for a, x in zip(form, point, strict=False)), form[-1])
 
 
+def minus(f, g):
+    return [a - b for a, b in zip(f, g, strict=True)]
+
+
 def unique_solution(vectors, target):
     """Fractions l with sum l_i vectors_i = target for independent vectors, or None."""
     table = [[*map(Fraction, row)] for row in zip(*vectors, target, strict=True)]
@@ -129,7 +133,9 @@ class Statement:
         self.x = x
         self.rows_of_domain = [
             ([(j, rational(v)) for j, v in enumerate(row) if v != 0], rational(b))
-            for row, b in zip(np.asarray(chart.A).tolist(), np.asarray(chart.b).tolist(), strict=True)
+            for row, b in zip(
+                np.asarray(chart.A).tolist(), np.asarray(chart.b).tolist(), strict=True
+            )
         ]
         walls = []
         for row, b in self.rows_of_domain:
@@ -300,7 +306,8 @@ class Writer:
         number = len(self.parts) + 1
         self.parts[number] = None
         claims = [
-            [5, [a], [b], ""] if code == 5 else [code, [a, b], [], ""] for code, a, b in state.claims
+            [5, [a], [b], ""] if code == 5 else [code, [a, b], [], ""]
+            for code, a, b in state.claims
         ]
         keep, self.share = self.share, self.share / 2
         inner = self.node(state, f"parts/{number:06d}")
@@ -325,7 +332,11 @@ class Writer:
                 child = State(**{**state.__dict__, "cone": cone,
                                  "scope": (*state.scope, (row, turned))})  # fmt: skip
                 children.append(self.settled(child, u, t, kind, row, s, 6))
-            return [[6, [row, side], [], ""], *self.node(children[0], name), *self.node(children[1], name)]
+            return [
+                [6, [row, side], [], ""],
+                *self.node(children[0], name),
+                *self.node(children[1], name),
+            ]
         side = int(plus)
         record = self.refusal(state, row, side, form)
         return [record, *self.node(self.settled(state, u, t, kind, row, side, 1), name)]
@@ -344,7 +355,7 @@ class Writer:
         group = self.s.net.layers[state.layer - 1].units.groups[u]
         unit, m = self.s.max_unit[state.layer, u], len(group)
         lead = {
-            (w, o): self.s.on_tree([a - b for a, b in zip(state.z[group[w]], state.z[group[o]], strict=True)])
+            (w, o): self.s.on_tree(minus(state.z[group[w]], state.z[group[o]]))
             for w in range(m) for o in range(m) if w != o
         }  # fmt: skip
         kept, refused = {}, {}
@@ -362,7 +373,7 @@ class Writer:
                 cone = cone.cut(_whole(form), 1)[0]
             else:
                 kept[w] = cone, tuple(cut)
-        chosen = list(kept)[0]
+        chosen = next(iter(kept))
         direct = len(kept) == 1 and all(
             not state.cone.sides(_whole(lead[o, chosen]))[0] for o in range(m) if o != chosen
         )
@@ -387,16 +398,16 @@ class Writer:
             else:
                 row, side, form, cut = refused[w]
                 more = State(**{**state.__dict__, "scope": state.scope + cut})
-                code, integers, floats, _ = self.refusal(more, row, side, form if not side else [-v for v in form])
+                code, integers, floats, _ = self.refusal(
+                    more, row, side, form if not side else [-v for v in form]
+                )
                 cited = integers[3:] if code < 3 else []
                 out.append([9, [code, row, len(cited), *cited], floats, ""])
         return out
 
     def won(self, state, u, unit, w, code, cut):
         group = self.s.net.layers[state.layer - 1].units.groups[u]
-        rows = tuple(
-            self.s.comparison(state.layer, u, w, o) for o in range(len(group)) if o != w
-        )
+        rows = tuple(self.s.comparison(state.layer, u, w, o) for o in range(len(group)) if o != w)
         return State(**{**state.__dict__, "outs": {**state.outs, u: state.z[group[w]]},
                         "claims": (*state.claims, (code, unit, w)),
                         "sides": (*state.sides, *rows)})  # fmt: skip
@@ -430,14 +441,21 @@ class Writer:
         tops = [(Fraction(sum(a * b for a, b in zip(whole, ray, strict=True)), ray[-1]), ray)
                 for ray, _ in state.cone.rays if ray[-1] > 0]  # fmt: skip
         vertex = max(tops)[1] if tops else None
-        tight = [(r, f) for r, f in scope if vertex and not sum(a * b for a, b in zip(f, vertex, strict=True))]
+        tight = [
+            (r, f)
+            for r, f in scope
+            if vertex and not sum(a * b for a, b in zip(f, vertex, strict=True))
+        ]
         for rows in (tight, scope):
             for size in range(1, self.s.dimension + 1):
                 for some in combinations(rows, size):
                     found = unique_solution([f[:-1] for _, f in some], [-v for v in target[:-1]])
-                    if found and min(found) >= 0:
-                        if dot(combination(target, [f for _, f in some], found), []) <= 0:
-                            return [r for r, _ in some], found
+                    if (
+                        found
+                        and min(found) >= 0
+                        and dot(combination(target, [f for _, f in some], found), []) <= 0
+                    ):
+                        return [r for r, _ in some], found
         raise AssertionError("no multipliers: Farkas says that there are some")
 
     def bounds(self, state):
@@ -488,7 +506,9 @@ class Linear:
     def __init__(self, statement, leaves, streams):
         self.s, self.names, seen = statement, [], dict.fromkeys(streams, 0)
         for name, *_ in leaves:
-            self.names.append(f"{list(sorted(streams, key=lambda n: (n != 'root', n))).index(name)}:{seen[name]}")
+            self.names.append(
+                f"{list(sorted(streams, key=lambda n: (n != 'root', n))).index(name)}:{seen[name]}"
+            )
             seen[name] += 1
         self.cells = [(state, output, self.rows(state)) for _, state, output in leaves]
 
@@ -544,7 +564,9 @@ class Linear:
         """Words for a line S, or None where no hyperplane could hold a facet."""
         ours, theirs = self.cells[a][2], self.cells[b][2]
         layer = min(self.s.rows[r][0] for r in ours if ours[r] != theirs.get(r))
-        differ = [r for r in ours if self.s.rows[r][0] == layer and r in theirs and ours[r] != theirs[r]]
+        differ = [
+            r for r in ours if self.s.rows[r][0] == layer and r in theirs and ours[r] != theirs[r]
+        ]
         h = differ[0]
         if not all(_multiple(ours[h], ours[r]) in (1,) for r in differ):
             return None
@@ -555,9 +577,9 @@ class Linear:
             for (name, target), *others in _ordered(named, size):
                 forms = [f for _, f in others] + [ours[h]]
                 found = unique_solution([f[:-1] for f in forms], [-v for v in target[:-1]])
-                if found and min(found[:-1], default=0) >= 0:
-                    if combination(target, forms, found)[-1] <= 0:
-                        return " ".join([str(h), name, *(n for n, _ in others)])
+                fit = found and min(found[:-1], default=0) >= 0
+                if fit and combination(target, forms, found)[-1] <= 0:
+                    return " ".join([str(h), name, *(n for n, _ in others)])
         raise AssertionError("cells that share no facet, and no proof of it")
 
 
@@ -588,7 +610,7 @@ def _rank(vectors):
     return rank
 
 
-# -- files ------------------------------------------------------------------------------------------
+# -- files ----------------------------------------------------------------------------------------
 
 
 def encode(records, rng=None):
@@ -610,7 +632,9 @@ def network_members(net):
     """{member: bytes} of the canonical network."""
     header, arrays = net._pack()
     out = {"network.json": json.dumps(header["network"], sort_keys=True).encode()}
-    out["arrays.json"] = json.dumps({n: [a.dtype.str, list(a.shape)] for n, a in arrays.items()}).encode()
+    out["arrays.json"] = json.dumps(
+        {n: [a.dtype.str, list(a.shape)] for n, a in arrays.items()}
+    ).encode()
     return out | {f"arrays/{n}": np.ascontiguousarray(a).tobytes() for n, a in arrays.items()}
 
 

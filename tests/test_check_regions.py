@@ -55,7 +55,7 @@ def written(seed, path, parts=None, **options):
 
 
 def verdict(path):
-    """True, or the words of a refusal (or of a file that cannot be read), in one line with a place."""
+    """True, or the words of a refusal (or of a file that cannot be read): one line with a place."""
     try:
         assert checker.check(path, workers=1)["accepted"] is True
     except (checker.Refused, checker.Unreadable) as error:
@@ -117,7 +117,7 @@ def test_kinds_of_maps(kind, tmp_path):
     assert least > 0
 
 
-# -- one proof, many ways to ask --------------------------------------------------------------------
+# -- one proof, many ways to ask ------------------------------------------------------------------
 
 SEED = 25  # of a proof in several parts
 
@@ -164,6 +164,16 @@ def test_workers_agree(proof):
         answer = checker.check(path, workers, progress=lambda *numbers: calls.append(numbers))
         assert answer["regions"] == regions
     assert calls[-1][0] == calls[-1][1] == answer["parts"] + 1 and calls[-1][2] == regions
+
+
+def test_empty_blocks_may_end_a_stream(proof, tmp_path):
+    path, *_ = proof
+    said, members = load(path)
+    for more, true in ((bytes(12), True), (bytes(24), True), (bytes(5), False)):
+        data = members["root"] + more
+        root = {**said["root"], "sha256": hashlib.sha256(data).hexdigest()}
+        save(tmp_path / "longer", {**said, "root": root}, {**members, "root": data}, whole=True)
+        assert (verdict(tmp_path / "longer") is True) == true
 
 
 def test_a_refusal_in_a_worker_says_where(proof, tmp_path):
@@ -226,7 +236,8 @@ def test_noise_is_never_accepted_and_never_a_traceback(proof, tmp_path):
 @pytest.mark.parametrize(
     "change",
     [
-        {"total": True}, {"total": 0}, {"total": "3"}, {"total": -1}, {"kind": "closed"}, {"kind": None},
+        {"total": True}, {"total": 0}, {"total": "3"}, {"total": -1}, {"kind": "closed"},
+        {"kind": None},
         {"format": "linregions proof 2"}, {"parts": None}, {"coordinates": []}, {"network": ""},
         {"coordinates": [[9, 0]]}, {"coordinates": [[1, -1]]}, {"root": None}, {"domain": None},
     ],
@@ -238,7 +249,9 @@ def test_statements_that_are_wrong(change, proof, tmp_path):
     assert verdict(tmp_path / "false") is not True
 
 
-@pytest.mark.parametrize("text", ['{"total": 1, "total": 2}', "[" * 100_000, "NaN", "", "{}", "\xff"])
+@pytest.mark.parametrize(
+    "text", ['{"total": 1, "total": 2}', "[" * 100_000, "NaN", "", "{}", "\xff"]
+)
 def test_statements_that_are_no_json(text, proof, tmp_path):
     path, *_ = proof
     _, members = load(path)
@@ -278,7 +291,8 @@ def one_unit(tmp_path, records, total, domain, W=((1.0,),), b=(0.0,)):
     k = len(W[0])
     said = {
         "format": checker.FORMAT, "kind": "activation", "total": total, "network": net.hash,
-        "domain": {"description": "by hand", "dimension": k, "origin": None, "basis": None, "rows": domain},
+        "domain": {"description": "by hand", "dimension": k, "origin": None, "basis": None}
+        | {"rows": domain},
         "coordinates": None, "root": None, "parts": [],
     }  # fmt: skip
     save(tmp_path / "hand", said, {**network_members(net), "root": encode(records)})
@@ -302,10 +316,13 @@ SPLIT = [6, [0, 1], [], ""]
         ([[2, [0, 1, 2, 2, 2], [], ""], LEAF[1]], 1, walls((1, 1), (-1, 0)), "independent"),
         ([[1, [0, 1, 1, 3], [1.0], ""], LEAF[1]], 1, walls((1, 1), (-1, 0)), "domain row"),
         ([[3, [0], [], ""], LEAF[1]], 1, BOX, "no multipliers"),
-        ([[4, [0, 1], [], ""], LEAF[1]], 1, BOX, "unbounded"),
+        ([[4, [0, 1], [], ""], LEAF[1]], 1, BOX, "positive somewhere"),
+        ([[4, [0, 1], [], ""], LEAF[1]], 1, walls((1, 1), (-1, 0)), True),
+        ([[4, [0, 1], [], ""], LEAF[1]], 1, walls((1, 1), (-3, 1)), "positive somewhere"),
+        ([[4, [0, 1], [], ""], LEAF[1]], 1, walls((1, 1)), "unbounded"),
         ([[5, [1, 1, 1], [0.75, 1.0], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, "positive somewhere"),
         ([[5, [1, 1, 1], [1.0, 1.0], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, True),
-        ([SPLIT, [5, [0, 1, 0], [0.0, 1.0], ""], LEAF[1], [4, [0, 1], [], ""]], 2, BOX, "unbounded"),
+        ([SPLIT, [5, [0, 1, 0], [0.0, 1.0], ""], LEAF[1], [4, [0, 1], [], ""]], 2, BOX, "positive"),
         ([SPLIT, [3, [0], [], ""], LEAF[1], LEAF[0]], 2, BOX, "no multipliers"),
         ([SPLIT, SPLIT, LEAF[1], LEAF[1], LEAF[0]], 3, BOX, "decided twice"),
         ([LEAF[1]], 1, BOX, "undecided"),
@@ -321,8 +338,8 @@ SPLIT = [6, [0, 1], [], ""]
         ([[6, [0, 2], [], ""], LEAF[1], LEAF[0]], 2, BOX, "side 2"),
         ([[14, [], [], ""]], 1, BOX, "record 14"),
         ([[0, [], [], ""], SPLIT, LEAF[1], LEAF[0]], 2, BOX, "record 0"),
-        ([[13, [1], [], ""]], 1, BOX, "part 0 of 0"),
-        ([[4, [0, 0], [], ""], LEAF[0]], 1, walls((1, 0), (-1, 0)), "unbounded"),
+        ([[13, [1], [], ""]], 1, BOX, "parts/000001 is"),
+        ([[4, [0, 0], [], ""], LEAF[0]], 1, walls((1, 0), (-1, 0)), "not inside wall"),
         ([[2, [0, 0, 1, 1], [], ""], LEAF[0]], 1, walls((1, 0), (-1, 0)), "not inside wall"),
     ],
 )  # fmt: skip
@@ -356,7 +373,7 @@ def test_paths_may_be_thousands_deep(tmp_path):
     assert "1481 decisions deep" in words and "undecided" in words
 
 
-# -- the command line and the library ---------------------------------------------------------------
+# -- the command line and the library -------------------------------------------------------------
 
 
 def test_library_and_command(proof, tmp_path, capsys):
@@ -378,11 +395,15 @@ def test_library_and_command(proof, tmp_path, capsys):
         return end.value.code, *capsys.readouterr()
 
     code, out, err = run(path, net, "--workers", 1)
-    assert code == 0 and f"accepted: {regions} activation" in out and "of the model" in out and not err
+    assert (
+        code == 0 and f"accepted: {regions} activation" in out and "of the model" in out and not err
+    )
     code, out, _ = run(path, "--json", "--journal", tmp_path / "journal")
     assert code == 0 and json.loads(out)["regions"] == regions and (tmp_path / "journal").exists()
     code, out, err = run(path, other)
-    assert code == 1 and out.startswith("refused: proof.json: ") and out.count("\n") == 1 and not err
+    assert (
+        code == 1 and out.startswith("refused: proof.json: ") and out.count("\n") == 1 and not err
+    )
     code, out, _ = run(path, other, "--json")
     assert code == 1 and {"accepted", "where", "why"} <= set(json.loads(out))
     for bad in ((net,), (tmp_path / "missing",), (path, "--workers", "none")):

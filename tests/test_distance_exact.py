@@ -6,7 +6,7 @@ each of them in closed form.
 """
 
 from fractions import Fraction
-from itertools import combinations
+from itertools import combinations, pairwise
 
 import numpy as np
 import pytest
@@ -126,7 +126,7 @@ def random_line_net(rng):
     scale = 2.0 ** int(rng.integers(-300, 300)) if rng.random() < 0.5 else 1.0
     sizes = [1, *rng.integers(1, 4, int(rng.integers(1, 4))), int(rng.integers(1, 3))]
     net = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         style = rng.integers(4)
         W = rng.normal(size=(b, a)) if style else rng.integers(-2, 3, (b, a)).astype(float)
         c = rng.normal(size=b) if style != 1 else np.zeros(b)
@@ -290,7 +290,7 @@ def covered(d, e, true, norm):
 def random_plane_net(rng, maxout):
     sizes = [2, int(rng.integers(1, 4)), int(rng.integers(1, 3)), 1]
     net = []
-    for a, b in zip(sizes, sizes[1:], strict=False):
+    for a, b in pairwise(sizes):
         W = rng.normal(size=(b, a)) if rng.random() < 0.6 else rng.integers(-2, 3, (b, a)) / 2.0
         c = np.round(rng.normal(size=b), 2) * (rng.random() < 0.7)
         for i in range(1, b):

@@ -6,15 +6,20 @@
 Exit 0: accepted; 1: refused, with one line that says where and why; 2: not readable.
 
 The theorem. A tree starts at the whole domain; each node divides the cell of its path by a row (the
-affine form z - t of a unit with pre-activation z and breakpoint t) or by the winner of a max unit; a
-side that is left out is shown to be empty; at a leaf every unit of every layer is decided. Then the
-cells of the leaves are open, disjoint, cover the domain up to hyperplanes, and have one pattern each,
-no two the same. A witness strictly inside each shows that none is empty: the leaves are the activation
-regions. The side h > 0 of a cell on which a_i >= 0 is empty if h + sum l_i a_i, l_i >= 0, is nowhere
-positive over proved bounds of the coordinates. Once all units that it reads are decided, a row is one
-affine form on the cell, composed here from the weights: integers over one denominator a layer. A row
-that vanishes on the cell is on its lower side. The file is described in docs/proofs.md.
+affine form z - t of a unit with pre-activation z and breakpoint t) or by the winner of a max unit;
+a side that is left out is shown to be empty; at a leaf every unit of every layer is decided. Then
+the cells of the leaves are open, disjoint, cover the domain up to hyperplanes, and have one pattern
+each, no two the same. A witness strictly inside each shows that none is empty: the leaves are the
+activation regions. The side h > 0 of a cell where a_i >= 0 is empty if h + sum l_i a_i, l_i >= 0,
+is nowhere positive over proved bounds of the coordinates. Once all units that it reads are decided,
+a row is one affine form on the cell, composed here from the weights: integers over one denominator
+a layer. A row that vanishes on the cell is on its lower side. docs/proofs.md describes the file.
 """
+
+# ruff: noqa: B905 (zip without strict: only where the lengths were compared)
+# pyright: basic, reportOptionalSubscript=false, reportOperatorIssue=false, reportArgumentType=false
+# pyright: reportAssignmentType=false, reportGeneralTypeIssues=false
+# pyright: reportCallIssue=false, reportUnusedExpression=false
 
 import argparse
 import hashlib
@@ -69,8 +74,9 @@ def need(true, why):
 
 
 def index(value, end, what):
-    need(type(value) is int and 0 <= value < end, f"{what} {value!r:.40} of {end}")
-    return value
+    if type(value) is int and 0 <= value < end:
+        return value
+    raise Refused(f"{what} {value!r:.40} of {end}")
 
 
 def rational(text):
@@ -116,7 +122,7 @@ def flat(target, rows, free=()):
     need(top <= 0, "a combination with a positive constant")
 
 
-# -- the network; matrices and maps are lists of rows {column: Fraction} ----------------------------
+# -- the network; matrices and maps are lists of rows {column: Fraction} --------------------------
 
 
 def factor(spec, arrays):
@@ -127,7 +133,10 @@ def factor(spec, arrays):
     if kind == "csr":
         ends, columns = (list(arrays[f"{spec[kind]}_{part}"][1]) for part in ("indptr", "indices"))
     else:
-        ends, columns = [i * wide for i in range(index(high, MOST, "rows") + 1)], [*range(wide)] * high
+        ends, columns = (
+            [i * wide for i in range(index(high, MOST, "rows") + 1)],
+            [*range(wide)] * high,
+        )
     need(len(ends) == high + 1 and ends == sorted(ends) and ends[0] == 0, f"the rows of {spec}")
     need(ends[-1] == len(data) == len(columns), f"the size of {spec}")
     rows = [{} for _ in range(high)]
@@ -159,7 +168,7 @@ def affine(spec, arrays, sizes, chart):
 
 
 def read_units(spec, fan_in):
-    """The arguments of max units, or the breakpoints and pieces (slope, shift) of pointwise ones."""
+    """The arguments of max units, or (breakpoints, pieces (slope, shift)) of pointwise ones."""
     if "max" in spec:
         need(spec["fan_in"] == fan_in and all(spec["max"]), "fan_in, or a max unit of nothing")
         return [[index(a, fan_in, "argument") for a in group] for group in spec["max"]], []
@@ -170,7 +179,10 @@ def read_units(spec, fan_in):
         for t, slope in zip(breaks, slopes[1:], strict=True):
             pieces.append((slope, pieces[-1][1] + (pieces[-1][0] - slope) * t))
         bends = all(a != b for a, b in pairwise(slopes))
-        need(bends and all(a < b for a, b in pairwise(breaks)), "breakpoints that do not ascend, or bend")
+        need(
+            bends and all(a < b for a, b in pairwise(breaks)),
+            "breakpoints that do not ascend, or bend",
+        )
         kinds.append((breaks, pieces))
     need(len(spec["which"]) == fan_in, "units and pre-activations differ in number")
     return [], [kinds[index(w, len(kinds), "kind of unit")] for w in spec["which"]]
@@ -197,8 +209,13 @@ class Layer:
         self.breaks = [[int(t * self.below) for t in breaks] for breaks, _ in kinds]
         self.pieces = [[(int(a * more), int(b * self.outer)) for a, b in p] for _, p in kinds]
         # No entry of a row or an output is ever greater than `most`.
-        tops = [[abs(v) * (layers[c[0]].most if c in under else 1) for c, v in row.items()] for row in rows]
-        most = max(map(sum, tops), default=0) + max((abs(t) for b in self.breaks for t in b), default=0)
+        tops = [
+            [abs(v) * (layers[c[0]].most if c in under else 1) for c, v in row.items()]
+            for row in rows
+        ]
+        most = max(map(sum, tops), default=0) + max(
+            (abs(t) for b in self.breaks for t in b), default=0
+        )
         self.most = max([2 * most, *(abs(a) * most + abs(b) for p in self.pieces for a, b in p)])
 
 
@@ -206,7 +223,10 @@ def express(rows, base):
     """Rows on y as rows on the coordinates u_i = base_i (their gradients), which must span them."""
     columns = sorted({c for r in (*rows, *base) for c in r if type(c) is int and c})
     _, flatted = whole([r.get(c, Fraction(0)) for r in (*base, *rows) for c in columns])
-    forms, n = [flatted[i * len(columns) :][: len(columns)] for i in range(len(base) + len(rows))], len(base)
+    forms, n = (
+        [flatted[i * len(columns) :][: len(columns)] for i in range(len(base) + len(rows))],
+        len(base),
+    )
     out = [{c: v for c, v in row.items() if type(c) is tuple or c == 0} for row in rows]
     for row, form in zip(out, forms[n:]):
         need(found := solved(forms[:n], form), "a row that is not in the span of the coordinates")
@@ -217,9 +237,9 @@ def express(rows, base):
 class Network:
     """All rows of network and domain as forms (constant, gradient) on the tree's coordinates.
 
-    Layer 0 is the domain. `where[row]` is its layer, its max unit or -1, the argument added, the one
-    taken off, and the breakpoint. Of a max unit `units` has the first row, the number of arguments,
-    and for each argument the (other, row, side) where it wins.
+    Layer 0 is the domain. `where[row]` is its layer, its max unit or -1, the argument added, the
+    one taken off, and the breakpoint. Of a max unit `units` has the first row, the number of
+    arguments, and for each argument the (other, row, side) where it wins.
     """
 
     def __init__(self, spec, arrays, domain, coordinates, kind):
@@ -237,7 +257,10 @@ class Network:
             negative = {1 + index(j, k, "column"): -rational(v) for j, v in row}
             need(len(negative) == len(row), "a column twice")
             maps[0].append({0: rational(bound), **negative})
-        for layer in [*spec["layers"], {"affine": spec["output"], "units": {"max": [], "fan_in": None}}]:
+        for layer in [
+            *spec["layers"],
+            {"affine": spec["output"], "units": {"max": [], "fan_in": None}},
+        ]:
             maps.append(affine(layer["affine"], arrays, sizes, chart))
             last = len(maps) > len(spec["layers"]) + 1
             units.append(([], []) if last else read_units(layer["units"], len(maps[-1])))
@@ -274,6 +297,7 @@ class Network:
         self.half, self.wide = 1 << (8 * self.step - 1), (self.dimension + 1) * self.step
         self.middle = sum(self.half << (8 * i) for i in range(0, self.wide, self.step))
         self.thin = [list(row.items()) for row in self.layers[0].fixed]
+        self.box = self.bounds_of_walls()
         for e in self.layers:
             e.fixed = [sum(v << (8 * self.step * c) for c, v in row.items()) for row in e.fixed]
         twos = [(e.below & -e.below).bit_length() - 1 for e in self.layers]
@@ -282,28 +306,39 @@ class Network:
         self.scale = [(self.odd // o, t) for o, t in zip(odds, twos)]  # 1 / below = a / (odd 2^t)
         self.walls = [(self.unpack(form), *self.scale[0]) for form in self.layers[0].fixed]
 
+    def bounds_of_walls(self):
+        """(d, low, high): d times the bounds that rows of one coordinate give, None for none."""
+        ends = [[None] * self.dimension, [None] * self.dimension]
+        for row in self.thin:
+            if len(slopes := [(c - 1, v) for c, v in row if c and v]) == 1:
+                (j, v), side = slopes[0], ends[int(slopes[0][1] < 0)]
+                end = Fraction(-dict(row).get(0, 0), v)
+                side[j] = end if side[j] is None else (min if v < 0 else max)(end, side[j])
+        below = lcm(*(v.denominator for side in ends for v in side if v is not None))
+        return below, *([None if v is None else int(v * below) for v in side] for side in ends)
+
     def unpack(self, form):
         data, step, half = (form + self.middle).to_bytes(self.wide, "little"), self.step, self.half
         steps = range(0, self.wide, step)
         return tuple([int.from_bytes(data[i : i + step], "little") - half for i in steps])
 
 
-# -- the way to a cell ------------------------------------------------------------------------------
+# -- the way to a cell ----------------------------------------------------------------------------
 
 
 class Path:
     """The decisions on the way to a cell, and what follows: `made[i]` are the rows of layer i,
-    `outs[i]` its outputs, or None where the path does not say; `back(mark())` undoes what came after.
+    `outs[i]` its outputs, or None where the path does not say; `back(mark())` undoes the rest.
     """
 
     def __init__(self, net):
-        self.net, n, none = net, len(net.layers), [None] * net.dimension
+        self.net, n = net, len(net.layers)
         self.side = bytearray([OPEN if unit < 0 else 0 for _, unit, *_ in net.where])
         for start, m, _ in net.units:  # its first comparison says whether a max unit is decided
             if m > 1:
                 self.side[start] = OPEN
         self.winner = {unit: 0 for unit, (_, m, _) in enumerate(net.units) if m == 1}
-        self.trail, self.bounds, self.box = [], {}, (1, none, none)  # low and high, times the first
+        self.trail, self.bounds, self.box = [], {}, net.box
         self.made, self.outs = [None] * n, [None] * n
 
     def mark(self):
@@ -341,13 +376,14 @@ class Path:
         return self.outs[layer]
 
     def form(self, row, side=1):
-        """A row, turned to be positive on `side`: (form, a, t), which stands for form a / (odd 2^t)."""
+        """A row, turned to be positive on `side`: (form, a, t) for form a / (odd 2^t)."""
         layer, unit, plus, minus, shift = self.net.where[index(row, len(self.side), "row")]
         packed, unpacked = self.composed(layer)
-        if row not in unpacked:
-            unpacked[row] = self.net.unpack(packed[plus] - (shift if unit < 0 else packed[minus]))
-        form = unpacked[row] if side else tuple([-v for v in unpacked[row]])
-        return form, *self.net.scale[layer]
+        if (form := unpacked.get(row)) is None:
+            form = unpacked[row] = self.net.unpack(
+                packed[plus] - (shift if unit < 0 else packed[minus])
+            )
+        return (form if side else tuple([-v for v in form])), *self.net.scale[layer]
 
     def decide(self, code, a, b):
         """Go on by a decision: that it is justified is shown elsewhere (or claimed)."""
@@ -367,7 +403,7 @@ class Path:
             self.winner[a], self.side[start] = b, 0
         else:
             form, pointwise = self.form(a, index(b, 2, "side")), self.net.where[a][1] < 0
-            need(self.side[a] == OPEN or not pointwise, f"row {a} is decided twice")
+            need(self.side[a] == OPEN or not pointwise, "a row that is decided twice")
             need(pointwise or code == 1, "a split by two arguments of a max unit")
             self.side[a] = b if pointwise else self.side[a]
             if code == 6:
@@ -393,32 +429,37 @@ class Path:
         """A row that bounds the cell."""
         if row >= len(self.side):
             return self.net.walls[index(row - len(self.side), len(self.net.walls), "domain row")]
-        need(row in self.bounds, f"row {row} does not bound this cell")
-        return self.bounds[row]
+        if row in self.bounds:
+            return self.bounds[row]
+        raise Refused(f"row {row} does not bound this cell")
 
     def never(self, target, rows=(), multipliers=()):
         """Show that target + sum of multipliers times rows is nowhere positive over the bounds."""
         terms = [(target[0], target[1], -target[2])]
         for (form, a, twos), f in zip(rows, multipliers, strict=True):
-            need(0 <= f < inf, f"the multiplier {f}")
+            need(0 <= f < inf, "a multiplier that is negative, or no number")
             p, q = f.as_integer_ratio()
             terms += [(form, a * p, 1 - q.bit_length() - twos)] * (p > 0)
         total, least = target[0], min(t for _, _, t in terms)
         if len(terms) > 1:
             factors = [a << (t - least) for _, a, t in terms]
-            total = [sum(map(mul, factors, entry)) for entry in zip(*(form for form, _, _ in terms))]
+            total = [
+                sum(map(mul, factors, entry)) for entry in zip(*(form for form, _, _ in terms))
+            ]
         below, low, high = self.box
         top = total[0] * below
         for g, a, b in zip(total[1:], low, high):
             if g:
-                need((end := b if g > 0 else a) is not None, "a slope along an unbounded coordinate")
+                need(
+                    (end := b if g > 0 else a) is not None, "a slope along an unbounded coordinate"
+                )
                 top += g * end
         need(top <= 0, "a combination that is positive somewhere")
 
     def refute(self, row, side, code, rows=(), multipliers=()):
         """Show, as a record of the kind `code` does, that the cell is on `side` of a row."""
         target = self.form(row, 1 - index(side, 2, "side"))
-        need(not side or any(target[0]), f"row {row} vanishes: it is on its lower side")
+        need(not side or any(target[0]), "a row that vanishes is on its lower side")
         if code == 2:
             flat(target[0], [form for form, _, _ in rows])
         elif code == 3:
@@ -430,9 +471,11 @@ class Path:
         """Show that a point, integers over `below`, is strictly inside the cell."""
         point = [below, *point]
         for row, (form, _, _) in self.bounds.items():
-            need(sum(map(mul, form, point)) > 0, f"the witness is not inside row {row}")
+            if sum(map(mul, form, point)) <= 0:
+                raise Refused(f"the witness is not inside row {row}")
         for i, wall in enumerate(self.net.thin):
-            need(sum(v * point[c] for c, v in wall) > 0, f"the witness is not inside wall {i}")
+            if sum([v * point[c] for c, v in wall]) <= 0:
+                raise Refused(f"the witness is not inside wall {i}")
 
 
 class Walk:
@@ -446,9 +489,12 @@ class Walk:
             while name != "root" and (code := self.code()):
                 need(code in (1, 5, 6, 7, 10), f"record {code} in the path of a part")
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
-            self.claim = self.digest()
+            self.claim = self.way()
             self.tree()
-            need(self.spent() and not self.file.read(1), "more after the end of the tree")
+            need(self.spent(), "numbers that no record asks for")
+            while more := self.file.read(12):
+                self.sum.update(more)
+                need(more == bytes(12), "more than empty blocks after the end of the tree")
             said = proof.streams[name]
             need(self.sum.hexdigest() == said["sha256"], "its hash is not that in proof.json")
             need(self.leaves == said["count"], f"{self.leaves} leaves, not {said['count']}")
@@ -456,8 +502,14 @@ class Walk:
     def place(self, name):
         return f"{name}, record {self.records}, {len(self.path.trail)} decisions deep"
 
-    def digest(self):
-        return hashlib.sha256(repr(self.path.trail).encode()).hexdigest()
+    def way(self):
+        """What must agree between a branch and its part, and what the part may know of besides: the
+        decisions that make the cell, in any order; bounds, and comparisons of arguments."""
+        where, decisions, facts = self.net.where, [], []
+        for at in self.path.trail:
+            besides = at[0] == 5 or (at[0] == 1 and where[at[1]][1] >= 0)
+            (facts if besides else decisions).append(at)
+        return hashlib.sha256(repr(sorted(decisions)).encode()).hexdigest(), facts
 
     def spent(self):
         return self.at == [len(data) for data in self.data]
@@ -488,7 +540,10 @@ class Walk:
         return rows, self.take(len(rows), 1) if code == 1 else ()
 
     def tree(self):
-        path, stack = self.path, []  # of the branches that are left: (mark, code, row or unit, next)
+        path, stack = (
+            self.path,
+            [],
+        )  # of the branches that are left: (mark, code, row or unit, next)
         while True:
             code = self.code()
             if 1 <= code <= 4:
@@ -499,9 +554,15 @@ class Walk:
             elif code == 5:
                 (end,), (value,) = self.take(1), self.take(1, 1)
                 index(end, 2 * self.net.dimension, "end of a coordinate")
-                (p, q), sign, form = value.as_integer_ratio(), end % 2 * 2 - 1, [0] * self.net.dimension
+                (p, q), sign, form = (
+                    value.as_integer_ratio(),
+                    end % 2 * 2 - 1,
+                    [0] * self.net.dimension,
+                )
                 form[end // 2] = sign * q  # positive beyond the bound
-                path.never(([-sign * p, *form], self.net.odd, q.bit_length() - 1), *self.evidence(1))
+                path.never(
+                    ([-sign * p, *form], self.net.odd, q.bit_length() - 1), *self.evidence(1)
+                )
                 path.decide(5, end, value)
             elif code == 6:
                 row, side = self.take(2)
@@ -513,10 +574,13 @@ class Walk:
                 path.decide(10, unit, w)
             else:
                 if code == 7:
-                    need((unit := self.take(1)[0]) not in path.winner, f"unit {unit} is decided twice")
+                    need(
+                        (unit := self.take(1)[0]) not in path.winner,
+                        f"unit {unit} is decided twice",
+                    )
                     stack.append((path.mark(), 7, index(unit, len(self.net.units), "unit"), 0))
                 elif code == 13:
-                    self.parts.append((*self.take(1), self.digest()))
+                    self.parts.append((*self.take(1), self.way()))
                 else:
                     self.leaf(code)
                 if not self.branch(stack):
@@ -547,7 +611,7 @@ class Walk:
     def leaf(self, code):
         path, net = self.path, self.net
         need(code in (11, 12), f"record {code}")
-        need(OPEN not in path.side, f"a leaf, but row {path.side.find(OPEN)} is undecided")
+        need((row := path.side.find(OPEN)) < 0, f"a leaf, but row {row} is undecided")
         if code == 11:
             point = self.take(net.dimension, 1)
         else:
@@ -565,13 +629,15 @@ class Walk:
             self.cells[-1].append({row: path.form(row, side)[0] for row, side in rows})
 
 
-# -- linear regions: which cells are joined ---------------------------------------------------------
+# -- linear regions: which cells are joined -------------------------------------------------------
 
 
 def multiple(f, g, positive=False):
     """Whether g is a (positive) multiple of f, neither zero."""
     i = next(i for i, v in enumerate(f) if v)
-    return all(f[i] * y == g[i] * x for x, y in zip(f, g)) and (f[i] * g[i] > 0 if positive else g[i] != 0)
+    return all(f[i] * y == g[i] * x for x, y in zip(f, g)) and (
+        f[i] * g[i] > 0 if positive else g[i] != 0
+    )
 
 
 class Joins:
@@ -584,7 +650,11 @@ class Joins:
         """Rows in which cells differ, in the first layer with any, positive on a."""
         (_, _, ours), (_, _, theirs) = self.cells[a], self.cells[b]
         first = min(self.net.where[row][0] for row in ours if ours[row] != theirs.get(row))
-        mine = {row: form for row, form in ours.items() if self.net.where[row][0] == first and row in theirs}
+        mine = {
+            row: form
+            for row, form in ours.items()
+            if self.net.where[row][0] == first and row in theirs
+        }
         return {row: form for row, form in mine.items() if form != theirs[row]}
 
     def join(self, cells, below, point):
@@ -601,7 +671,11 @@ class Joins:
     def part(self, a, b, h, *names):
         """Show that cells share no facet."""
         wall = self.differ(a, b)[int(h)]
-        rows = {"a": self.cells[a][2], "b": self.cells[b][2], "d": [form for form, _, _ in self.net.walls]}
+        rows = {
+            "a": self.cells[a][2],
+            "b": self.cells[b][2],
+            "d": [form for form, _, _ in self.net.walls],
+        }
         target, *others = (rows[name[0]][index(int(name[1:]), MOST, "row")] for name in names)
         need(any(target) and not multiple(wall, target), "a first row that is a multiple of h")
         flat(target, others, [wall])
@@ -633,11 +707,14 @@ class Joins:
             if root(a) != root(b) and frozenset((a, b)) not in parted:
                 h, *rest = self.differ(a, b).values()
                 names = f"{self.cells[a][0]} and {self.cells[b][0]}"
-                need(not all(multiple(h, g, True) for g in rest), f"{names} are neither joined nor parted")
+                need(
+                    not all(multiple(h, g, True) for g in rest),
+                    f"{names} are neither joined nor parted",
+                )
         return len({root(a) for a in parent})
 
 
-# -- the file ---------------------------------------------------------------------------------------
+# -- the file -------------------------------------------------------------------------------------
 
 
 def unique(pairs):
@@ -659,7 +736,10 @@ class Proof:
         if version != FORMAT:
             raise Unreadable(f"its format: {version!r:.40}, not {FORMAT!r}")
         with at(lambda: "proof.json"):
-            self.kind, self.parts = said["kind"], [f"parts/{part['name']}" for part in said["parts"]]
+            self.kind, self.parts = (
+                said["kind"],
+                [f"parts/{part['name']}" for part in said["parts"]],
+            )
             need(self.kind in ("activation", "affine", "linear"), f"kind {self.kind!r:.40}")
             index(said["total"], inf, "total")
             self.streams = {"root": said["root"], **dict(zip(self.parts, said["parts"]))}
@@ -689,10 +769,11 @@ class Proof:
         return Network(spec, arrays, said["domain"], said["coordinates"], self.kind)
 
     def accepted(self, journal):
-        """(key, {stream: result}): what a journal says of this very proof, checked by this very file."""
+        """(key, {stream: result}): what a journal says of this proof, checked by this file."""
         with open(__file__, "rb") as me:
             key, done = hashlib.sha256(self.text + me.read()).hexdigest(), {}
-        lines = open(journal, encoding="ascii") if os.path.exists(journal) else ()
+        with open(journal, "a+", encoding="ascii") as file:
+            lines = file.readlines() if not file.seek(0) else ()
         for line in lines:
             try:
                 told, name, result = json.loads(line)
@@ -700,7 +781,10 @@ class Proof:
                 continue
             if told == key and name in self.streams:
                 with self.zip.open(name) as file:
-                    if hashlib.file_digest(file, "sha256").hexdigest() == self.streams[name]["sha256"]:
+                    if (
+                        hashlib.file_digest(file, "sha256").hexdigest()
+                        == self.streams[name]["sha256"]
+                    ):
                         done[name] = result
         return key, done
 
@@ -728,14 +812,14 @@ def results(path, whole_proof, names, workers):
     except BrokenExecutor:
         raise Unreadable("a process ended before its part was checked") from None
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.shutdown(cancel_futures=True)  # the parts in hand are finished
 
 
 def check(path, workers=None, journal=None, progress=None):
     """Check a proof; the answer as a dictionary. Raises `Refused` or `Unreadable`.
 
-    `journal` is a file that keeps which streams were accepted, for another run; `progress` is called
-    with the number of streams that are done, of all streams, and of leaves.
+    `journal` is a file that keeps which streams were accepted, for another run; `progress` is
+    called with the number of streams that are done, of all streams, and of leaves.
     """
     proof = Proof(path)
     said, names = proof.statement, list(proof.streams)
@@ -752,10 +836,12 @@ def check(path, workers=None, journal=None, progress=None):
     with at(lambda: "proof.json"):
         seen, todo = {"root"}, ["root"]
         while todo:
-            for number, claim in done[todo.pop()][2]:
-                name = proof.parts[index(number - 1, len(proof.parts), "part")]
-                need(name not in seen, f"{name} is used twice")
-                need(done[name][1] == claim, f"{name} is of another path than its branch")
+            for number, (decisions, facts) in done[todo.pop()][2]:
+                name, known = f"parts/{number:06d}", set(map(tuple, facts))
+                need(name in done and name not in seen, f"{name} is used twice, or is missing")
+                begins, claims = done[name][1]
+                same = begins == decisions and known.issuperset(map(tuple, claims))
+                need(same, f"{name} is of another path than its branch")
                 seen.add(name)
                 todo.append(name)
         need(len(seen) == len(names), f"{min(set(names) - seen, default='')} is not used")
@@ -775,7 +861,7 @@ def check(path, workers=None, journal=None, progress=None):
 
 
 def counted(lines, line):
-    for line[0], text in enumerate(lines, 1):  # noqa: B020
+    for line[0], text in enumerate(lines, 1):
         yield text
 
 
@@ -788,7 +874,9 @@ def main(arguments=None):
     given = parser.parse_args(arguments)
     try:
         answer = check(given.file, given.workers, given.journal)
-        words = "accepted: {regions} {kind} regions of network {network} over {domain}".format(**answer)
+        words = "accepted: {regions} {kind} regions of network {network} over {domain}".format(
+            **answer
+        )
         code = 0
     except Refused as error:
         answer, words, code = error.facts(), f"refused: {error}", 1

@@ -38,7 +38,7 @@ def affine_pieces(found: Crossings) -> Pieces:
     if wide.is_wide(found.network):
         return Pieces(_ptr(found), *wide.maps(found.network, found.given, len(found)))
     slope, intercept, _ = _forms(found)
-    lost = ~(np.isfinite(slope) & np.isfinite(intercept)).all(axis=1)
+    lost = np.asarray(~(np.isfinite(slope) & np.isfinite(intercept)).all(axis=1))
     if measured(found.network).network is not found.network:  # floats are of the scaled one
         lost[:] = True
     ptr = _ptr(found)

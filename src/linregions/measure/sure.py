@@ -16,7 +16,7 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import INPUT, ONE, UNIT, Affine
-from ..complex.exact import _outputs
+from ..composing import outputs
 from ..network import Network
 from ..rational import IntMatrix, integers
 from ..search.exact import Point, Row, negative, reduced
@@ -72,7 +72,7 @@ class Sure:
             here = slice(at, at + layer.size)
             mine = chosen(layer.units, form) if pieces is None else pieces[here]
             at += layer.size
-            values[number] = _outputs(layer.units, form, mine)
+            values[number] = outputs(layer.units, form, mine)
             yield form, mine
         yield self._applied(self.network.output, values, columns), np.zeros(0, np.int32)
 
