@@ -172,7 +172,7 @@ def test_random_networks_on_a_line(seed):
                 )
 
 
-# -- two dimensions: all edges of the arrangement ---------------------------------------------------
+# -- two dimensions: all edges of the arrangement --------------------------------------------------
 
 
 def edges_of(net, box, kind):
@@ -331,7 +331,7 @@ def test_random_networks_in_a_square(seed):
                 assert e <= 1e-6 * d + 1e-12, (kind, norm, point, float(true), d, e)
 
 
-# -- ranges -----------------------------------------------------------------------------------------
+# -- ranges ----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("exponent", [-1000, -900, -540, -500, 0, 500, 515, 900, 1000])
@@ -402,7 +402,7 @@ def test_arguments_that_differ_by_ulps(ulps, size):
         assert found.distance[0] == np.inf and found.error[0] == 0
 
 
-# -- walks ------------------------------------------------------------------------------------------
+# -- walks -----------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("norm", NORMS)

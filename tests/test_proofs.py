@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from helpers import domain_of, gaussian
 from hypothesis import given, settings
-from networks import random_network
 from test_near_ties import SCALED, network
 
 import linregions as lr
 from linregions import check_regions
 from linregions.certificates import part
+from linregions.testing.networks import random_network
 from linregions.testing.strategies import canonical, problems
 
 
@@ -108,6 +108,17 @@ def test_parts_by_workers_and_their_names(file, monkeypatch):
     assert len(head["parts"]) > 10
     assert sum(p["count"] for p in (head["root"], *head["parts"])) == count == head["total"]
     assert proved(net, path=file, workers=2) == count
+
+
+@pytest.mark.parametrize("s", [1e-320, 1e-200, 1e-60, 1e200, 1e300])
+def test_far_from_size_one(s, file):
+    net = [
+        ([[s, 0.0], [1.0, s]], [s, -0.5]),
+        ([[1.0, -1.0], [s, 1.0]], [0.0, 0.1]),
+        ([[1.0, 1]], [0]),
+    ]
+    for domain in (None, lr.Box(-2, 2)):
+        assert proved(net, domain, "linear", path=file) == lr.count(net, domain, kind="linear")
 
 
 def test_a_count_that_is_stopped_goes_on(tmp_path, monkeypatch):

@@ -266,8 +266,10 @@ class Network:
             units.append(([], []) if last else read_units(layer["units"], len(maps[-1])))
             sizes.append(len(units[-1][0] or units[-1][1]))
         if coordinates is not None:
-            blocks = [(maps[index(b, len(maps), "block")], r) for b, r in coordinates]
-            base, k = [rows[index(r, len(rows), "row")] for rows, r in blocks], len(blocks)
+            blocks = [(maps[index(b, len(maps), "block")], r, b) for b, r in coordinates]
+            base = [(rows[index(r, len(rows), "row")], b) for rows, r, b in blocks]
+            base = [{c: v if b else -v for c, v in row.items()} for row, b in base]  # 0: A y
+            k = len(base)
             maps[-1] *= kind != "activation"  # which does not ask for the output
             maps = [express(rows, base) for rows in maps]
         self.dimension, self.layers, self.where, self.units = k, [], [], []

@@ -136,7 +136,9 @@ class Search:
         if compiled.cuts == 0 or compiled.k == 0:
             self._walk(domain, self._rational_witness(domain))
             return
-        witness = self._float_witness() if compiled.tame else None
+        # multipliers are written for the network as it was given, not for a scaled one
+        floats = compiled.tame and (self.recorder is None or not compiled.scaled)
+        witness = self._float_witness() if floats else None
         if witness is not None:
             self.cursor = self._new_cursor(witness)
             if self._certain(0, witness):

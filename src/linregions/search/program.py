@@ -332,6 +332,11 @@ class Compiled:
         mixed = max(80, 3 * (rows + 8)) * rows**2
         return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + mixed * UNIT)
 
+    @property
+    def scaled(self) -> bool:
+        """Whether the units are measured in other units than those of the problem's network."""
+        return self.network is not self.problem.network
+
     def image(self, x: np.ndarray) -> np.ndarray:
         """Kernel coordinates of a point of the box behind a zonotope."""
         return self.V @ x
