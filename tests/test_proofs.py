@@ -127,13 +127,13 @@ def test_a_count_that_is_stopped_goes_on(tmp_path, monkeypatch):
     whole = lr.count(net)
     stopped = lr.count(net, proof=path, limit=200)
     assert stopped.stopped == "limit" and not stopped.complete and stopped.proof == ""
-    assert 200 <= stopped < whole and not path.exists()
+    assert 200 <= stopped < whole - 100 and not path.exists()
     folder = tmp_path / "count.proof.parts"
     done = {f.name: f.stat().st_mtime_ns for f in folder.glob("*.done")}
     assert done
     with pytest.raises(lr.LinregionsError, match="of another network"):
         lr.count(gaussian(1, 5, 10, 8, 1), proof=path)
-    again = lr.count(net, proof=path, limit=300)
+    again = lr.count(net, proof=path, limit=whole - 100)
     assert again.stopped == "limit"
     kept = {f.name: f.stat().st_mtime_ns for f in folder.glob("*.done")}
     assert done.items() <= kept.items() and len(kept) > len(done)
