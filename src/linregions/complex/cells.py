@@ -11,12 +11,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..affine import INPUT, ONE
+from ..audit import asked
 from ..composing import nearest_map
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
 from ..units import MaxUnits
-from . import geometry
+from . import audit, geometry
 from .engine import Refined, Refinement
 from .lattice import Faces
 from .maps import distinct, output_forms
@@ -328,7 +329,10 @@ class CellComplex:
     @cached_property
     def affine(self) -> np.ndarray:
         """(cells,) a number for each distinct affine map (equality decided in rationals)."""
-        return distinct(self._plan, self._forms, self._refined, self._engine)
+        label = distinct(self._plan, self._forms, self._refined, self._engine)
+        if asked():
+            audit.maps(self._forms, self._refined, label)
+        return label
 
     @cached_property
     def linear(self) -> np.ndarray:

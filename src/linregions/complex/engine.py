@@ -20,11 +20,13 @@ from typing import Any
 
 import numpy as np
 
+from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
+from . import audit
 from . import lattice as K
 from .errors import bounds
 from .exact import Forms
@@ -192,18 +194,22 @@ class Refinement:
         """Refine to the end; an interrupt ends after the last complete round."""
         begin = time.perf_counter()
         X, k = self.faces, self.faces.k
-        rounds = self.rounds(k)
+        rounds, audited = self.rounds(k), asked()
         known, none = Patterns.none(1, self.plan.bits), np.zeros((1, 0), np.uint64)
         done = Refined(X, 1, known, np.zeros(1, np.int32), none, 0, 0, 0.0)
         try:
             for n, round_ in enumerate(rounds):
                 known = done.patterns()
-                last = n == len(rounds) - 1
+                short = count_only and n == len(rounds) - 1
                 X = X._replace(bits=known.words)
-                done = self._round(round_, X, known, count_only and last)
+                done = self._round(round_, X, known, short and not audited)
+                if audited and short:
+                    audit.same(round_, done, self._round(round_, X, known, True))
                 if done.faces is not None:
                     X = done.faces
                     self._sharpen(done, X)
+                if audited:
+                    audit.look(self, round_, done)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
         except KeyboardInterrupt:

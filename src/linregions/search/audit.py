@@ -8,28 +8,19 @@ that is not true ends the program. It is for small networks: a decision takes mi
 
 from __future__ import annotations
 
-import os
 from fractions import Fraction
 from typing import TYPE_CHECKING, NoReturn
 
 import numpy as np
 from flint import fmpq, fmpz
 
+from ..audit import AuditError
 from . import records as R
 from .exact import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
 from .replay import Event, Replay
 
 if TYPE_CHECKING:
     from .program import Compiled
-
-
-class AuditError(AssertionError):
-    """A decision that was called proved is not true; this is a defect of the library."""
-
-
-def asked() -> bool:
-    """Whether the environment asks for an audit."""
-    return os.environ.get("LINREGIONS_AUDIT", "") not in ("", "0")
 
 
 class Audit:

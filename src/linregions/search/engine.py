@@ -14,13 +14,14 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..audit import asked
 from ..domain import Restricted
 from ..rational import nearest, to_fmpq
 from ..scaling import unscaled
 from ..units import MaxUnits
 from . import kernel as K
 from . import records as R
-from .audit import Audit, asked
+from .audit import Audit
 from .boxed import least, positive
 from .exact import (
     PATIENCE,
