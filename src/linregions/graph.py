@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from . import audit_cells
+from .audit import asked
 from .counting import compile_kernel
 from .domain import Restricted
 from .errors import LinregionsError
@@ -34,7 +36,7 @@ def cells_of(problem: Restricted, exact: bool = True) -> Merger:
             "exact=False"
         )
     compile_kernel(merge=True)
-    search, batches, more = Search(problem, True, emit=4096), [], True
+    search, batches, more = Search(problem, True, emit=4096, audit=True), [], True
     while more:
         more = search.run(1 << 20)
         batches.append(search.take())
@@ -75,6 +77,8 @@ def _decide(cells: Merger, first: Any, second: Any, rows: Any, masks: np.ndarray
         cells.compiled.program, work, cells.signs, cells.points, first, second, rows,
         False, verdict, everyone, masks,
     )  # fmt: skip
+    if asked():
+        audit_cells.pairs(cells, first, second, rows, verdict, np.zeros(len(first), bool))
     for i in np.flatnonzero(verdict == UNSURE):
         verdict[i] = SHARED if _has_facet(cells, int(first[i]), int(rows[i])) else APART
     shared = verdict == SHARED

@@ -135,7 +135,7 @@ class Listing:
     def _found(self) -> Generator[tuple[Leaves, bool]]:
         """Batches, and whether the search knows that it is not at its end."""
         if self.means is None:
-            search, more = Search(self.problem, self.exact, emit=BATCH), True
+            search, more = Search(self.problem, self.exact, emit=BATCH, audit=True), True
             while more:
                 more = search.run(BATCH)
                 yield search.take(), more

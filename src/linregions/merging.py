@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from . import audit_cells
+from .audit import asked
 from .rational import IntMatrix, nearest
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
@@ -58,6 +60,8 @@ class Merger:
         if len(start) < len(first):
             label = self._confirm(first, same)
         self.group = label[inverse]
+        if asked():
+            audit_cells.maps(self)
         return int(label.max(initial=-1)) + 1
 
     def effective(self) -> np.ndarray:
@@ -208,6 +212,10 @@ class Merger:
             self.compiled.program, work, self.signs, self.points, first, second, rows,
             not generic, verdict, parent, np.zeros((0, self.signs.shape[1]), bool),
         )  # fmt: skip
+        if asked():
+            pairs = zip(first.tolist(), second.tolist(), strict=True)
+            joined = [self._root(parent, i) == self._root(parent, j) for i, j in pairs]
+            audit_cells.pairs(self, first, second, rows, verdict, np.array(joined) | (not generic))
         if not generic:
             return
         for i in np.flatnonzero(verdict == UNSURE):

@@ -356,7 +356,7 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
-        search = Search(self.problem, self.exact, emit=self.batch)
+        search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
             more = search.run(self.batch)

@@ -11,6 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..audit import asked
 from ..complex import line
 from ..complex.engine import threads as cores
 from ..complex.line_exact import ExactBreaks, ExactLine, difference
@@ -21,7 +22,7 @@ from ..errors import LinregionsError
 from ..network import Network
 from ..rational import is_rational, nearest, rounded
 from ..scaling import along
-from . import wide
+from . import audit, wide
 from .pieces import Pieces, affine_pieces, merge
 
 AT_ONCE = 1 << 22  # numbers of one first-layer product
@@ -342,6 +343,9 @@ def _assemble(net: Network, given: Given, swept: Swept, exact: bool, start: floa
     result = Crossings(*answer)
     if len(doubt):
         result.__dict__["rationally"] = engine
+    if exact and asked():
+        for i in np.flatnonzero(swept.outcome == line.GOOD).tolist():
+            audit.breaks(result, i)
     return result
 
 

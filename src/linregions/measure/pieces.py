@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from ..affine import INPUT, ONE, UNIT, Affine
+from ..audit import asked
 from ..complex.line import SMALL
 from ..network import Network
 from ..rational import nearest
 from ..scaling import measured
 from ..units import Pointwise
-from . import wide
+from . import audit, wide
 
 if TYPE_CHECKING:
     from .crossings import Crossings
@@ -205,6 +206,8 @@ def _labels(
             maps = [(slope[k].tobytes(), intercept[k].tobytes()) for k in suspects[first]]
         index = {v: n for n, v in enumerate(dict.fromkeys(maps))}
         label[suspects] = len(alone) + np.array([index[v] for v in maps])[back]
+    if found.exact and asked():
+        audit.labels(found, i, label)
     return label
 
 

@@ -33,8 +33,19 @@ class Audit:
 
     def take(self, ints: np.ndarray, reals: np.ndarray, text: str) -> None:
         """Look at a block of records."""
-        for event in self.replay.feed(ints, reals, text):
-            self._look(event)
+        try:
+            for event in self.replay.feed(ints, reals, text):
+                self._look(event)
+        except (IndexError, KeyError, RuntimeError, ValueError) as error:
+            raise AuditError(f"audit: no tree goes on after decision {self.decisions}") from error
+
+    def finish(self, leaves: int) -> None:
+        """The search has ended: the tree must be whole, and the count that of its leaves."""
+        if self.replay.open or self.leaves != leaves:
+            raise AuditError(
+                f"audit: the records of the tree end with {self.leaves} cells, the search says "
+                f"{leaves}; open on the path: {self.replay.con}"
+            )
 
     def _look(self, event: Event) -> None:
         code = event.code
@@ -49,6 +60,8 @@ class Audit:
             self._bound(event)
         elif code in (R.KEPT, R.LOST):
             self._argument(event)
+        elif code == R.WINS:
+            self._winner(event)
         elif code in (R.LEAF, R.POINT):
             self._leaf(event)
 
@@ -105,6 +118,18 @@ class Audit:
         wins = wins and interior_point(rows, self.exact.k) is not None
         if wins != (event.code == R.KEPT):
             self._stop(event, f"argument {w} " + ("wins somewhere" if wins else "wins nowhere"))
+
+    def _winner(self, event: Event) -> None:
+        """One argument wins on the whole cell; where another equals it, the lower index does."""
+        w = event.value
+        first, m = self.replay.arguments(event.row)
+        rows, x = self._cell(event)
+        for j in range(m):
+            if j == w:
+                continue
+            s, _, other, _ = self.exact.place(rows, x, self._row(pair(first, m, w, j)))
+            if other is not None or s != (1 if w > j else -1):
+                self._stop(event, f"argument {j} wins somewhere")
 
     def _leaf(self, event: Event) -> None:
         self.leaves += 1

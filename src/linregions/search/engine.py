@@ -105,8 +105,10 @@ class Search:
         self.problem = problem
         self.compiled = Compiled(problem)
         self.recorder = recorder
+        self.audit: Audit | None = None
         if audit and exact and problem.zonotope is None and asked():
-            self.recorder = Recorder(Audit(self.compiled).take)
+            self.audit = Audit(self.compiled)
+            self.recorder = Recorder(self.audit.take)
         self.exact = exact
         self.extra = 0  # leaves found by rational arithmetic
         self.asked = 0
@@ -239,6 +241,8 @@ class Search:
                 self._decide()
             else:  # SPENT, or FULL: the caller takes the output
                 return True
+        if self.done and self.audit is not None:
+            self.audit.finish(self.leaves)
         return not self.done
 
     def _advance_side(self, steps: int) -> int:

@@ -129,6 +129,11 @@ class Replay:
             self._up()
 
     @property
+    def open(self) -> bool:
+        """Whether a part of the tree is still to come."""
+        return bool(self._back)
+
+    @property
     def argument(self) -> tuple[int, int]:
         """The max unit that is being divided, and the argument whose turn it is."""
         _, unit, w, _, _ = self._back[-1]
