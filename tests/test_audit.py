@@ -1,13 +1,15 @@
 """The audit agrees where all is well, and stops at any decision that is not true."""
 
 import os
+import shutil
 import subprocess
 import sys
-from fractions import Fraction
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from helpers import gaussian
 from test_near_ties import SCALED, network
 
 import linregions as lr
@@ -20,6 +22,7 @@ from linregions.measure import pieces as line_maps
 from linregions.search import records as R
 from linregions.search.audit import Audit
 from linregions.testing.networks import random_network
+from linregions.units import ABS
 
 BOUNDED = (lr.Box(-2, 2), lr.Box(-1, 3))
 
@@ -106,6 +109,7 @@ SOURCES = (
     *((network(seed), None) for seed in range(3)),
     *((random_network(seed, 2, 4, 2, only_max=True), None) for seed in range(4)),
     *((network(seed), lr.Box(-2, 2)) for seed in (3, 4)),
+    (gaussian(1, 2, 4, 8, 1), lr.Box(-1, 1)),  # many rows in small cells: bounding boxes
     (TWINS, None),
     (DEAD, None),
 )
@@ -162,15 +166,20 @@ def play(search, records):
     audit.finish(search.leaves)
 
 
-def wrong(record):
-    """What a record may be replaced by: lists of records, none of which is true."""
+def wrong(record, others):
+    """What a record may be replaced by: lists of records, none of which is true.
+
+    ``others``: all records of the search.
+    """
     (code, *ints), reals, _ = record
     if code in (R.REFUSED, R.SOLVED, R.BOXED):
-        return [[[[code, ints[0], 1 - ints[1], *ints[2:]], reals, []]], []]
+        return [[[[code, ints[0], 1 - ints[1], *ints[2:]], reals, []]]]
     if code == R.SPLIT:
         return [[], [[[R.BOXED, *ints], [], []]]]
     if code == R.SLOPELESS:
-        return [[]]
+        first = next(r for r in others if r[0][0] in (R.SPLIT, R.FAN))
+        # the row of the first split has one slope wherever one is
+        return [[[[code, first[0][1]], [], []]]] if first[0][0] == R.SPLIT else []
     if code == R.BOUND:
         return [[[[code, *ints], [reals[0] + (1e9, -1e9)[ints[0] % 2], *reals[1:]], []]]]
     if code == R.FAN:
@@ -181,9 +190,8 @@ def wrong(record):
         return [[[[R.KEPT], [], []]], []]
     if code == R.WINS:
         return [[[[code, ints[0], ints[1] + (-1 if ints[1] else 1)], [], []]], []]
-    if code == R.LEAF:
-        return [[[[code], [v + 1e9 for v in reals], []]], [], [record, record]]
-    return [[[[code], [], [" ".join(str(Fraction(v) + 10**9) for v in record[2][0].split())]]], []]
+    elsewhere = [r for r in others if r[0][0] in (R.LEAF, R.POINT) and r != record]
+    return [[], [record, record], *([r] for r in elsewhere[:1])]
 
 
 @pytest.fixture(scope="module")
@@ -204,44 +212,40 @@ def test_false_records_stop_it(code, searches):
     tried = 0
     for search, records in searches:
         places = [i for i, r in enumerate(records) if r[0][0] == code]
-        for i in places[:: max(1, len(places) // 4)]:
-            for other in wrong(records[i]):
+        for i in places[:: max(1, len(places) // 2)]:
+            for other in wrong(records[i], records):
                 with pytest.raises(AuditError):
                     play(search, [*records[:i], *other, *records[i + 1 :]])
                 tried += 1
     assert tried
 
 
+# The rule that gave 22 for 24: what a deeper layer wrote of live units is read after backtracking.
+OLD_RULE = (
+    ("lp.py", "+ int(G[c, k + ALIVE]), layer - 1)", "+ int(G[c, k + ALIVE]), layer)"),
+    ("forms.py", "[layer, CHAIN] > 0 else 0.0", "[layer, CHAIN] > 0 else G[c, k + ALIVE]"),
+)
+
+
 @pytest.mark.slow
 def test_the_old_rule_of_spans_is_found(tmp_path):
-    """The rule that gave 22 for 24: the live units of a layer are read in cells of that layer."""
-    program = tmp_path / "old.py"
-    program.write_text(OLD)
-    here = Path(__file__).parent
-    environment = {
-        **os.environ, "LINREGIONS_AUDIT": "1", "NUMBA_CACHE_DIR": str(tmp_path),
-        "PYTHONPATH": os.pathsep.join([str(here), *filter(None, sys.path)]),
-    }  # fmt: skip
-    done = subprocess.run(
-        [sys.executable, program], env=environment, capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 1 and "AuditError: audit: decision" in done.stderr
-    assert "is not true: the row is not on one side of the cell" in done.stderr
+    package = tmp_path / "linregions"
+    shutil.copytree(Path(lr.__file__).parent, package, ignore=shutil.ignore_patterns("__pycache__"))
+    for name, now, old in OLD_RULE:
+        text = (package / "search" / name).read_text()
+        assert text.count(now) == 1
+        (package / "search" / name).write_text(text.replace(now, old))
 
+    def run(audit):
+        code = f"import linregions as lr; print(lr.__file__, int(lr.count({SCALED})))"
+        return subprocess.run(
+            [sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False,
+            env={**os.environ, "LINREGIONS_AUDIT": audit, "PYTHONPATH": str(tmp_path)},
+        )  # fmt: skip
 
-OLD = """
-from linregions.search import adjacent, kernel, lp
-
-@lp.inner()
-def span_of(k, G, c, layer):
-    return int(G[c, k + lp.SPAN]) + int(G[c, k + lp.ALIVE])
-
-kernel.span_of = adjacent.span_of = lp.span_of = span_of  # compiled at the first call
-import linregions as lr
-from test_near_ties import SCALED
-
-print(lr.count(SCALED))
-"""
+    assert run("").stdout.split() == [str(package / "__init__.py"), "22"]
+    stopped = run("1")
+    assert stopped.returncode == 1 and "is not true: the row is not on one side" in stopped.stderr
 
 
 # -- wrong cells of a complex ---------------------------------------------------------------------
@@ -349,12 +353,12 @@ def other_row(swept):
 
 
 def other_order(swept):
-    return swept._replace(s=swept.s[::-1])
+    return replace(swept, s=swept.s[::-1])
 
 
 def one_less(swept):
     ptr = np.maximum(swept.ptr - 1, 0)
-    return swept._replace(ptr=ptr, s=swept.s[1:], row=swept.row[1:])
+    return replace(swept, ptr=ptr, s=swept.s[1:], row=swept.row[1:])
 
 
 @pytest.mark.parametrize("damage", [other_side, other_row, other_order, one_less])
@@ -377,6 +381,8 @@ def test_wrong_maps_along_a_line_stop_it(audited, monkeypatch):
 
 # -- wrong maps and facets of the cells of a search -----------------------------------------------
 
+# | |x| - 1 |: x < -1 and x > 1 differ in the row of x alone, and lie apart
+FOLDED = lr.Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [-1.0]), ([[1.0]], [0.0])], ABS)
 STILL = [(PLANE[0][0], PLANE[0][1]), ([[0.0, 0.0, 0.0]], [1.0])]  # one map everywhere
 
 
@@ -399,13 +405,6 @@ def test_wrong_facets_of_the_graph_stop_it(audited, monkeypatch):
     monkeypatch.setattr(graph, "shared_facets", all_shared)
     with pytest.raises(AuditError, match="no facet"):
         lr.count(FOLDED, kind="closed", engine="search")
-
-
-FOLDED = [  # |x| and |x| - 1 in the second layer: cells that differ in one row alone lie apart
-    ([[1.0, 0.5], [-1.0, -0.5]], [0.0, 0.25]),
-    ([[1.0, 1.0], [1.0, -1.0]], [-1.0, 0.5]),
-    ([[1.0, -1.0]], [0.0]),
-]
 
 
 @pytest.mark.parametrize("joined", [True, False])
