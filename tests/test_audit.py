@@ -14,6 +14,7 @@ from test_near_ties import SCALED, network
 
 import linregions as lr
 from linregions import merging
+from linregions.affine import Affine
 from linregions.audit import AuditError
 from linregions.complex import engine as complex_engine
 from linregions.domain import restrict
@@ -78,6 +79,16 @@ def test_near_ties(seed, audited):
     for domain in (None, *BOUNDED):
         (first, *others) = counts(net, domain, ("activation",))
         assert all(v == first for v in others)
+
+
+def test_equal_arguments(audited):
+    """Rows between equal arguments are zero, and bound nothing."""
+    equal = Affine.dense(np.array([[0.0], [2.25], [2.25]]), np.array([0.0, -2.25, -2.25]), 0)
+    for z in (equal, Affine.dense(np.zeros((3, 1)), np.zeros(3), 0)):
+        units = lr.MaxUnits(((2, 0, 1), (1, 0)), 3)
+        last = Affine.dense(np.ones((1, 2)), np.zeros(1), 1)
+        net = lr.Network(1, (lr.Layer(z, units),), last)
+        assert counts(net, None) == counts(net, lr.Box(-9, 9))[:4]
 
 
 def test_scaled_near_ties(audited):

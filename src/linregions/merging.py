@@ -215,7 +215,8 @@ class Merger:
         if asked():
             pairs = zip(first.tolist(), second.tolist(), strict=True)
             joined = [self._root(parent, i) == self._root(parent, j) for i, j in pairs]
-            audit_cells.pairs(self, first, second, rows, verdict, np.array(joined, bool) | (not generic))
+            passed = np.array(joined, bool) | (not generic)
+            audit_cells.pairs(self, first, second, rows, verdict, passed)
         if not generic:
             return
         for i in np.flatnonzero(verdict == UNSURE):

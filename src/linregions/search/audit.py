@@ -73,7 +73,8 @@ class Audit:
         return np.where(self.replay.signs == 0, -1, self.replay.signs).astype(np.int8)
 
     def _cell(self, event: Event) -> tuple[list[Row], Point]:
-        rows = self.exact.domain_rows() + self.exact.cell(self.replay.con, self._signs())
+        cell = self.exact.cell(self.replay.con, self._signs())
+        rows = self.exact.domain_rows() + [r for r in cell if any(r)]  # equal arguments: zero rows
         x = interior_point(rows, self.exact.k)
         if x is None:
             self._stop(event, "the cell is empty")
