@@ -22,6 +22,7 @@ from linregions.measure import crossings as lines
 from linregions.measure import pieces as line_maps
 from linregions.search import records as R
 from linregions.search.audit import Audit
+from linregions.testing import FAMILIES, fuzz
 from linregions.testing.networks import random_network
 from linregions.units import ABS
 
@@ -431,3 +432,15 @@ def test_wrong_maps_stop_it(joined, audited, monkeypatch):
     monkeypatch.setattr(merging.Merger, "fingerprints", lambda _, s: np.arange(len(s)))
     with pytest.raises(AuditError):
         lr.count(net, kind="affine", engine="search")
+
+
+# -- every family of networks that is hard to count -----------------------------------------------
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", FAMILIES)
+def test_families_under_the_audit(name, audited):
+    """Search, complex and lines, all kinds: nothing is said that is not true."""
+    report = fuzz([name], 20, 16, engines=["search", "complex", "line"], cells=100)
+    assert not report.found, [found.describe() for found in report.found]
+    assert report.networks >= 15
