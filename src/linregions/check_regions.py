@@ -16,7 +16,8 @@ a row is one affine form on the cell, composed here from the weights: integers o
 a layer. A row that vanishes on the cell is on its lower side. docs/proofs.md describes the file.
 """
 # ruff: noqa: B905 (zip without strict: only where the lengths are known)
-# pyright: basic, reportOptionalSubscript=false, reportArgumentType=false, reportCallIssue=false
+# pyright: basic, reportOptionalIterable=false, reportArgumentType=false, reportOperatorIssue=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
 import argparse
 import hashlib
 import json
@@ -38,6 +39,7 @@ from operator import mul, sub
 FORMAT = "linregions proof 1"
 MOST = 1 << 24  # units, rows, numbers in a block: more is refused
 OPEN = 2  # the side of a row that is not decided; else 0, lower, or 1, upper
+SIZES = {1: 2, 2: 2, 3: 1, 4: 2, 5: 1, 6: 2, 7: 1, 10: 2, 13: 1}  # integers that a record starts with
 
 class Refused(Exception):
     """The proof does not prove its statement: why, and where."""
@@ -75,19 +77,19 @@ def rational(text):
     return Fraction(*(int(Decimal(part)) for part in text.split("/")))  # of any length
 
 def numbers(code, data):
-    return [value for (value,) in struct.iter_unpack("<" + code, data)]
+    return [number for (number,) in struct.iter_unpack("<" + code, data)]
 
 def common(values):
     return lcm(*{v.denominator for v in values})
+
+def value(form, point):
+    return sum(map(mul, form, point))
 
 def whole(point):
     """(d, d x_1, d x_2, ...), integers, of floats or fractions. NaN and infinity are no ratios."""
     ratios = [v.as_integer_ratio() for v in point]
     below = lcm(*(q for _, q in ratios))
     return [below, *(p * (below // q) for p, q in ratios)]
-
-def value(form, point):
-    return sum(map(mul, form, point))
 
 def solved(vectors, target):
     """The l with sum l_i vectors_i = target, for independent vectors, all of integers, or None if
@@ -183,12 +185,14 @@ class Layer:
     """An affine map and its units: forms over the denominator `below`, outputs over `outer`."""
 
     def __init__(self, net, rows, groups, kinds):
-        layers, number, self.groups, self.first = net.layers, len(net.layers), groups, len(net.where)
-        self.size, self.reads = len(groups or kinds), sorted({i for row in rows for i, _ in row if i})
+        layers, number = net.layers, len(net.layers)
+        self.size, self.groups, self.first = len(groups or kinds), groups, len(net.where)
+        self.reads = sorted({i for row in rows for i, _ in row if i})
         read = [(i, u) for i in self.reads for u in range(layers[i].size)]
         slot = {key: place for place, key in enumerate(read)}
-        rows = [{k: v / (layers[k[0]].outer if k[0] else 1) for k, v in r.items() if v} for r in rows]
-        ends, pieces = [t for breaks, _ in kinds for t in breaks], [p for _, ps in kinds for p in ps]
+        over = [1, *(e.outer for e in layers[1:])]
+        rows = [{key: v / over[key[0]] for key, v in row.items() if v} for row in rows]
+        ends, pieces = ([v for kind in kinds for v in kind[i]] for i in (0, 1))
         self.below = common([*ends, *(v for row in rows for v in row.values())])
         more = common(v for piece in pieces for v in piece)
         self.outer = self.below * more
@@ -197,9 +201,11 @@ class Layer:
         self.weights = [[v for key, v in row.items() if key in slot] for row in rows]
         self.columns = [[slot[key] for key in row if key in slot] for row in rows]
         # No entry of a row or an output is ever greater than `most`.
-        tops = [sum(abs(v) * (layers[k[0]].most if k[0] else 1) for k, v in r.items()) for r in rows]
-        top, pieces = max(tops, default=0), [(a * more, b * self.outer) for a, b in pieces]
-        self.most = int(max([top, *(abs(a) * top + abs(b) for a, b in pieces)]))
+        most = [1, *(e.most for e in layers[1:])]
+        tops = [sum(abs(v) * most[i] for (i, _), v in row.items()) for row in rows]
+        tops.append(top := max(tops, default=0))
+        tops += [abs(a) * more * top + abs(b) * self.outer for a, b in pieces]
+        self.most = int(max(tops))
         self.units = []  # pointwise: (first row, pieces); max: (its number, arguments)
         for u, (breaks, pieces) in enumerate(kinds):
             pieces = [(int(a * more), int(b * self.outer)) for a, b in pieces]
@@ -225,7 +231,8 @@ class Network:
 
     def __init__(self, spec, arrays, domain, coordinates, kind):
         n, k, basis = spec["inputs"], domain["dimension"], domain["basis"]
-        need(index(k, index(n, MOST, "inputs") + 1, "dimensions") == n or basis is not None, "no basis")
+        index(k, index(n, MOST, "inputs") + 1, "dimensions")
+        need(k == n or basis is not None, "a domain of fewer dimensions without a basis")
         chart = [{(0, i): Fraction(1)} for i in range(1, n + 1)]
         if basis is not None:
             table = [[rational(v) for v in row] for row in basis]
@@ -242,12 +249,14 @@ class Network:
         for i, layer in enumerate(spec["layers"], 1):
             maps.append(affine(layer["affine"], arrays, sources))
             units.append(read_units(layer["units"], len(maps[-1])))
-            sources.append([{(i, u): Fraction(1)} for u in range(len(units[-1][0] or units[-1][1]))])
+            size = len(units[-1][0] or units[-1][1])
+            sources.append([{(i, u): Fraction(1)} for u in range(size)])
         maps.append(affine(spec["output"], arrays, sources))
         if coordinates is not None:
-            blocks = [(maps[index(b, len(maps), "block")], r, 1 if b else -1) for b, r in coordinates]
-            base = [combined({index(r, len(m), "row"): s}, m) for m, r, s in blocks]  # A y for b - A y
-            k, maps[-1] = len(base), maps[-1] if kind != "activation" else []  # which needs no output
+            blocks = [(maps[index(block, len(maps), "block")], block, r) for block, r in coordinates]
+            base = [(rows[index(r, len(rows), "row")], block) for rows, block, r in blocks]
+            base = [combined({0: 1 if block else -1}, [row]) for row, block in base]  # 0: A y
+            k, maps[-1] = len(base), [] if kind == "activation" else maps[-1]  # the output
             maps = [express(rows, base) for rows in maps]
         self.dimension, self.layers, self.where, self.units = k, [], [], []
         for rows, each in zip(maps, [*units, ([], [])]):
@@ -297,9 +306,8 @@ class Path:
 
     def twin(self):
         """A copy to come back to."""
-        twin = copy(self)
-        for name in ("trail", "bounds", "side", "winner", "made", "outs"):
-            setattr(twin, name, getattr(self, name).copy())
+        twin, names = copy(self), ("trail", "bounds", "side", "winner", "made", "outs")
+        twin.__dict__ |= {name: self.__dict__[name].copy() for name in names}
         return twin
 
     def composed(self, layer):
@@ -369,10 +377,10 @@ class Path:
 
     def cited(self, row):
         """A row that bounds the cell."""
-        if row >= len(self.side):
-            return self.net.walls[index(row - len(self.side), len(self.net.walls), "domain row")]
-        need(row in self.bounds, f"row {row} does not bound this cell")
-        return self.bounds[row]
+        if row in self.bounds:
+            return self.bounds[row]
+        need(row >= len(self.side), f"row {row} does not bound this cell")
+        return self.net.walls[index(row - len(self.side), len(self.net.walls), "domain row")]
 
     def never(self, target, rows=(), multipliers=()):
         """Show that target + sum of multipliers times rows is nowhere positive over the bounds."""
@@ -385,7 +393,8 @@ class Path:
                 ratios.append((p, q * d_i))
             below = lcm(*(q for _, q in ratios))
             factors = [p * (below // q) for p, q in ratios]
-            total = [sum(map(mul, factors, entry)) for entry in zip(total, *(form for form, _ in rows))]
+            entries = zip(total, *(form for form, _ in rows))
+            total = [sum(map(mul, factors, entry)) for entry in entries]
         top = total[0] * d
         for g, low, high in zip(total[1:], lows, highs):
             if g:
@@ -402,6 +411,12 @@ class Path:
             flat(target[0], [form for form, _ in rows] if code == 2 else ())
         else:
             self.never(target, rows, multipliers)
+
+    def beyond(self, end, bound, *evidence):
+        """Show that no point of the cell is beyond a bound of a coordinate."""
+        (p, q), sign, slopes = bound.as_integer_ratio(), end % 2 * 2 - 1, [0] * self.net.dimension
+        slopes[index(end, 2 * len(slopes), "end") // 2] = sign * q
+        self.never(([-sign * p, *slopes], q), *evidence)
 
     def witness(self, point):
         """Show that a point is strictly inside the cell."""
@@ -420,8 +435,8 @@ class Walk:
         self.kind, self.path, self.net = proof.kind, Path(proof.network), proof.network
         self.sum, self.data, self.at, self.records = hashlib.sha256(), ((), (), b""), [0, 0, 0], 0
         self.leaves, self.parts, self.cells = 0, [], []
-        where = lambda: f"{name}, record {self.records}, {len(self.path.trail)} decisions deep"
-        with at(where), proof.zip.open(name) as self.file:
+        where = "{}, record {}, {} decisions deep".format
+        with at(lambda: where(name, self.records, len(self.path.trail))), proof.zip.open(name) as self.file:
             while name != "root" and (code := self.code()):
                 need(code in (1, 5, 6, 7, 10), f"record {code} in the path of a part")
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
@@ -479,32 +494,26 @@ class Walk:
         branches, net = [], self.net
         while True:
             path, code = self.path, self.code()
+            a, b = (*self.take(SIZES.get(code, 0)), None, None)[:2]
             if 1 <= code <= 4:
-                row, side = self.take(1)[0], self.take(int(code != 3))
-                side = side[0] if side else int(path.form(row)[0][0] > 0)
-                path.refute(row, side, code, *(self.evidence(code) if code < 3 else ()))
-                path.decide(1, row, side)
-            elif code == 5:
-                end, bound = index(self.take(1)[0], 2 * net.dimension, "end"), self.take(1, 1)[0]
-                (p, q), sign, form = bound.as_integer_ratio(), end % 2 * 2 - 1, [0] * net.dimension
-                form[end // 2] = sign * q  # positive beyond the bound
-                path.never(([-sign * p, *form], q), *self.evidence(1))
-                path.decide(5, end, bound)
-            elif code == 6:
-                row, side = self.take(2)
-                branches.append((path.twin(), 6, row, 1 - side))
-                path.decide(6, row, side)
-            elif code == 10:
-                unit, w = self.take(2)
-                path.follows(unit, w)
-                path.decide(10, unit, w)
+                b = int(path.form(a)[0][0] > 0) if code == 3 else b
+                path.refute(a, b, code, *(self.evidence(code) if code < 3 else ()))
+                path.decide(1, a, b)
+            elif code in (5, 6, 10):
+                if code == 5:
+                    b = self.take(1, 1)[0]
+                    path.beyond(a, b, *self.evidence(1))
+                elif code == 6:
+                    branches.append((path.twin(), 6, a, 1 - b))
+                else:
+                    path.follows(a, b)
+                path.decide(code, a, b)
             else:
                 if code == 7:
-                    unit = index(self.take(1)[0], len(net.units), "unit")
-                    need(unit not in path.winner, f"unit {unit} is decided twice")
-                    branches.append((path, 7, unit, 0))
+                    need(a not in path.winner, f"unit {a} is decided twice")
+                    branches.append((path, 7, index(a, len(net.units), "unit"), 0))
                 elif code == 13:
-                    self.parts.append((self.take(1)[0], self.way()))
+                    self.parts.append((a, self.way()))
                 else:
                     self.leaf(code)
                 if not self.branch(branches):
@@ -582,8 +591,7 @@ class Joins:
             need(min(v for v, _ in values) == 0, "the point is not on the border of a cell")
             walls += [form for v, form in values if v == 0]
         need(all(multiple(walls[0], form) for form in walls), "the point is on several borders")
-        inside = all(value(form, point) > 0 for form, _ in self.net.walls)
-        need(inside, "the point is not inside the domain")
+        need(all(value(form, point) > 0 for form, _ in self.net.walls), "a point outside the domain")
 
     def part(self, a, b, h, *names):
         """Show that cells share no facet."""
@@ -611,14 +619,14 @@ class Joins:
             else:
                 self.part(a, b, *rest.split())
                 parted.add(frozenset((a, b)))
-        for a, cell in enumerate(self.cells):
-            same.setdefault(cell[1], []).append(a)
+        for a, (_, output, _) in enumerate(self.cells):
+            same.setdefault(output, []).append(a)
         for a, b in (pair for group in same.values() for pair in combinations(group, 2)):
             if root(a) != root(b) and frozenset((a, b)) not in parted:
                 h, *rest = self.differ(a, b).values()
                 names = f"{self.cells[a][0]} and {self.cells[b][0]}"
-                open_still = all(multiple(h, form, True) for form in rest)
-                need(not open_still, f"{names} are neither joined nor parted")
+                apart = not all(multiple(h, form, True) for form in rest)
+                need(apart, f"{names} are neither joined nor parted")
         return len({root(a) for a in parent})
 
 # -- the file -------------------------------------------------------------------------------------
@@ -641,15 +649,14 @@ class Proof:
         if version != FORMAT:
             raise Unreadable(f"its format: {version!r:.40}, not {FORMAT!r}")
         with at(lambda: "proof.json"):
-            self.kind, parts = said["kind"], {f"parts/{part['name']}": part for part in said["parts"]}
+            self.kind, parts = said["kind"], [f"parts/{part['name']}" for part in said["parts"]]
             need(self.kind in ("activation", "affine", "linear"), f"kind {self.kind!r:.40}")
             index(said["total"], inf, "total")
-            self.streams = {"root": said["root"], **parts}
+            self.streams = {"root": said["root"], **dict(zip(parts, said["parts"]))}
             shapes = json.loads(self.zip.read("arrays.json"), object_pairs_hook=unique)
-            names = ["proof.json", "network.json", "arrays.json", *self.streams]
+            names = ["proof.json", "network.json", "arrays.json", "root", *parts]
             names += [f"arrays/{name}" for name in shapes] + ["linear"] * (self.kind == "linear")
-            once = len(set(names)) == len(names) and sorted(names) == sorted(self.zip.namelist())
-            once = once and len(parts) == len(said["parts"])
+            once = sorted(set(names)) == sorted(names) == sorted(self.zip.namelist())
             need(once, "members that are missing, unknown or double")
         with at(lambda: "network.json"):
             digest, arrays = hashlib.sha256(text := self.zip.read("network.json")), {}
