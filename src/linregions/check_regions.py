@@ -17,7 +17,8 @@ a layer. A row that vanishes on the cell is on its lower side. docs/proofs.md de
 """
 # ruff: noqa: B905 (zip without strict: only where the lengths are known)
 # pyright: basic, reportOptionalIterable=false, reportArgumentType=false, reportOperatorIssue=false
-# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false
+# pyright: reportGeneralTypeIssues=false, reportAssignmentType=false, reportCallIssue=false
+# pyright: reportOptionalSubscript=false
 import argparse
 import hashlib
 import json
@@ -39,7 +40,7 @@ from operator import mul, sub
 FORMAT = "linregions proof 1"
 MOST = 1 << 24  # units, rows, numbers in a block: more is refused
 OPEN = 2  # the side of a row that is not decided; else 0, lower, or 1, upper
-SIZES = {1: 2, 2: 2, 3: 1, 4: 2, 5: 1, 6: 2, 7: 1, 10: 2, 13: 1}  # integers that a record starts with
+SIZES = {1: 2, 2: 2, 3: 1, 4: 2, 5: 1, 6: 2, 7: 1, 10: 2, 13: 1}  # first integers of a record
 
 class Refused(Exception):
     """The proof does not prove its statement: why, and where."""
@@ -58,10 +59,10 @@ def at(where):
     """Name the place of a refusal; whatever else goes wrong in here is one, too."""
     try:
         yield
-    except Refused as error:
-        raise Refused(error.args[0], error.args[1] if error.args[1:] else where()) from None
     except Exception as error:
-        raise Refused(f"malformed ({type(error).__name__}: {error!s:.200})", where()) from None
+        malformed = (f"malformed ({type(error).__name__}: {error!s:.200})",)
+        why, *place = error.args if isinstance(error, Refused) else malformed
+        raise Refused(why, *(place or [where()])) from None
 
 def need(true, why):
     if not true:
@@ -253,9 +254,10 @@ class Network:
             sources.append([{(i, u): Fraction(1)} for u in range(size)])
         maps.append(affine(spec["output"], arrays, sources))
         if coordinates is not None:
-            blocks = [(maps[index(block, len(maps), "block")], block, r) for block, r in coordinates]
-            base = [(rows[index(r, len(rows), "row")], block) for rows, block, r in blocks]
-            base = [combined({0: 1 if block else -1}, [row]) for row, block in base]  # 0: A y
+            base = []
+            for block, r in coordinates:
+                rows = maps[index(block, len(maps), "block")]
+                base.append(combined({index(r, len(rows), "row"): 1 if block else -1}, rows))  # A y
             k, maps[-1] = len(base), [] if kind == "activation" else maps[-1]  # the output
             maps = [express(rows, base) for rows in maps]
         self.dimension, self.layers, self.where, self.units = k, [], [], []
@@ -276,9 +278,10 @@ class Network:
                 self.box = bounded(self.box, 2 * c - 2 + (v < 0), Fraction(-constant, v))
 
     def unpacked(self, packed):
-        data, step, half = (packed + self.middle).to_bytes(self.wide, "little"), self.step, self.half
-        ends = range(0, self.wide, step)
-        return [int.from_bytes(data[i : i + step], "little") - half for i in ends]
+        data = (packed + self.middle).to_bytes(self.wide, "little")
+        step, half = self.step, self.half
+        starts = range(0, self.wide, step)
+        return [int.from_bytes(data[i : i + step], "little") - half for i in starts]
 
 def bounded(box, end, bound):
     """A box with y_j >= bound (end = 2 j) or y_j <= bound (end = 2 j + 1) besides."""
@@ -293,10 +296,11 @@ def bounded(box, end, bound):
 
 class Path:
     """The decisions on the way to a cell, and what follows: the rows of layer i are `made[i]`, its
-    outputs `outs[i]` (None: not composed yet), `bounds` the rows {row: (form, below)} of splits."""
+    outputs `outs[i]` (None: not composed yet), `bounds` what bounds it: {row: (form, below)}."""
 
     def __init__(self, net):
-        self.net, self.box, self.trail, self.bounds = net, net.box, [], {}
+        self.net, self.box, self.trail = net, net.box, []
+        self.bounds = dict(enumerate(net.walls, len(net.where)))
         self.side = bytearray([OPEN if minus is None else 0 for _, _, minus, _ in net.where])
         for start, wins in net.units:  # its first comparison says whether a max unit is decided
             if len(wins) > 1:
@@ -347,10 +351,9 @@ class Path:
         elif code in (7, 10):
             start, wins = self.net.units[index(a, len(self.net.units), "max unit")]
             need(a not in self.winner, f"max unit {a} is decided twice")
-            index(b, len(wins), "argument")
+            self.winner[a], self.side[start] = index(b, len(wins), "argument"), 0
             if code == 7:
                 self.favour(a, b)
-            self.winner[a], self.side[start] = b, 0
         else:
             form, pointwise = self.form(a, index(b, 2, "side")), self.net.where[a][2] is None
             need(self.side[a] == OPEN or not pointwise, "a row that is decided twice")
@@ -374,13 +377,6 @@ class Path:
         for _ in wins:
             best |= {o for b in best for o, row, side in wins[b] if (1, row, side) in known}
         need(len(best) == len(wins), f"not every argument of unit {unit} loses to {w}")
-
-    def cited(self, row):
-        """A row that bounds the cell."""
-        if row in self.bounds:
-            return self.bounds[row]
-        need(row >= len(self.side), f"row {row} does not bound this cell")
-        return self.net.walls[index(row - len(self.side), len(self.net.walls), "domain row")]
 
     def never(self, target, rows=(), multipliers=()):
         """Show that target + sum of multipliers times rows is nowhere positive over the bounds."""
@@ -422,7 +418,7 @@ class Path:
         """Show that a point is strictly inside the cell."""
         point = whole(point)
         for row, (form, _) in self.bounds.items():
-            if sum(map(mul, form, point)) <= 0:
+            if row < len(self.side) and sum(map(mul, form, point)) <= 0:
                 raise Refused(f"the witness is not inside row {row}")
         for i, wall in enumerate(self.net.thin):
             if sum([v * point[c] for c, v in wall]) <= 0:
@@ -436,7 +432,8 @@ class Walk:
         self.sum, self.data, self.at, self.records = hashlib.sha256(), ((), (), b""), [0, 0, 0], 0
         self.leaves, self.parts, self.cells = 0, [], []
         where = "{}, record {}, {} decisions deep".format
-        with at(lambda: where(name, self.records, len(self.path.trail))), proof.zip.open(name) as self.file:
+        place = at(lambda: where(name, self.records, len(self.path.trail)))
+        with place, proof.zip.open(name) as self.file:
             while name != "root" and (code := self.code()):
                 need(code in (1, 5, 6, 7, 10), f"record {code} in the path of a part")
                 self.path.decide(code, *self.take(1), *self.take(1, int(code == 5)))
@@ -485,60 +482,62 @@ class Walk:
         return self.data[kind][start : start + n]
 
     def evidence(self, code):
-        """The rows and multipliers of a record."""
-        rows = [self.path.cited(row) for row in self.take(*self.take(1))]
-        return rows, self.take(len(rows), 1) if code == 1 else ()
+        """The rows that a record cites, which must bound the cell, and their multipliers."""
+        rows, bounds = self.take(*self.take(1)), self.path.bounds
+        if alien := [row for row in rows if row not in bounds]:
+            raise Refused(f"row {alien[0]} does not bound this cell and is no domain row")
+        return [bounds[row] for row in rows], self.take(len(rows), 1) if code == 1 else ()
 
     def tree(self):
-        """The records of the subtree, in preorder, until no branch (path, code, a, b) is left."""
-        branches, net = [], self.net
-        while True:
-            path, code = self.path, self.code()
+        """The subtree of the path, in preorder: branches (path, code, a, b) are still to come."""
+        branches = [(self.path, 0, 0, 0)]
+        while branches:
+            self.path, code, a, b = branches.pop()
+            if code == 7 and b + 1 < len(self.net.units[a][1]):
+                branches.append((self.path.twin(), 7, a, b + 1))
+            if code != 7 or self.kept(a, b):
+                if code:
+                    self.path.decide(code, a, b)
+                self.follow(branches)
+
+    def kept(self, unit, w):
+        """Whether argument w is kept; it is shown never to win where it is not."""
+        if (code := self.code()) == 8:
+            return True
+        need(code == 9, f"record {code} where 8 or 9 is due")
+        mode, row = self.take(2)
+        self.path.favour(unit, w)
+        sides = {row: side for _, row, side in self.net.units[unit][1][w]}
+        need(row in sides, f"row {row} does not compare argument {w} of unit {unit}")
+        evidence = self.evidence(index(mode - 1, 4, "mode") + 1)
+        self.path.refute(row, 1 - sides[row], mode, *evidence)
+        return False
+
+    def follow(self, branches):
+        """The records to the next leaf, part or max unit."""
+        path, code = self.path, 0
+        while code not in (7, 11, 12, 13):
+            code = self.code()
             a, b = (*self.take(SIZES.get(code, 0)), None, None)[:2]
             if 1 <= code <= 4:
                 b = int(path.form(a)[0][0] > 0) if code == 3 else b
                 path.refute(a, b, code, *(self.evidence(code) if code < 3 else ()))
-                path.decide(1, a, b)
-            elif code in (5, 6, 10):
-                if code == 5:
-                    b = self.take(1, 1)[0]
-                    path.beyond(a, b, *self.evidence(1))
-                elif code == 6:
-                    branches.append((path.twin(), 6, a, 1 - b))
-                else:
-                    path.follows(a, b)
-                path.decide(code, a, b)
+            elif code == 5:
+                b = self.take(1, 1)[0]
+                path.beyond(a, b, *self.evidence(1))
+            elif code == 6:
+                branches.append((path.twin(), 6, a, 1 - b))
+            elif code == 7:
+                need(a not in path.winner, f"unit {a} is decided twice")
+                branches.append((path, 7, index(a, len(self.net.units), "unit"), 0))
+            elif code == 10:
+                path.follows(a, b)
+            elif code == 13:
+                self.parts.append((a, self.way()))
             else:
-                if code == 7:
-                    need(a not in path.winner, f"unit {a} is decided twice")
-                    branches.append((path, 7, index(a, len(net.units), "unit"), 0))
-                elif code == 13:
-                    self.parts.append((a, self.way()))
-                else:
-                    self.leaf(code)
-                if not self.branch(branches):
-                    return
-
-    def branch(self, branches):
-        """Go to the next branch that is left."""
-        while branches:
-            self.path, code, a, b = branches.pop()
-            if code == 6:
-                self.path.decide(6, a, b)
-                return True
-            if b < len(wins := self.net.units[a][1]):  # the next argument
-                branches.append((self.path.twin(), 7, a, b + 1))
-                if (code := self.code()) == 8:
-                    self.path.decide(7, a, b)
-                    return True
-                need(code == 9, f"record {code} where 8 or 9 is due")
-                mode, row = self.take(2)
-                self.path.favour(a, b)
-                sides = {row: side for _, row, side in wins[b]}
-                need(row in sides, f"row {row} does not compare argument {b} of unit {a}")
-                evidence = self.evidence(index(mode - 1, 4, "mode") + 1)
-                self.path.refute(row, 1 - sides[row], mode, *evidence)
-        return False
+                self.leaf(code)
+            if code in (1, 2, 3, 4, 5, 6, 10):
+                path.decide(code if code > 4 else 1, a, b)
 
     def leaf(self, code):
         path, net = self.path, self.net
@@ -579,8 +578,8 @@ class Joins:
         """Rows in which cells differ, in the first layer with any, positive on a."""
         ours, theirs, where = self.cells[a][2], self.cells[b][2], self.net.where
         first = min(where[row][0] for row in ours if ours[row] != theirs.get(row))
-        both = {row: form for row, form in ours.items() if where[row][0] == first and row in theirs}
-        return {row: form for row, form in both.items() if form != theirs[row]}
+        unlike = {row: form for row, form in ours.items() if theirs.get(row, form) != form}
+        return {row: form for row, form in unlike.items() if where[row][0] == first}
 
     def join(self, a, b, words):
         """Show that cells share a facet, the point inside it."""
@@ -591,7 +590,8 @@ class Joins:
             need(min(v for v, _ in values) == 0, "the point is not on the border of a cell")
             walls += [form for v, form in values if v == 0]
         need(all(multiple(walls[0], form) for form in walls), "the point is on several borders")
-        need(all(value(form, point) > 0 for form, _ in self.net.walls), "a point outside the domain")
+        inside = all(value(form, point) > 0 for form, _ in self.net.walls)
+        need(inside, "the point is not inside the domain")
 
     def part(self, a, b, h, *names):
         """Show that cells share no facet."""
