@@ -93,8 +93,8 @@ def whole(point):
     return [below, *(p * (below // q) for p, q in ratios)]
 
 def solved(vectors, target):
-    """The l with sum l_i vectors_i = target, for independent vectors, all of integers, or None if
-    there are none. Elimination without fractions, after Bareiss."""
+    """(l, d) with d > 0 and sum l_i vectors_i = d target, in integers, for independent vectors;
+    None if there are none. Elimination without fractions, after Bareiss."""
     table, before, n = [list(row) for row in zip(*vectors, target, strict=True)], 1, len(vectors)
     for k in range(n):
         hit = next((i for i in range(k, len(table)) if table[i][k]), None)
@@ -105,14 +105,16 @@ def solved(vectors, target):
             if i != k:
                 table[i] = [(pivot * a - row[k] * b) // before for a, b in zip(row, top)]
         before = pivot
-    return None if any(row[n] for row in table[n:]) else [Fraction(r[n], before) for r in table[:n]]
+    if any(row[n] for row in table[n:]):
+        return None
+    return [row[n] if before > 0 else -row[n] for row in table[:n]], abs(before)
 
 def flat(target, rows, free=()):
     """Show that target + sum l_i rows_i has no gradient and a constant <= 0, where l_i >= 0 but for
     the free rows, for the only l that can do it."""
     found = solved([form[1:] for form in (*rows, *free)], [-v for v in target[1:]])
-    need(found is not None and all(v >= 0 for v in found[: len(rows)]), "no multipliers >= 0")
-    top = target[0] + value(found, [form[0] for form in (*rows, *free)])
+    need(found and all(v >= 0 for v in found[0][: len(rows)]), "no multipliers >= 0")
+    top = found[1] * target[0] + value(found[0], [form[0] for form in (*rows, *free)])
     need(top <= 0, "a combination with a positive constant")
 
 # -- the network. Rows are {key: Fraction}: key (0, 0) is the constant, (0, j) coordinate j from 1,
@@ -178,8 +180,8 @@ def express(rows, base):
     out = [{key: v for key, v in row.items() if key[0] or not key[1]} for row in rows]
     for row, form in zip(out, grid[len(base) :]):
         found = solved(grid[: len(base)], form)
-        need(found is not None, "a row that is not in the span of the coordinates")
-        row |= {(0, i): v for i, v in enumerate(found, 1)}
+        need(found, "a row that is not in the span of the coordinates")
+        row |= {(0, i): Fraction(v, found[1]) for i, v in enumerate(found[0], 1)}
     return out
 
 class Layer:
