@@ -33,7 +33,7 @@ from contextlib import contextmanager
 from copy import copy
 from decimal import Decimal
 from fractions import Fraction
-from itertools import combinations, pairwise
+from itertools import combinations, islice, pairwise
 from math import inf, lcm, prod
 from operator import mul, sub
 
@@ -90,7 +90,7 @@ def whole(point):
     """(d, d x_1, d x_2, ...), integers, of floats or fractions. NaN and infinity are no ratios."""
     ratios = [v.as_integer_ratio() for v in point]
     below = lcm(*(q for _, q in ratios))
-    return [below, *(p * (below // q) for p, q in ratios)]
+    return [below, *[p * (below // q) for p, q in ratios]]
 
 def solved(vectors, target):
     """(l, d) with d > 0 and sum l_i vectors_i = d target, in integers, for independent vectors;
@@ -419,8 +419,8 @@ class Path:
     def witness(self, point):
         """Show that a point is strictly inside the cell."""
         point = whole(point)
-        for row, (form, _) in self.bounds.items():
-            if row < len(self.side) and sum(map(mul, form, point)) <= 0:
+        for row, (form, _) in islice(self.bounds.items(), len(self.net.walls), None):
+            if sum(map(mul, form, point)) <= 0:
                 raise Refused(f"the witness is not inside row {row}")
         for i, wall in enumerate(self.net.thin):
             if sum([v * point[c] for c, v in wall]) <= 0:
