@@ -161,7 +161,7 @@ class Statement:
             for r, row in enumerate(rows):
                 if not any(row[:-1]) or unique_solution([*self.base], row[:-1]) is not None:
                     continue
-                self.base.append(row[:-1])
+                self.base.append(row[:-1] if b else [-v for v in row[:-1]])  # A y, not b - A y
                 self.coordinates.append([b, r])
 
     def on_tree(self, form):
