@@ -81,6 +81,7 @@ class Prover:
             search = self.search
             if task.branch is not None:
                 adopt(search, task.branch)
+                self._mark(task.path)
                 stream.take(task.path, np.zeros(0))
             before, given = search.leaves, self._walk(tick)
             self.recorder.drain()
@@ -95,6 +96,14 @@ class Prover:
         leaves = search.leaves - before
         found = {"sha256": digest, "count": leaves, "size": stream.size, "crc": stream.crc}
         return found, children
+
+    def _mark(self, path: np.ndarray) -> None:
+        """What split the cells of a path, as the cursor that walked it had noted it."""
+        C, groups = self.search.cursor, self.search.compiled.program.groups
+        assert C is not None
+        for code, which, _ in path[:-1].reshape(-1, 3).tolist():
+            row = which if code in (R.SPLIT, R.REFUSED) else int(groups[which, 0])
+            C.divides[row] = code in (R.SPLIT, R.FAN)
 
     def _walk(self, tick: Callable[[int], bool]) -> list[Task]:
         """Walk the branch; the branches given away, deepest first."""
