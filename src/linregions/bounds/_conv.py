@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..errors import LinregionsError
 from ..theory import Conv, conv, deepconv, shared
+from ..theory._check import whole
 from ._bound import EVERY, MOST, Bound
 from ._dense import of_shape
 from ._shape import LayerShape, Shape, check_units
@@ -11,6 +12,8 @@ from ._shape import LayerShape, Shape, check_units
 
 def of_convolutions(layers: list[Conv]) -> list[Bound]:
     layers = deepconv.checked(layers)
+    for m in layers:
+        whole(m.filters, "the number of filters", 1)
     check_units(sum(m.units for m in layers))
     flat = Shape(layers[0].inputs, tuple(LayerShape((2,) * m.units) for m in layers))
     every = [b for b in of_shape(flat, lower=False) if b.direction == "upper"]

@@ -43,8 +43,8 @@ class Dense:
     maxout: int | None = None
 
     def __post_init__(self) -> None:
-        whole(self.inputs, "the input dimension")
-        object.__setattr__(self, "widths", wholes(self.widths, "the widths", 0))
+        whole(self.inputs, "the input dimension", 1)
+        object.__setattr__(self, "widths", wholes(self.widths, "the widths"))
         check_units(sum(self.widths))
         if self.maxout is not None:
             whole(self.maxout, "the rank of maxout units", 1)
