@@ -93,11 +93,10 @@ class State:
         self.done: dict[int, dict[str, Any]] = {}
         for file in folder.glob("*.done"):
             self.done[int(file.stem)] = json.loads(file.read_text())
-        todo = {int(file.stem) for file in folder.glob("*.npz")}
-        self.todo = sorted({0, *todo} - set(self.done), reverse=True)
-        born = [n for found in self.done.values() for n in found["children"]]
-        self.todo = [n for n in self.todo if n == 0 or n in set(born)]
-        self.next = 1 + max([0, *born, *todo, *self.done])
+        saved = {int(file.stem) for file in folder.glob("*.npz")}
+        born = {0}.union(*(found["children"] for found in self.done.values()))
+        self.todo = sorted(born - set(self.done), reverse=True)
+        self.next = 1 + max(born | saved)  # some may be of a part that was not finished
 
     @property
     def leaves(self) -> int:
