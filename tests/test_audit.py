@@ -441,6 +441,6 @@ def test_wrong_maps_stop_it(joined, audited, monkeypatch):
 @pytest.mark.parametrize("name", FAMILIES)
 def test_families_under_the_audit(name, audited):
     """Search, complex and lines, all kinds: nothing is said that is not true."""
-    report = fuzz([name], 20, 16, engines=["search", "complex", "line"], cells=100)
+    report = fuzz([name], 8, 16, engines=["search", "complex", "line"], cells=100)
     assert not report.found, [found.describe() for found in report.found]
-    assert report.networks >= 15
+    assert report.networks >= 5

@@ -440,3 +440,14 @@ def test_no_boundary_is_proved():
     found = lr.distance(nearly, x, kind="linear")
     want = abs(x @ W[0] + b[0]) / np.hypot(1, 2)
     np.testing.assert_allclose(found.distance, want, rtol=1e-9)
+
+
+def test_a_flat_piece_with_a_value_changes_no_map():
+    """Behind the flat piece of a clip nothing changes, whatever its value is."""
+    flat = lr.Activation((-0.25, 0.25), (0, 1, 0), -0.25)
+    layers = lr.Network.from_layers([([[-1.0]], [0.0]), ([[0.0]], [-1.0]), ([[1.0]], [0.0])]).layers
+    second = lr.Layer(layers[1].affine, lr.Pointwise((flat,), (0,)))
+    last = lr.Network.from_layers([([[-1.0]], [0.0]), ([[0.0]], [0.0]), ([[1.0]], [0.0])]).output
+    net = lr.Network(1, (layers[0], second), last)
+    found = lr.distance(net, [[-0.1]], kind="linear")
+    assert found.distance[0] == np.inf and found.error[0] == 0.0

@@ -366,7 +366,7 @@ def test_ctrl_c_on_the_command_line(tmp_path):
     arguments = ["count", str(model), "--box=-1,1", "--engine", "milp", "--json"]
     command = [sys.executable, "-m", "linregions.cli", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
-        time.sleep(4)
+        time.sleep(8)  # the import takes seconds on a busy machine
         process.send_signal(signal.SIGINT)
         out, _ = process.communicate(timeout=60)
     facts = json.loads(out)

@@ -16,8 +16,10 @@ from .rational import IntMatrix, integers, nearest
 from .units import MaxUnits, Units
 
 
-def outputs(units: Units, forms: IntMatrix, pieces: Sequence[Any] | np.ndarray) -> IntMatrix:
-    """Forms of the values of units on given pieces."""
+def outputs(
+    units: Units, forms: IntMatrix, pieces: Sequence[Any] | np.ndarray, constant: int = -1
+) -> IntMatrix:
+    """Forms of the values of units on given pieces; ``constant``: the column of constants."""
     table, columns = forms.num.tolist(), forms.shape[1]
     if isinstance(units, MaxUnits):
         flat = [x for g, p in zip(units.groups, pieces, strict=True) for x in table[g[int(p)]]]
@@ -31,11 +33,9 @@ def outputs(units: Units, forms: IntMatrix, pieces: Sequence[Any] | np.ndarray) 
     flat = []
     for row, w, p in zip(table, units.which, pieces, strict=True):
         slope, shift = whole[w][int(p)]
-        if slope == 0:
-            flat += [0] * (columns - 1) + [shift]
-        else:
-            flat += [slope * x for x in row]
-            flat[-1] += shift
+        values = [slope * x for x in row] if slope != 0 else [0] * columns
+        values[constant] += shift
+        flat += values
     return IntMatrix(fmpz_mat(len(pieces), columns, flat), forms.den * den)
 
 

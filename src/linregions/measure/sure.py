@@ -67,12 +67,13 @@ class Sure:
         a value on a breakpoint goes by the derivative, and one that stays there is below.
         """
         columns, at = values[ONE].shape[1], 0
+        constant = 0 if INPUT in values else -1  # of a point and a direction the first
         for number, layer in enumerate(self.network.layers, start=1):
             form = self._applied(layer.affine, values, columns)
             here = slice(at, at + layer.size)
             mine = chosen(layer.units, form) if pieces is None else pieces[here]
             at += layer.size
-            values[number] = outputs(layer.units, form, mine)
+            values[number] = outputs(layer.units, form, mine, constant)
             yield form, mine
         yield self._applied(self.network.output, values, columns), np.zeros(0, np.int32)
 

@@ -52,6 +52,8 @@ def along_a_line(case: Case) -> None:
 
 
 def _ends(cone):
+    if cone.lines:  # the whole line: its one ray only says where the origin is
+        return []
     return [Fraction(x, t) for (x, t), _ in cone.rays if t > 0]
 
 
