@@ -130,15 +130,18 @@ class Dossier:
 
     def box(self, path):
         box = [[None, None] for _ in range(self.k)]
+
+        def bound(j, side, end):
+            old = box[j][side]
+            box[j][side] = end if old is None else (min if side else max)(end, old)
+
         for *slopes, limit in self.s.walls:  # those of one coordinate are bounds from the start
             if sum(v != 0 for v in slopes) == 1:
                 j = next(j for j, v in enumerate(slopes) if v)
-                side, end = int(slopes[j] < 0), -limit / slopes[j]
-                old = box[j][side]
-                box[j][side] = end if old is None else (min if side else max)(end, old)
+                bound(j, int(slopes[j] < 0), -limit / slopes[j])
         for code, a, b in path:
             if code == 5:
-                box[a // 2][a % 2] = Fraction(b)
+                bound(a // 2, a % 2, Fraction(b))
         return box
 
     def proved(self, name, at, records):
