@@ -451,3 +451,11 @@ def test_a_flat_piece_with_a_value_changes_no_map():
     net = lr.Network(1, (layers[0], second), last)
     found = lr.distance(net, [[-0.1]], kind="linear")
     assert found.distance[0] == np.inf and found.error[0] == 0.0
+
+
+def test_points_in_several_batches(monkeypatch):
+    import sys
+
+    monkeypatch.setattr(sys.modules["linregions.measure.distance"], "NUMBERS", 1)
+    found = lr.distance([([[1.0]], [0.0]), ([[1.0]], [0.0])], [[1.0], [2.0], [-3.0]])
+    assert found.distance.tolist() == [1.0, 2.0, 3.0]

@@ -33,7 +33,7 @@ def outputs(
     flat = []
     for row, w, p in zip(table, units.which, pieces, strict=True):
         slope, shift = whole[w][int(p)]
-        values = [slope * x for x in row] if slope != 0 else [0] * columns
+        values: list[Any] = [slope * x for x in row] if slope != 0 else [0] * columns
         values[constant] += shift
         flat += values
     return IntMatrix(fmpz_mat(len(pieces), columns, flat), forms.den * den)

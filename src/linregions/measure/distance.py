@@ -143,11 +143,9 @@ def distance(
     walker, sure = Gradients(net), Sure(net)
     found = _Found(net, x, kind)
     step = max(1, NUMBERS // max(1, walker.rank * sum(m.affine.size for m in net.layers)))
-    # (numbers beyond the range of floats are told by the bounds)
-    quiet = np.errstate(over="ignore", under="ignore", invalid="ignore", divide="ignore")
     for a in range(0, len(x), step):
         b = min(a + step, len(x))
-        with quiet:
+        with np.errstate(all="ignore"):  # numbers beyond the floats are told by the bounds
             _batch(walker, sure, found, a, b, length, box)
         if progress is not None:
             progress(Status(b, time.perf_counter() - start, "distance"))
