@@ -14,18 +14,17 @@ from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from itertools import pairwise
-from math import isfinite
 from typing import Any, NamedTuple
 
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, UNIT, Affine
+from ..affine import INPUT, ONE, Affine
 from ..domain import Restricted
 from ..network import Network
-from ..rational import integers, nearest
+from ..rational import integers
 from ..scaling import inequalities, is_ordinary, scaled
-from ..search.program import _exponent, _reach
+from ..search.program import _exponent, _reach, kind_in_floats
 from ..units import MaxUnits, Pointwise, Units
 
 # columns of the table of layers: first pre-activation, test, value; the range of values read;
@@ -272,17 +271,6 @@ def _sums(bits: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return total[:, ends] - total[:, ends - counts]
 
 
-def _kind(kind: Any) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
-    """Slope and shift of every piece; place and rounding of every breakpoint."""
-    pieces = [(nearest(s), nearest(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
-    places = []
-    for t in kind.breaks:
-        at = nearest(t)
-        known = isfinite(at) and Fraction(at) == t
-        places.append((at, 0.0 if known else abs(at) * UNIT + 2.0**-1074))
-    return pieces, places
-
-
 class _Builder:
     """Collects the arrays layer by layer."""
 
@@ -375,7 +363,7 @@ class _Builder:
 
     def _pointwise(self, units: Pointwise, value: int) -> None:
         at, add = self.at, self._add
-        kinds = [_kind(kind) for kind in units.kinds]
+        kinds = [kind_in_floats(kind) for kind in units.kinds]
         pieces = sum(map(len, self.lists["pieces"]))
         first_piece, zeros = [], []
         for kind, (mine, _) in zip(units.kinds, kinds, strict=True):

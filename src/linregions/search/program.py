@@ -198,7 +198,7 @@ class _Tables:
         if isinstance(units, MaxUnits):
             self._max_units(units, fan_in, value)
             return
-        kinds = [_kind(kind) for kind in units.kinds]
+        kinds = [kind_in_floats(kind) for kind in units.kinds]
         for i, which in enumerate(units.which):
             mine, places = kinds[which]
             self.first_piece.append(len(self.pieces))
@@ -491,7 +491,7 @@ class Compiled:
 
 
 @cache
-def _kind(kind: Activation) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
+def kind_in_floats(kind: Activation) -> tuple[list[tuple[float, float]], list[tuple[float, float]]]:
     """Slope and shift of every piece, place and rounding of every breakpoint."""
     pieces = [(nearest(s), nearest(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
     places = []
