@@ -23,6 +23,7 @@ import numpy as np
 from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..jit import Tripped
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
@@ -147,6 +148,7 @@ class Refinement:
         self.domain = _domain_rows(self.plan)
         self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
         self.stop = Event()
+        self.trip = np.zeros(1, np.int64)  # raised, it stops the kernels of all threads
         self.memory = memory
         self.written = 0
 
@@ -191,7 +193,7 @@ class Refinement:
     def run(
         self, count_only: bool = False, progress: Callable[[int, float], None] | None = None
     ) -> Refined:
-        """Refine to the end; an interrupt ends after the last complete round."""
+        """Refine to the end; an interrupt or the trip wire ends after the last complete round."""
         begin = time.perf_counter()
         X, k = self.faces, self.faces.k
         rounds, audited = self.rounds(k), asked()
@@ -212,12 +214,17 @@ class Refinement:
                     audit.look(self, round_, done)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
-        except KeyboardInterrupt:
-            self.stop.set()
+        except (KeyboardInterrupt, Tripped):
+            self.halt()
             done.complete = False
         done.seconds = time.perf_counter() - begin
         done.stats = self.stats
         return done
+
+    def halt(self) -> None:
+        """Let all threads end soon; the round under way is lost."""
+        self.stop.set()
+        self.trip[0] = 1
 
     def _sharpen(self, done: Refined, X: Faces) -> None:
         """Put the vertices that floats know too badly exactly where they are."""
@@ -262,7 +269,7 @@ class Refinement:
                 for job in jobs:
                     job.result()
             except BaseException:  # an interrupt, or no room: let the others end first
-                self.stop.set()
+                self.halt()
                 for job in jobs:
                     job.exception()
                 raise
@@ -296,7 +303,9 @@ class _Worker:
     ) -> None:
         self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
         self.tally, self.known = tally, known
-        self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base)
+        self.rows: Rows = rows_of(
+            owner.net, known.words.shape[1], known.base, owner.trip
+        )
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
         self.contest: K.Contest | None = None
@@ -334,6 +343,8 @@ class _Worker:
         )  # fmt: skip
         kernel: Any = refine_largest if self.most else refine
         status = kernel(*given, *([self.contest] if self.most else []))
+        if status == K.STOPPED:
+            raise Tripped
         if status == K.LOCAL:
             self.size *= 2
             self._room()
