@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError, Parameter
 from . import __version__
 from .cli_bounds import add_bounds, upper_bound
 from .cli_check import add_check
+from .cli_compile import add_compile
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -38,7 +39,7 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_kernel, count
+from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_for, count
 from .domain import restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
@@ -208,7 +209,7 @@ def list_command(
     with Effort(workers, cluster).options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
         listing = Listing(net, domain, exact, limit, seconds, means)
-        compile_kernel()
+        compile_for(listing.problem)
         if target is None:
             rows = [row for found in listing for row in _rows(listing, found, json)]
             extra = {"listed": rows} if json else {}
@@ -442,6 +443,7 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
+add_compile(app, _load)
 add_estimate(app, _load, _progress, _dump)
 add_draw(app, _load)
 add_paper(app)

@@ -11,9 +11,12 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .affine import Affine
+from .caching import told
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
-from .network import Network
+from .network import Layer, Network
+from .units import MaxUnits
 
 if TYPE_CHECKING:
     from .parallel.run import Means
@@ -375,14 +378,13 @@ def _count_search(
         run = Divided(searched, exact, kind, means, room)
     else:
         run = Run(searched, exact, kind, room)
-    wide = searched.zonotope is not None
-    start = begin + compile_kernel(merge=kind != "activation", zonotope=wide)
+    start = begin + compile_for(searched, merge=kind != "activation")
     run.start = time.perf_counter()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
         complete = not stopped
         also: dict[str, int] = {}
-        value = run.leaves
+        value = run.leaves if limit is None or complete else min(run.leaves, limit)
         if kind != "activation":
             also["activation"] = value
             value, merged = run.merge(kind, complete, also, progress)
@@ -425,62 +427,67 @@ def _network(network: Any) -> Network:
     return load(network)
 
 
-_compiled: set[tuple[bool, bool]] = set()
+_compiled: set[tuple[bool, bool, bool]] = set()
 
 
 @contextmanager
-def announced(
-    line: str, announce: Callable[[str], None] | None = None
-) -> Iterator[Callable[[], float]]:
-    """Say a line (on stderr by default) if a compilation takes more than a second and a half.
+def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callable[[], float]]:
+    """Time a compilation; ``announce`` is told what is compiled (by default stderr is).
 
     Gives a function that returns the seconds since the beginning.
     """
-    import sys
-    import threading
-
-    say = announce or (lambda text: print(text, file=sys.stderr, flush=True))
-    timer = threading.Timer(2.5, say, [line])
     start = time.perf_counter()
-    timer.start()
-    try:
+    with told(announce):
         yield lambda: time.perf_counter() - start
-    finally:
-        timer.cancel()
-    if time.perf_counter() - start > 2.5:
-        say(f"linregions: compiled in {time.perf_counter() - start:.1f} s")
+
+
+def compile_for(problem: Restricted, merge: bool = False) -> float:
+    """Compile the kernels that a search of this problem takes; returns the seconds taken."""
+    return compile_kernel(merge, None, problem.zonotope is not None, has_max(problem.network))
+
+
+def has_max(network: Network) -> bool:
+    """Whether some layer has max units."""
+    return any(isinstance(layer.units, MaxUnits) for layer in network.layers)
 
 
 def compile_kernel(
     merge: bool = False,
     announce: Callable[[str], None] | None = None,
     zonotope: bool = False,
+    full: bool = False,
 ) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
     ``merge``: those of linear and affine counts as well. ``zonotope``: those for boxes of many
-    inputs instead. ``announce`` is called with one line if it is not done within a second and a
-    half; by default the line goes to stderr.
+    inputs instead. ``full``: those that know max units and write proofs. ``announce`` is called
+    with a line for every kernel that takes more than a second; by default it goes to stderr.
     """
     from .running import Room, Run
 
-    if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
+    if (merge, zonotope, full) in _compiled or (True, zonotope, full) in _compiled:
         return 0.0
-    line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
-    with announced(line, announce) as seconds:
-        run = Run(tiny_problem(zonotope), True, "linear" if merge else "activation", Room())
+    with announced(announce) as seconds:
+        problem = tiny_problem(zonotope, full)
+        run = Run(problem, True, "linear" if merge else "activation", Room())
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    _compiled.add((merge, zonotope))
+    _compiled.add((merge, zonotope, full))
     return seconds()
 
 
-def tiny_problem(zonotope: bool) -> Restricted:
-    """A problem to compile with: two hidden layers, over the line or over a box of many inputs."""
+def tiny_problem(zonotope: bool, full: bool = False) -> Restricted:
+    """A problem to compile with: two hidden layers, over the line or over a box of many inputs.
+
+    ``full``: with a max unit.
+    """
     from .search.zonotope import seen_through
 
     # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
     first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
     net = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
+    if full:
+        largest = Layer(Affine.identity(2, 1), MaxUnits(((0, 1),), 2))
+        net = Network(net.inputs, (net.layers[0], largest), Affine.identity(1, 2))
     return seen_through(restrict(net, Box(-2.0, 2.0))) if zonotope else restrict(net)

@@ -15,7 +15,7 @@ from flint import fmpq_mat
 
 from .affine import INPUT, ONE
 from .composing import nearest_map
-from .counting import _network, compile_kernel
+from .counting import _network, compile_for
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
@@ -344,7 +344,7 @@ class Regions:
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
-        compile_kernel()
+        compile_for(self.problem)
         exact: Any = None
         for rational, found in self._shared() if self.means is not None else self._alone():
             exact = exact or rational()

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..bounds import magnitude, tightest
-from ..counting import Progress, Status, _network, announced, compile_kernel, tiny_problem
+from ..counting import Progress, Status, _network, announced, compile_kernel, has_max, tiny_problem
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..search.zonotope import seen_through
@@ -217,19 +217,19 @@ def check_options(
         raise LinregionsError(f"work={work}: give a whole number of steps, 100 or more")
 
 
-_compiled: set[bool] = set()
+_compiled: set[tuple[bool, bool]] = set()
 
 
-def compile_thinned(zonotope: bool) -> float:
+def compile_thinned(zonotope: bool, full: bool = False) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken."""
     from ..search.thinned import Thinned
 
-    if zonotope in _compiled:
+    if (zonotope, full) in _compiled:
         return 0.0
-    took = compile_kernel(zonotope=zonotope)
-    with announced("linregions: compiling the walks of estimates (once per machine) ...") as t:
-        Thinned(tiny_problem(zonotope), np.random.default_rng(0)).go(0.0, np.inf)
-    _compiled.add(zonotope)
+    took = compile_kernel(zonotope=zonotope, full=full)
+    with announced() as t:
+        Thinned(tiny_problem(zonotope, full), np.random.default_rng(0)).go(0.0, np.inf)
+    _compiled.add((zonotope, full))
     return took + t()
 
 
@@ -240,7 +240,9 @@ class Run:
         self.problem, self.method, self.seed, self.exact = problem, method, seed, exact
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
-        self.start = begin + compile_thinned(searched.zonotope is not None)
+        self.start = begin + compile_thinned(
+            searched.zonotope is not None, has_max(searched.network)
+        )
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..counting import Count, Progress, Report, _network, answer_of, check_options, compile_kernel
+from ..counting import Count, Progress, Report, _network, answer_of, check_options, compile_for
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..running import Divided, Room
@@ -159,7 +159,7 @@ def shard(
     means = Means.of(workers, executor, checkpoint)
     problem = restrict(_network(network), Space() if domain is None else domain)
     searched = seen_through(problem)
-    start = time.perf_counter() + compile_kernel(zonotope=searched.zonotope is not None)
+    start = time.perf_counter() + compile_for(searched)
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(
