@@ -18,6 +18,7 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
+from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
 from .cli_check import add_check
 from .cli_estimate import add_estimate
@@ -38,14 +39,16 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_kernel, count
+from .counting import check_options, compile_kernel, count
+from .definitions import KINDS, MEMORY, check_kind
 from .domain import restrict
 from .draw.command import register as add_draw
-from .errors import LinregionsError
+from .errors import LinregionsError, PartialAnswerWarning
 from .estimate._plan import duration
 from .listing import Listing
 from .network import Network
 from .parallel.run import Means
+from .progress import Status
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
 from .regions import pieces
@@ -145,7 +148,8 @@ def count_command(
         with effort.options() as given:
             answer = count(
                 net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof, **given,
+                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof,
+                on_interrupt="return", **given,
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
@@ -364,6 +368,7 @@ def _numbers_of_any_size() -> Iterator[None]:
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", PartialAnswerWarning)  # the words say it
             yield
     finally:
         sys.set_int_max_str_digits(before)
@@ -381,11 +386,11 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     where = r.domain.replace("R^n", f"R^{net.inputs}").replace("]^n", f"]^{net.inputs}")
     if r.dimension < net.inputs and not where.startswith(("plane", "segment", "line")):
         where += f" (in effect {r.dimension}-dimensional)"
-    rate = (r.also.get("activation", int(answer))) / max(r.seconds, 1e-9)
+    rate = (r.also.get("activation", answer.number)) / max(r.seconds, 1e-9)
     lines = [
         f"{name}: {shape}, {r.units} units",
         "",
-        f"  {least}{int(answer):,} {r.kind} regions",
+        f"  {least}{answer.number:,} {r.kind} regions",
         f"  over {where}",
         "",
         f"  counted     {KINDS[r.kind]}",
@@ -398,7 +403,7 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     others = [f"{v:,} {k}" for k, v in r.also.items() if k != r.kind]
     if others:
         lines.append(f"  also        {', '.join(others)}")
-    lines.append(f"  perspective {_perspective(int(answer), r.units)}")
+    lines.append(f"  perspective {_perspective(answer.number, r.units)}")
     return "\n".join(lines)
 
 

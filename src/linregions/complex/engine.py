@@ -23,6 +23,7 @@ import numpy as np
 from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..progress import check, reason_of
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
@@ -76,6 +77,7 @@ class Refined:
     seconds: float
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = True
+    stopped: str = ""
 
     def bits_of(self, cells: np.ndarray) -> np.ndarray:
         """Patterns of cells as 0 and 1, (n, bits); 0 for bits still to come."""
@@ -210,11 +212,12 @@ class Refinement:
                     self._sharpen(done, X)
                 if audited:
                     audit.look(self, round_, done)
+                check()
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
-        except KeyboardInterrupt:
+        except KeyboardInterrupt as stop:
             self.stop.set()
-            done.complete = False
+            done.complete, done.stopped = False, reason_of(stop)
         done.seconds = time.perf_counter() - begin
         done.stats = self.stats
         return done

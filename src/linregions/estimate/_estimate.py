@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from ..bounds import magnitude, tightest
-from ..counting import Progress, Status, _network, announced, compile_kernel, tiny_problem
+from ..counting import _network, compile_kernel, tiny_problem
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..progress import Progress, Status, announced, reason_of
 from ..search.zonotope import seen_through
 from ._chen import Representatives
 from ._groups import LEAST, Groups
@@ -284,8 +285,8 @@ class Run:
                 self._doubled = groups.doublings > doublings
                 if progress is not None:
                     progress(Status(self._so_far(), self.elapsed, "estimate"))
-        except KeyboardInterrupt:  # the pass under way is lost
-            self.stopped = "interrupt"
+        except KeyboardInterrupt as stop:  # the pass under way is lost
+            self.stopped = reason_of(stop)
 
     def _until(self, steps: float) -> float:
         """Seconds since the beginning once so many more steps are made."""
