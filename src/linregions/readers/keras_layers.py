@@ -110,7 +110,7 @@ def run(c: Context, values: list[Value]) -> Value:
     try:
         if c.kind in ("Softmax",) or (_activation_name(c) in ENDS and c.kind == "Activation"):
             return _ended(c, values[0])
-        values = [stripped(v, c.label) for v in values]
+        values = [stripped(v) for v in values]
         if c.kind not in LAYERS:
             reason = "not piecewise linear" if c.kind in CURVED else "not supported yet"
             raise UnsupportedNetwork(f"{reason}; leave it out or replace it")

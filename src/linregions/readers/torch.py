@@ -119,7 +119,7 @@ def _walk(leaves: list[Leaf], shape: Shape) -> Network:
             reason = "not piecewise linear" if isinstance(module, CURVED) else "not supported yet"
             raise UnsupportedNetwork(f"{label}: {reason}")
         if not isinstance(module, PASSIVE):
-            value = stripped(value, label)
+            value = stripped(value)
         try:
             before = len(builder.layers)
             value = LEAVES[kind](builder, value, module, label)
@@ -249,7 +249,7 @@ class _Exported:
         if first.dropped and op in MOVES:
             return first
         for value in values:
-            stripped(value, label)
+            stripped(value)
         named = _named(node.target, args, kwargs)
         if op.endswith("dropout"):
             self.builder.note(f"{label}: identity at inference")
