@@ -418,21 +418,41 @@ def test_open_shapes(tmp_path):
 
 MM = ("MatMul", "x w", "a")
 REFUSED = {
-    "sigmoid": ([("Sigmoid", "x", "a"), ("MatMul", "a w", "y")], "node 'Sigmoid_n' (Sigmoid)", "linear"),
-    "softmax": ([("Softmax", "x", "a"), ("Relu", "a", "y")], "node 'Softmax_n' (Softmax)", "very end"),
+    "sigmoid": (
+        [("Sigmoid", "x", "a"), ("MatMul", "a w", "y")],
+        "node 'Sigmoid_n' (Sigmoid)",
+        "linear",
+    ),
+    "softmax": (
+        [("Softmax", "x", "a"), ("Relu", "a", "y")],
+        "node 'Softmax_n' (Softmax)",
+        "very end",
+    ),
     "tanh": ([MM, ("Tanh", "a", "y")], "'Tanh_n' (Tanh, opset 17)", "not piecewise linear"),
     "jump": ([("Floor", "x", "y")], "'Floor_n' (Floor, opset 17)", "not a continuous"),
     "jump2": ([("ThresholdedRelu", "x", "y")], "ThresholdedRelu_n", "it jumps from 0 to 1 at 1"),
-    "hard_swish": ([("HardSwish", "x", "y")], "'HardSwish_n' (HardSwish, opset 17)", "not piecewise linear"),
+    "hard_swish": (
+        [("HardSwish", "x", "y")],
+        "'HardSwish_n' (HardSwish, opset 17)",
+        "not piecewise linear",
+    ),
     "product": ([("Mul", "x x", "y")], "'Mul_n' (Mul, opset 17)", "quadratic"),
     "square": ([("MatMul", "x x", "y")], "'MatMul_n' (MatMul, opset 17)", "quadratic"),
     "division": ([("Div", "w x", "y")], "'Div_n' (Div, opset 17)", "depends on the input"),
     "zero": ([("Div", "x z", "y")], "'Div_n' (Div, opset 17)", "division by zero"),
     "nan": ([("Add", "x n", "y")], "'Add_n' (Add, opset 17)", "'n' holds NaN"),
     "cast": ([("Cast", "x", "y", {"to": 7})], "'Cast_n' (Cast, opset 17)", "INT64"),
-    "unknown": ([("Frobnicate", "x", "y")], "'Frobnicate_n' (Frobnicate, opset 17)", "no operator of ONNX"),
+    "unknown": (
+        [("Frobnicate", "x", "y")],
+        "'Frobnicate_n' (Frobnicate, opset 17)",
+        "no operator of ONNX",
+    ),
     "conv": ([("Conv", "x w", "y")], "'Conv_n' (Conv, opset 17)", "a value of shape (1, 3)"),
-    "shapes": ([("MatMul", "w x", "y")], "'MatMul_n' (MatMul, opset 17)", "shapes (3, 4) and (1, 3)"),
+    "shapes": (
+        [("MatMul", "w x", "y")],
+        "'MatMul_n' (MatMul, opset 17)",
+        "shapes (3, 4) and (1, 3)",
+    ),
     "sum": ([("Add", "x w", "y")], "'Add_n' (Add, opset 17)", "cannot be read"),
     "dangling": ([("Add", "x q", "y")], "'Add_n' (Add", "reads 'q'"),
     "mask": ([("Dropout", "x", "a m"), ("Not", "m", "y")], "'Not_n' (Not, opset 17)", "reads 'm'"),

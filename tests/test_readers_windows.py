@@ -267,7 +267,9 @@ def test_units_that_bend_without_a_jump():
     ):
         parts = {"c": np.float32(-0.5)} if op == "Clip" else {}
         assert_agrees(one(op, [1, 9], attributes, **parts), exactly=True)
-    refused(one("Shrink", [1, 3], {"lambd": 0.5}), "'Shrink_n' (Shrink, opset 17)", "it jumps at 0.5")
+    refused(
+        one("Shrink", [1, 3], {"lambd": 0.5}), "'Shrink_n' (Shrink, opset 17)", "it jumps at 0.5"
+    )
 
 
 def test_a_choice_by_a_constant_mask():
