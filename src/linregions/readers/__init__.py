@@ -15,6 +15,7 @@ from .values import about, floats
 
 TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)
+SHAPELESS = "shape= is for .onnx files, torch and Keras models only; leave it out"
 ACCEPTED = (
     f"a path ({', '.join(FILES)}), a torch module, a Keras model, a fitted sklearn "
     "MLPClassifier or MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or a Network"
@@ -63,7 +64,7 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     if keras.is_model(source):
         return keras.read(source, shape)
     if shape is not None:
-        raise LinregionsError("shape= is for .onnx files, torch and Keras models only; leave it out")
+        raise LinregionsError(SHAPELESS)
     if isinstance(source, Network):
         return source
     if sklearn.is_perceptron(source):
@@ -94,7 +95,7 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
 
             return torch_files.read(path, shape)
         if shape is not None:
-            raise LinregionsError("shape= is for .onnx files, torch and Keras models only; leave it out")
+            raise LinregionsError(SHAPELESS)
         from . import nnet, npz
 
         return nnet.read(path) if kind == ".nnet" else npz.read(path)
