@@ -20,6 +20,7 @@ from cyclopts import App, CycloptsError, Parameter
 from . import __version__
 from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
+from .cli_boxes import Stop, count_each
 from .cli_check import add_check
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
@@ -138,8 +139,19 @@ def count_command(
     if proof is not None and shard is not None:
         raise LinregionsError("--proof is that of a whole count; leave out --shard")
     _check_used(kind, engine, exact, memory, scratch)
-    net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
+    net = _load(model)
+    domains = Where(box, polytope, plane, size, segment, line).domains()
     effort = Effort(workers, cluster, checkpoint)
+    if len(domains) > 1:
+        with _progress() as report, effort.options() as given:
+            table = count_each(
+                net, domains, Stop(limit, seconds), single=[proof, shard, checkpoint],
+                kind=kind, exact=exact, engine=engine, progress=report,
+                memory=memory or MEMORY, scratch=scratch, **given,
+            )  # fmt: skip
+        print(_dump(table.facts()) if json else table.describe(model.name, net.units))
+        return 130 if table.stopped == "interrupt" else 0
+    (domain,) = domains
     with _progress() as report:
         if shard is not None:
             part = count_part(net, domain, shard, output, effort, exact, seconds, report)
