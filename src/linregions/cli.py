@@ -149,7 +149,7 @@ def count_command(
                 kind=kind, exact=exact, engine=engine, progress=report,
                 memory=memory or MEMORY, scratch=scratch, **given,
             )  # fmt: skip
-        print(_dump(table.facts()) if json else table.describe(model.name, net.units))
+        print(dump(table.facts()) if json else table.describe(model.name, net.units))
         return 130 if table.stopped == "interrupt" else 0
     (domain,) = domains
     with _progress() as report:
