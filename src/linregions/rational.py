@@ -16,6 +16,9 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 from scipy import sparse
 
+from .progress import check
+
+AT_ONCE = 1 << 22  # products of numbers between two looks at the clock
 Matrix = Any  # float64 ndarray, object ndarray of Fraction, or scipy CSR array of float64
 
 
@@ -27,7 +30,7 @@ class IntMatrix:
     den: int
 
     def __matmul__(self, other: IntMatrix) -> IntMatrix:
-        return IntMatrix(self.num * other.num, self.den * other.den)
+        return IntMatrix(_product(self.num, other.num), self.den * other.den)
 
     def __add__(self, other: IntMatrix) -> IntMatrix:
         if self.den == other.den:
@@ -69,11 +72,26 @@ class SparseIntMatrix:
         columns = other.shape[1]
         out = []
         for start, end in zip(self.indptr, self.indptr[1:], strict=False):
+            check()
             total = [fmpz(0)] * columns
             for a, j in zip(self.data[start:end], self.indices[start:end], strict=True):
                 total = [t + a * v for t, v in zip(total, rows[j], strict=True)]
             out += total
         return IntMatrix(fmpz_mat(self.shape[0], columns, out), self.den * other.den)
+
+
+def _product(a: fmpz_mat, b: fmpz_mat) -> fmpz_mat:
+    """``a b``; a large one in blocks of rows, for nothing can stop FLINT while it multiplies."""
+    rows, inner, columns = a.nrows(), a.ncols(), b.ncols()
+    block = max(1, AT_ONCE // max(1, inner * columns))
+    if block >= rows:
+        return a * b
+    table, flat = a.tolist(), []
+    for i in range(0, rows, block):
+        check()
+        part = [v for row in table[i : i + block] for v in row]
+        flat += (fmpz_mat(min(block, rows - i), inner, part) * b).entries()
+    return fmpz_mat(rows, columns, flat)
 
 
 def exact_form(matrix: Matrix) -> IntMatrix | SparseIntMatrix:
@@ -101,7 +119,9 @@ def integers(matrix: Matrix) -> IntMatrix:
     """Exact integer form of a float64, CSR or Fraction matrix (2-D)."""
     array = dense(matrix)
     rows, cols = array.shape
+    check()
     pairs = [x.as_integer_ratio() for x in array.ravel().tolist()]
+    check()
     if is_rational(matrix):
         den = math.lcm(*(d for _, d in pairs))
     else:

@@ -19,9 +19,11 @@ from .counting import _network, compile_kernel
 from .domain import Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Network
+from .progress import Stopped, check, watched
 from .rational import nearest, to_fmpq
 from .scaling import measured
 from .units import MaxUnits
+from .watching import watchful
 
 if TYPE_CHECKING:
     from .parallel.run import Means
@@ -344,9 +346,13 @@ class Regions:
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
-        compile_kernel()
+        batches = self._shared() if self.means is not None else self._alone()
         exact: Any = None
-        for rational, found in self._shared() if self.means is not None else self._alone():
+        while True:  # each batch is a piece of work of its own, and no interrupt falls into it
+            batch = watched(lambda _: next(batches, None))
+            if batch is None:
+                return
+            rational, found = batch
             exact = exact or rational()
             signs = found.signs.astype(np.int8) * 2 - 1
             for i in range(len(signs)):
@@ -356,9 +362,11 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
+        compile_kernel()
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
+            check()
             more = search.run(self.batch)
             yield lambda: search.rational, search.take()
 
@@ -367,12 +375,13 @@ class Regions:
         from .parallel.run import Shared
 
         assert self.means is not None
+        compile_kernel()
         shared = Shared(self.problem, self.exact, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:
                 yield lambda: shared.search.rational, found
-        if shared.stop == "interrupt":
-            raise KeyboardInterrupt
+        if shared.stop:
+            raise Stopped(shared.stop)
 
     def __next__(self) -> Region:
         if self._own is None:
@@ -410,7 +419,7 @@ class Regions:
                 "graph() numbers the regions in the order of one process; leave out workers and "
                 "executor"
             )
-        return adjacency(cells_of(self.problem, self.exact), as_networkx)
+        return watched(lambda _: adjacency(cells_of(self.problem, self.exact), as_networkx))
 
     @staticmethod
     def load(path: str | Path, network: Any, domain: Domain | None = None) -> Listed:
@@ -500,6 +509,7 @@ def coordinates_of(problem: Restricted) -> str:
     return hashlib.sha256(np.ascontiguousarray(problem.picked).tobytes()).hexdigest()
 
 
+@watchful
 def regions(
     network: Any,
     domain: Domain | None = None,
@@ -533,6 +543,7 @@ def regions(
     return Regions(problem, exact, batch, means if means.divided else None)
 
 
+@watchful
 def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
     """The activation region that holds a point, with its facets and neighbours.
 

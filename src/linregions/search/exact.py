@@ -20,6 +20,7 @@ from flint import fmpq, fmpz, fmpz_mat
 from ..affine import ONE, Affine
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..progress import check
 from ..rational import IntMatrix, integers, nearest, to_fmpq
 from ..units import MaxUnits
 from .guess import centre, farthest
@@ -108,6 +109,7 @@ def minimise(
         return [a + b for a, b in zip(x0, y, strict=True)]
 
     while True:
+        check()
         free = [c for c in range(k) if names[c] < 0 and cost[c] != 0]
         enter = free[0] if free else -1
         if enter < 0:
@@ -146,6 +148,7 @@ def minimise(
             f = T[i][enter]
             if i == leave or f == 0:
                 continue
+            check()
             row = T[i]
             for c in range(k + 1):
                 if c != enter and factors[c] != 0:
@@ -190,6 +193,7 @@ def guessed(
     """
     x = x0
     for _ in range(GUESSES):
+        check()
         guess = farthest(rows, x, w)
         if guess is None:
             return None
