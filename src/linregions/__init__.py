@@ -26,6 +26,7 @@ from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, r
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
 from .estimate import Estimate, Plan, estimate, plan
 from .estimate.sampling import Sampled, sample
+from .maps import AffineMaps, affine
 from .measure.chords import Ball
 from .measure.crossings import Along, Crossings, crossings, regions_along
 from .measure.distance import Distances, distance
@@ -43,6 +44,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "Activation",
+    "AffineMaps",
     "Along",
     "Ball",
     "Bound",
@@ -79,6 +81,7 @@ __all__ = [
     "Space",
     "Status",
     "UnsupportedNetwork",
+    "affine",
     "boundary_volume",
     "bounds",
     "check",

@@ -213,7 +213,7 @@ def check() -> None:
     _current.get().check()
 
 
-def reason_of(error: KeyboardInterrupt) -> str:
+def reason_of(error: BaseException) -> str:
     """Why work was stopped: ``seconds`` or ``interrupt``."""
     return getattr(error, "reason", "") or current().reason or "interrupt"
 

@@ -10,11 +10,12 @@ from typing import Any
 import numpy as np
 
 from ..answer import handed_over
-from ..bounds import magnitude, tightest
+from ..bounds import tightest
 from ..bounds._bound import THIS, Bound
 from ..counting import _network, compile_kernel, tiny_problem
 from ..domain import Box, Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..figures import brief_repr, magnitude
 from ..network import Network
 from ..progress import (
     Deadline,
@@ -48,7 +49,7 @@ BOUND = 0.2  # of the time that the upper bound may take
 ENOUGH = 20  # values before a relative error may end an estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """How many activation regions there are, about.
 
@@ -97,6 +98,7 @@ class Estimate:
     seed: int
     stopped: str
 
+    __repr__ = brief_repr
     sampled = True  # the end of the time is no cut: see `answer.handed_over`
 
     @property
