@@ -326,6 +326,14 @@ def sweep(
     threads: int,
 ) -> Swept:
     """Sweep segments between points x[ends[:, 0]] and x[ends[:, 1]] in float64."""
+    with current().wire(sweeper.trip, 0):
+        return _shared_sweep(sweeper, x, weights, errors, ends, strict, threads)
+
+
+def _shared_sweep(
+    sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, ends: np.ndarray,
+    strict: bool, threads: int,
+) -> Swept:  # fmt: skip
     m = len(ends)
     if not sweeper.biases:  # no hidden layer bends anything
         none = np.zeros((m, 0), np.bool_)

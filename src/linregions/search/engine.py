@@ -240,7 +240,8 @@ class Search:
                 self.done = True
                 break
             before = int(self.cursor.st[K.S_NODES])
-            status = K.advance(self.compiled.program, self.cursor, nodes)
+            with clock.wire(self.cursor.st, K.TRIP):
+                status = K.advance(self.compiled.program, self.cursor, nodes)
             nodes -= max(1, int(self.cursor.st[K.S_NODES]) - before)
             if self.recorder is not None and status in (K.FULL, K.DONE):
                 self.recorder.drain()
@@ -249,7 +250,7 @@ class Search:
             elif status == K.UNDECIDED:
                 with self._whole():
                     self._decide()
-            else:  # SPENT, or FULL: the caller takes the output
+            else:  # SPENT, STOPPED, or FULL: the caller takes the output
                 return True
         if self.done and self.audit is not None:
             self.audit.finish(self.leaves)

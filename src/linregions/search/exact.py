@@ -297,6 +297,7 @@ def exact_domain(problem: Restricted, unit: np.ndarray) -> list[Row]:
     b = integers(np.asarray(problem.b)[:, None])
     out = []
     for r in range(len(problem.b)):
+        check()
         row = [-(A.num[r, j] * fmpz(b.den)) for j in range(len(unit))]
         out.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
     return out
@@ -401,6 +402,8 @@ class Exact:
             ]
         breaks = [Fraction(t) for w in units.which for t in units.kinds[w].breaks]
         for c, t in zip(range(self.cut[layer], self.cut[layer + 1]), breaks, strict=True):
+            if not c % 64:
+                check()
             i = int(where[c]) - base
             row = [forms.num[i, j] * t.denominator for j in range(k + 1)]
             row[k] -= fmpz(t.numerator) * forms.den
@@ -491,6 +494,7 @@ class Exact:
             return
         survivors: list[tuple[int, Row, int, Point, Point]] = []
         for c in cand:
+            check()
             g = self.row(c, signs)
             s, x, other, tie = self.place(rows, x, g)
             coincident |= tie

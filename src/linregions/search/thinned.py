@@ -17,7 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..domain import Restricted
-from ..progress import check
+from ..progress import check, current
 from . import kernel as K
 from . import thin as T
 from .engine import Search
@@ -185,7 +185,9 @@ class Thinned:
         v, C, search = self.state.v, self.search.cursor, self.search
         assert C is not None
         before, weight = int(C.st[K.S_LEAVES]), self.weight
-        status = K.advance(self.compiled.program, C, 1)
+        with current().wire(C.st, K.TRIP):
+            status = K.advance(self.compiled.program, C, 1)
+        check()
         v[T.TOTAL] += weight * (int(C.st[K.S_LEAVES]) - before)
         v[T.STEPS] += 1.0
         v[T.ALL_STEPS] += weight
@@ -206,7 +208,8 @@ class Thinned:
         while True:
             check()
             before = time.perf_counter() if late else 0.0
-            status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
+            with current().wire(C.st, K.TRIP):
+                status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
             if late:
                 now = time.perf_counter()
                 if now - before >= 0.05:
