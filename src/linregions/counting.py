@@ -304,6 +304,8 @@ def _count_search(
         complete = not stopped
         also: dict[str, int] = {}
         value = run.leaves
+        if stopped == "limit" and limit is not None:
+            value = min(value, limit)  # workers may have found a few more by then
         if kind != "activation":
             also["activation"] = value
             value, ended = run.merge(kind, complete, also, progress)

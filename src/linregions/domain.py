@@ -17,6 +17,7 @@ import numpy as np
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
 from .network import Layer, Network
+from .progress import check
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
@@ -551,14 +552,19 @@ def reduce_inputs(given: Restricted) -> Restricted:
     readers = [m.affine for m in net.layers] + [net.output]
     readers = [a for a in readers if INPUT in a.sources]
     blocks = [a.exact(INPUT, k) for a in readers] + [integers(given.A)]
-    rows = [r for b in blocks for r in b.num.tolist()]
+    rows = []
+    for block in blocks:
+        check()
+        rows += block.num.tolist()
     if k == 0 or _surely_full_rank(rows, k):
         return given
     chosen: list[int] = []
+    check()
     if rows:
         columns = [int(x) % PRIME for column in zip(*rows, strict=True) for x in column]
         chosen = _pivots(nmod_mat(k, len(rows), columns, PRIME))
     r = len(chosen)
+    check()
     if r == k:
         return given
     maps = _coordinates(blocks, rows, chosen, k)
@@ -626,9 +632,11 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
     if rest:
         right = fmpz_mat(r, len(rest), [rows[i][j] for j in columns for i in rest])
         weights = fmpq_mat(square).solve(fmpq_mat(right))
-        check = weights.transpose() * fmpq_mat(base)
+        check()
+        combined = weights.transpose() * fmpq_mat(base)
         for n, i in enumerate(rest):
-            if any(check[n, j] != rows[i][j] for j in range(k)):
+            check()
+            if any(combined[n, j] != rows[i][j] for j in range(k)):
                 raise ArithmeticError("the rank modulo a prime fell short; report this network")
             solved[i] = [
                 Fraction(int(weights[a, n].p), int(weights[a, n].q))
@@ -637,6 +645,7 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
             ]
     out, start = [], 0
     for block in blocks:
+        check()
         m = np.empty((block.shape[0], r), dtype=object)
         for i in range(block.shape[0]):
             row = start + i

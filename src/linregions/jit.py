@@ -18,7 +18,7 @@ from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 
-class Tripped(Exception):
+class Tripped(KeyboardInterrupt):
     """A kernel has returned early because its trip wire was raised."""
 
 

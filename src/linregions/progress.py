@@ -67,11 +67,14 @@ class Status:
 
 
 class Stopped(KeyboardInterrupt):
-    """Raised inside work that is to stop; ``reason`` is ``seconds`` or ``interrupt``."""
+    """Raised inside work that is to stop.
 
-    def __init__(self, reason: str) -> None:
+    ``reason`` is ``seconds`` or ``interrupt``; ``partial`` the answer of the verb that it passes.
+    """
+
+    def __init__(self, reason: str, partial: Any = None) -> None:
         super().__init__(reason)
-        self.reason = reason
+        self.reason, self.partial = reason, partial
 
 
 class Deadline:

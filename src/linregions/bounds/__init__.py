@@ -16,6 +16,7 @@ from ..errors import LinregionsError
 from ..figures import magnitude
 from ..network import Network
 from ..theory import Conv, OutOfReach
+from ..watching import watchful
 from ._bound import Bound
 from ._conv import of_convolutions
 from ._dense import of_shape
@@ -27,6 +28,7 @@ __all__ = ["Bound", "Dense", "bounds", "magnitude", "tightest"]
 LARGEST = 10**7  # entries of a weight matrix beyond which the weights are not read
 
 
+@watchful
 def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> list[Bound]:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
@@ -70,6 +72,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> li
     return _sorted(_network_bounds(_restricted(source, domain), lp))
 
 
+@watchful
 def tightest(network: Any, domain: Domain | None = None) -> Bound:
     """The tightest upper bound of a network over a domain, of those that are proved.
 

@@ -17,6 +17,7 @@ from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
 from ..units import MaxUnits
+from ..watching import watchful
 from . import audit, geometry
 from .engine import Refined, Refinement
 from .lattice import Faces
@@ -437,10 +438,12 @@ def complex_of(
     return CellComplex(problem, engine, refined)
 
 
+@watchful
 def subdivide(
     network: Any,
     domain: Domain,
     *,
+    seconds: float | None = None,
     progress: Callable[[Any], None] | None = None,
 ) -> CellComplex:
     """The whole cell complex of a network over a bounded domain of dimension 1 to 4.
@@ -455,13 +458,17 @@ def subdivide(
         A `Network`, or anything that `load` takes.
     domain
         Bounded, of dimension 1 to 4: a `Box`, `Polytope`, `Plane`, `Segment` or `Slice`.
+    seconds
+        Give up after so much time: a part of a complex is none.
     progress
         Called with a `Status` after each layer.
 
     Raises
     ------
     LinregionsError
-        For an unbounded domain, more than four dimensions, a bad network.
+        For an unbounded domain, more than four dimensions, a bad network, and where time ended.
+    Interrupted
+        After Ctrl-C, within a second.
 
     Examples
     --------
