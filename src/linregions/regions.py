@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
-from .counting import _network, compile_kernel
+from .counting import _network, compile_for
 from .deciding import decide
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
@@ -328,7 +328,7 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
-        compile_kernel()
+        compile_for(self.problem)
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
@@ -341,7 +341,7 @@ class Regions:
         from .parallel.run import Shared
 
         assert self.means is not None
-        compile_kernel()
+        compile_for(self.problem)
         shared = Shared(self.problem, self.exact, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:

@@ -12,7 +12,7 @@ import numpy as np
 from ..answer import handed_over
 from ..bounds import tightest
 from ..bounds._bound import THIS, Bound
-from ..counting import _network, compile_kernel, tiny_problem
+from ..counting import _network, compile_kernel, has_max, tiny_problem
 from ..domain import Box, Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
@@ -322,19 +322,19 @@ def check_options(
         raise LinregionsError(f"work={work}: give a whole number of steps, 100 or more")
 
 
-_compiled: set[bool] = set()
+_compiled: set[tuple[bool, bool]] = set()
 
 
-def compile_thinned(zonotope: bool) -> float:
+def compile_thinned(zonotope: bool, full: bool = False) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken."""
     from ..search.thinned import Thinned
 
-    if zonotope in _compiled:
+    if (zonotope, full) in _compiled:
         return 0.0
-    took = compile_kernel(zonotope=zonotope)
-    with announced("linregions: compiling the walks of estimates (once per machine) ...") as t:
-        Thinned(tiny_problem(zonotope), np.random.default_rng(0)).go(0.0, np.inf)
-    _compiled.add(zonotope)
+    took = compile_kernel(zonotope=zonotope, full=full)
+    with announced() as t:
+        Thinned(tiny_problem(zonotope, full), np.random.default_rng(0)).go(0.0, np.inf)
+    _compiled.add((zonotope, full))
     return took + t()
 
 
@@ -349,7 +349,9 @@ class Run:
         self.bound = bound
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
-        self.start = begin + compile_thinned(searched.zonotope is not None)
+        self.start = begin + compile_thinned(
+            searched.zonotope is not None, has_max(searched.network)
+        )
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0

@@ -191,13 +191,13 @@ def _candidates(
     return t, e
 
 
-@kernel()
+@kernel("estimates")
 def stratum(P, C, e, rank, first):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
     return _stratum(e, rank, P.k, P.n_layers, P.layers, P.layers_cut, C.F, C.cand, C.sign, first)
 
 
-@kernel()
+@kernel("the walk of estimates")
 def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, budget):
     """Advance a thinned walk by about ``budget`` steps.
 

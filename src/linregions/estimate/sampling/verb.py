@@ -253,7 +253,7 @@ class _Run:
         return stopped
 
     def _compile(self) -> None:
-        with announced("linregions: compiling the draws of samples (once per machine) ..."):
+        with announced():
             self.sampler(0, 0, 0, 1)
 
     def _round(self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]]) -> None:
