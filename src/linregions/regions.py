@@ -556,7 +556,9 @@ def _sides(domain: Domain, n: int) -> Sides | None:
     """Lower and upper sides of all of R^n or a box with an interior; None of other domains."""
     if type(domain) is Space:
         return np.full(n, -np.inf), np.full(n, np.inf)
-    if type(domain) is not Box or any(side.shape not in ((), (n,)) for side in (domain.lo, domain.hi)):
+    if type(domain) is not Box or any(
+        side.shape not in ((), (n,)) for side in (domain.lo, domain.hi)
+    ):
         return None
     low, high = (np.broadcast_to(side, (n,)) for side in (domain.lo, domain.hi))
     if low.dtype == object or high.dtype == object or (low == high).any():
@@ -685,6 +687,4 @@ def _seen(problem: Restricted, y: list[Fraction]) -> list[Fraction]:
     """A slice's own (or the input's) coordinates as those of the restricted network."""
     if problem.rows is None:
         return y
-    return [
-        sum((a * b for a, b in zip(row, y, strict=True)), Fraction(0)) for row in problem.rows
-    ]
+    return [sum((a * b for a, b in zip(row, y, strict=True)), Fraction(0)) for row in problem.rows]
