@@ -75,7 +75,7 @@ class Network:
     def __post_init__(self) -> None:
         for number, (affine, name) in enumerate(self._maps(), start=1):
             for term in affine.terms:
-                for factor in term.factors:
+                for factor in term.parts:
                     check_finite(factor, name)
                 self._check_term(term, number, name)
 
