@@ -16,7 +16,8 @@ import numpy as np
 
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
-from .network import Layer, Network
+from .large.reduce import Reduced, reduce
+from .network import Layer, Network, check_matrices
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
@@ -423,7 +424,8 @@ class Restricted:
 
     ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
     one of many (the network does not see the rest of the input), and ``rows`` (k, n), exact,
-    are the rows whose values are the coordinates (None: y is x itself, or a slice's). On an
+    are the rows whose values are the coordinates (None: y is x itself, or a slice's). ``reduced``:
+    ``network`` holds only the units of a large one that may switch on the domain. On an
     unbounded slice they are rows over its own coordinates, those of the columns of its ``basis``;
     `own` goes back to these.
     """
@@ -439,6 +441,7 @@ class Restricted:
     rows: Any = None
     picked: np.ndarray | None = None
     zonotope: Any = None  # the search's, see `search.zonotope`
+    reduced: Reduced | None = None
 
     @property
     def dimension(self) -> int:
@@ -495,9 +498,9 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
             "Line(p, direction), Plane.through(a, b, c) or Slice(...)"
         )
     chart = domain.chart(network.inputs)
-    inner = _compose(network, chart)
+    small = _reduced(network, chart)
     out = Restricted(
-        inner,
+        _compose(network, chart) if small is None else small.network,
         chart.A,
         chart.b,
         chart.bounded,
@@ -505,8 +508,19 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
         None if chart.origin is None else rounded(chart.origin),
         network,
         domain,
+        reduced=small,
     )
-    return out if chart.bounded else reduce_inputs(out)
+    return out if chart.bounded or small is not None else reduce_inputs(out)
+
+
+def _reduced(network: Network, chart: Chart) -> Reduced | None:
+    """The small network that stands for one with large convolutions; None where that is not so."""
+    if not network.convolutions:
+        return None
+    if chart.bounded and chart.dimension <= 4:
+        return reduce(network, chart)
+    check_matrices(network)
+    return None
 
 
 def _compose(network: Network, chart: Chart) -> Network:

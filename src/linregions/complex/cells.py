@@ -18,6 +18,7 @@ from ..errors import LinregionsError
 from ..network import Network
 from ..units import MaxUnits
 from . import audit, geometry
+from .certain import undecided
 from .engine import Refined, Refinement
 from .lattice import Faces
 from .maps import distinct, output_forms
@@ -101,6 +102,9 @@ class CellComplex:
                 f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
                 "report this network"
             )
+        if problem.reduced is not None:
+            self.in_doubt = self.stats["undecided"] = len(undecided(self))
+            self.exact = self.in_doubt == 0
 
     # -- faces --------------------------------------------------------------------------
 
