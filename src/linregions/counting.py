@@ -264,7 +264,9 @@ def count(
         target = check_proof_options(proof, kind, engine, exact, divided)
     net = _network(network)
     domain = Space() if domain is None else domain
-    problem = restrict(net, domain)
+    plain = target is None and executor is None and checkpoint is None and exact
+    plain = plain and limit is None and seconds is None and kind not in SEARCHED
+    problem = restrict(net, domain, switching=plain and engine in ("auto", "complex"))
     if target is not None:
         return count_with_proof(problem, kind, target, means.workers, limit, seconds, progress)
     if engine.startswith("milp"):
@@ -331,7 +333,7 @@ def _count_complex(
     try:
         engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
     except TooFar:
-        if auto:
+        if auto and problem.reduced is None:
             return None
         raise
     start = begin + compile_complex(problem.network)
@@ -340,11 +342,20 @@ def _count_complex(
         if progress is not None:
             progress(Status(cells, seconds))
 
+    small = problem.reduced is not None
     try:
-        refined = engine.run(count_only=kind == "activation", progress=report)
+        refined = engine.run(count_only=kind == "activation" and not small, progress=report)
     except TooLarge:
+        if small:
+            raise _too_many(problem) from None
         return None
     value, also, complete = refined.cells, {}, refined.complete
+    if small and complete and kind == "activation":
+        cells = CellComplex(problem, engine, refined)
+        seconds = time.perf_counter() - start
+        return answer_of(
+            problem, "complex", value, kind, cells.exact, True, "", seconds, cells.stats, also
+        )
     if kind != "activation":
         also["activation"] = value
         value, complete = 1, False
@@ -357,9 +368,16 @@ def _count_complex(
                 value = also.get("affine", 1)
     seconds = time.perf_counter() - start
     return answer_of(
-        problem, "complex", value, kind, True, complete, "" if complete else "interrupt", seconds,
-        refined.stats, also,
+        problem, "complex", value, kind, not small, complete, "" if complete else "interrupt",
+        seconds, refined.stats, also,
     )  # fmt: skip
+
+
+def _too_many(problem: Restricted) -> LinregionsError:
+    return LinregionsError(
+        f"{problem.domain.describe()}: the complex would take more than {MEMORY >> 30} GiB; "
+        "take a smaller slice"
+    )
 
 
 def _count_search(

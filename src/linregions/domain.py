@@ -18,6 +18,7 @@ from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
 from .large.reduce import Reduced, reduce
 from .network import Layer, Network, check_matrices
+from .operators import LARGE
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
@@ -483,8 +484,14 @@ class Restricted:
         return x if self.origin is None else x + self.origin
 
 
-def restrict(network: Network, domain: Domain | None = None) -> Restricted:
+def restrict(
+    network: Network, domain: Domain | None = None, *, switching: bool = False
+) -> Restricted:
     """Fold a domain into a network: the network on R^k and the polytope in R^k.
+
+    ``switching``: of a network with large convolutions on a slice of at most four dimensions keep
+    only the units that may switch there (`large.reduce`), for callers that know what `Restricted`
+    says about ``reduced``. Everybody else gets the convolutions as matrices, or is refused.
 
     Exact: the chart becomes one more factor of every map that reads the input. Where the
     input maps and inequalities together have rank r < k, coordinates are changed to r
@@ -497,8 +504,15 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
             f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b), Segment(p, q), "
             "Line(p, direction), Plane.through(a, b, c) or Slice(...)"
         )
+    large = sum(c.multiplications for c in network.convolutions) > LARGE
+    if large and not (switching and _is_low(domain, network.inputs)):
+        check_matrices(network)  # before the chart: that of a box has as many rows as inputs
     chart = domain.chart(network.inputs)
-    small = _reduced(network, chart)
+    small = None
+    if large and switching and chart.bounded and chart.dimension <= 4:
+        small = reduce(network, chart)
+    elif large:
+        check_matrices(network)
     out = Restricted(
         _compose(network, chart) if small is None else small.network,
         chart.A,
@@ -513,14 +527,11 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
     return out if chart.bounded or small is not None else reduce_inputs(out)
 
 
-def _reduced(network: Network, chart: Chart) -> Reduced | None:
-    """The small network that stands for one with large convolutions; None where that is not so."""
-    if not network.convolutions:
-        return None
-    if chart.bounded and chart.dimension <= 4:
-        return reduce(network, chart)
-    check_matrices(network)
-    return None
+def _is_low(domain: Domain, n: int) -> bool:
+    """Whether a domain has at most four dimensions, for all that its class tells."""
+    if isinstance(domain, Box):
+        return int(np.count_nonzero(np.broadcast_to(domain.lo != domain.hi, (n,)))) <= 4
+    return isinstance(domain, Slice | Plane | Segment)
 
 
 def _compose(network: Network, chart: Chart) -> Network:

@@ -17,7 +17,8 @@ from scipy import sparse
 
 from .errors import LinregionsError
 
-LAZY = 10_000_000  # multiplications of a convolution from which it is kept as it is
+LAZY = 1_000_000  # multiplications of a convolution from which it is kept as it is
+LARGE = 50_000_000  # multiplications of all from which slices of a network are reduced
 LARGEST_CONVOLUTION = 300_000_000  # nonzero weights written out; 12 bytes each
 
 

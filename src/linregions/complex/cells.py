@@ -46,7 +46,9 @@ class CellComplex:
     dimension, cells
         k, and the number of cells of dimension k: the activation regions.
     problem
-        The network on R^k and the domain, as `restrict` gave them.
+        The network on R^k and the domain, as `restrict` gave them. Of a large convolutional
+        network on a slice it holds the units that may switch there, and rows and patterns are
+        theirs; ``facet_layer``, ``facet_unit`` and `whole_patterns` speak of the whole network.
     points
         (V, k) vertices in domain coordinates; `embed` takes them to input coordinates.
     vertex_error
@@ -59,7 +61,8 @@ class CellComplex:
         each pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is
         a row of the first.
     exact, in_doubt
-        Whether all decisions are proved; how many cells are not decided (0 when exact).
+        Whether all decisions are proved; how many cells (of a large network: vertices) are not
+        decided (0 when exact).
     seconds, stats
         Time of the work; how many cells needed rational arithmetic, and how many signs.
 
@@ -155,6 +158,9 @@ class CellComplex:
         """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
         ends = self._plan.table[1:, WALL]
         layer = np.searchsorted(ends, self.facet_row, side="right") + 1
+        if self.problem.reduced is not None:
+            number = np.array([*(kept.layer for kept in self.problem.reduced.kept), 0])
+            layer = number[np.minimum(layer, len(number)) - 1]
         return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
 
     @cached_property
@@ -171,6 +177,8 @@ class CellComplex:
         value[pairs] = (before + test - self._plan.table[n, TEST])[pairs]
         pre = layers.wall_a[wall] - self._plan.table[n, 0]
         value[~pairs] = (before + pre)[~pairs]
+        if self.problem.reduced is not None:
+            value = self.problem.reduced.numbers[value]
         out = np.zeros(len(self.facet_row), np.int64)
         out[inside] = value + 1
         return out
@@ -273,6 +281,11 @@ class CellComplex:
         uint8; uint16 where a unit has more than 256 pieces.
         """
         return self._plan.pieces(self._bits(self._chosen(cells)))
+
+    def whole_patterns(self, cells: Any = None) -> np.ndarray:
+        """(n, units) `patterns` of all units of the network as it was given."""
+        mine = self.patterns(cells)
+        return mine if self.problem.reduced is None else self.problem.reduced.whole(mine)
 
     def last_pieces(self, units: int = 1) -> np.ndarray:
         """(cells, units) pieces of the last units, of one layer and kind.
@@ -482,7 +495,7 @@ def subdivide(
             f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
         )
     net = _network(network)
-    problem = restrict(net, domain)
+    problem = restrict(net, domain, switching=True)
     compile_complex(net)
     start = time.perf_counter()
 

@@ -70,7 +70,9 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 def counts(cells: Any) -> str:
     """``7 activation regions, 5 linear regions``, with a word where that is not certain."""
-    numbers = [(cells.count(kind), kind) for kind in ("activation", "linear")]
+    # of a large network, equal maps are not certified
+    kinds = ("activation", "linear") if cells.problem.reduced is None else ("activation",)
+    numbers = [(cells.count(kind), kind) for kind in kinds]
     text = ", ".join(f"{n:,} {kind} region{'' if n == 1 else 's'}" for n, kind in numbers)
     return text if cells.exact else text + " (not certified)"
 

@@ -188,16 +188,16 @@ class Factor:
 
     def _sparse(self, c: Column) -> tuple[Column | None, float]:
         n, rows = len(c.X), self.shape[0]
-        csc = self._csc if c.at is None else self._csc[:, c.at]
-        coo: Any = sparse.coo_array(csc)
-        at, row = np.unique(coo.row, return_inverse=True)
-        most = int(np.bincount(row, minlength=1).max(initial=1))
-        parts, self.left = split(coo.data, -TOP, FURTHEST)
+        chosen = sparse.csr_array(self.matrix if c.at is None else self._csc[:, c.at])
+        sizes = np.diff(chosen.indptr)
+        at, most = np.flatnonzero(sizes), int(sizes.max(initial=1))
+        parts, self.left = split(chosen.data, -TOP, FURTHEST)
         if most * max(len(parts), 1) > SUMS:
             raise OverflowError(f"a sparse row of {most} weights")
         shape = (len(at), c.X.shape[1])
+        indptr = np.concatenate([[0], np.cumsum(sizes[at])])
         self.parts = {
-            i: sparse.csr_array(sparse.coo_array((p, (row, coo.col)), shape=shape))
+            i: sparse.csr_array((p, chosen.indices, indptr), shape=shape)
             for i, p in parts.items()
         }
         pairs, lost = self._products(n, most, c.X)

@@ -61,8 +61,6 @@ class Reduced:
     radius
         For each layer and the output: how far rows are at most from the exact ones, anywhere on
         the slice, where what they read is exact.
-    widths
-        Units of the layers of the given network.
     bytes
         Largest size of all columns together.
     """
@@ -72,6 +70,40 @@ class Reduced:
     pieces: tuple[np.ndarray, ...]
     radius: tuple[np.ndarray, ...]
     bytes: int
+
+    @property
+    def numbers(self) -> np.ndarray:
+        """Numbers of the units kept, from 0 through the given network."""
+        before = np.cumsum([0, *map(len, self.pieces)])
+        parts = [before[kept.layer - 1] + kept.units for kept in self.kept]
+        return np.concatenate([np.zeros(0, np.int64), *parts])
+
+    def winners(self, patterns: np.ndarray) -> np.ndarray:
+        """Pieces of the units kept, as the given network numbers them."""
+        out, at = patterns.copy(), 0
+        for kept in self.kept:
+            for u, places in enumerate(kept.args or ()):
+                out[:, at + u] = places[patterns[:, at + u]]
+            at += len(kept.units)
+        return out
+
+    def whole(self, patterns: np.ndarray) -> np.ndarray:
+        """Patterns of the given network, (n, units), from those of the small one.
+
+        Raises
+        ------
+        LinregionsError
+            Where they would take more than 4 GB.
+        """
+        units = sum(map(len, self.pieces))
+        if len(patterns) * units > 1 << 32:
+            raise LinregionsError(
+                f"{len(patterns):,} patterns of {units:,} units would take "
+                f"{len(patterns) * units / 1e9:,.0f} GB; ask for fewer cells at a time"
+            )
+        out = np.tile(np.concatenate([np.zeros(0, np.uint8), *self.pieces]), (len(patterns), 1))
+        out[:, self.numbers] = self.winners(patterns)
+        return out
 
 
 class _Source(NamedTuple):
