@@ -47,8 +47,8 @@ class CellComplex:
         k, and the number of cells of dimension k: the activation regions.
     problem
         The network on R^k and the domain, as `restrict` gave them. Of a large convolutional
-        network on a slice it holds the units that may switch there, and rows and patterns are
-        theirs; ``facet_layer``, ``facet_unit`` and `whole_patterns` speak of the whole network.
+        network on a slice it holds the units that may switch there: rows, units, layers and
+        patterns are theirs (``problem.reduced.numbers``, `whole_patterns`: of the whole network).
     points
         (V, k) vertices in domain coordinates; `embed` takes them to input coordinates.
     vertex_error
@@ -158,9 +158,6 @@ class CellComplex:
         """(F,) layer, from 1, of the unit that made each facet; 0 for the domain."""
         ends = self._plan.table[1:, WALL]
         layer = np.searchsorted(ends, self.facet_row, side="right") + 1
-        if self.problem.reduced is not None:
-            number = np.array([*(kept.layer for kept in self.problem.reduced.kept), 0])
-            layer = number[np.minimum(layer, len(number)) - 1]
         return np.where(self.facet_row < 0, 0, layer).astype(np.int32)
 
     @cached_property
@@ -177,8 +174,6 @@ class CellComplex:
         value[pairs] = (before + test - self._plan.table[n, TEST])[pairs]
         pre = layers.wall_a[wall] - self._plan.table[n, 0]
         value[~pairs] = (before + pre)[~pairs]
-        if self.problem.reduced is not None:
-            value = self.problem.reduced.numbers[value]
         out = np.zeros(len(self.facet_row), np.int64)
         out[inside] = value + 1
         return out

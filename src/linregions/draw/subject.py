@@ -77,6 +77,12 @@ def counts(cells: Any) -> str:
     return text if cells.exact else text + " (not certified)"
 
 
+def layer_name(cells: Any, number: int) -> str:
+    """``layer 3``: of a large network, of which few layers are left, the number it has there."""
+    reduced = cells.problem.reduced
+    return f"layer {number if reduced is None else reduced.kept[number - 1].layer}"
+
+
 def where(cells: Any) -> str:
     """The domain in words, with the number of inputs in place of n."""
     n, text = cells.problem.source.inputs, cells.problem.domain.describe()

@@ -18,6 +18,7 @@ from ..operators import Convolution
 from .fixed import BITS, FURTHEST, SUMS, TOP, carry, in_floats, shortened, split, ulp
 
 PATCHES = 1 << 26  # bytes of one block of patches
+BATCH = 1 << 25  # bytes of one digit of columns that go through a convolution together
 DENSE = 0.4  # part of non-zero entries beyond which a column is kept whole
 
 
@@ -90,7 +91,9 @@ def _dropped(terms: int, d: int, n: int) -> float:
 
 
 def _largest(X: np.ndarray) -> float:
-    return float(sum(np.abs(x).max(initial=0.0) * 2.0 ** (-BITS * (d - TOP)) for d, x in enumerate(X)))
+    return float(
+        sum(np.abs(x).max(initial=0.0) * 2.0 ** (-BITS * (d - TOP)) for d, x in enumerate(X))
+    )
 
 
 class Factor:
@@ -123,7 +126,7 @@ class Factor:
             x = e.reshape(m.channels, *m.spatial)
             W = np.abs(m.weight).reshape(m.groups, m.weight.shape[0] // m.groups, -1)
             out = np.zeros((m.weight.shape[0], *m.outputs))
-            for rows, (patches,) in _patches(m, x[None], [(0, n) for n in m.spatial], first):
+            for rows, patches in _patches(m, x[None], [(0, n) for n in m.spatial], first):
                 out[:, rows] += (W @ patches).reshape(out[:, rows].shape)
             out = out.reshape(-1)
         elif self.kind == "same":
@@ -138,18 +141,45 @@ class Factor:
 
     # -- digits ---------------------------------------------------------------------------
 
-    def apply(self, c: Column) -> tuple[Column | None, float]:
-        """The factor times a column, and what may be lost in an entry that reads something."""
+    def apply(self, columns: dict[int, Column]) -> tuple[dict[int, Column], float]:
+        """The factor times columns, and what may be lost in an entry that reads something.
+
+        Columns that are whole go through a convolution together: small images make thin matrices.
+        """
         if self.kind == "same":
-            return c, 0.0
+            return columns, 0.0
+        if self.kind == "dense":
+            return self._dense(columns)
+        out, lost = {}, 0.0
+        together = [c for c in columns if columns[c].at is None]
+        if self.kind != "convolution":
+            together = []
+        entries = max(prod(self.shape[:1]), self.shape[1])
+        step = max(1, BATCH // (8 * entries))
+        for first in range(0, len(together), step):
+            some = together[first : first + step]
+            found, loss = self._convolved([columns[c].X for c in some])
+            out |= {c: Column(None, X) for c, X in zip(some, found, strict=True)}
+            lost += loss * len(some)
+        for c in [c for c in columns if c not in out]:
+            value, loss = self._alone(columns[c])
+            lost += loss
+            if value is not None:
+                out[c] = value
+        return out, lost
+
+    def _alone(self, c: Column) -> tuple[Column | None, float]:
         if self.kind == "diagonal":
-            out, lost = times(self.matrix.data, c)
-            return out, lost
-        if self.kind == "convolution":
-            return self._convolved(c)
+            return times(self.matrix.data, c)
         if self.kind == "sparse":
             return self._sparse(c)
-        return self._dense(c)
+        m = self.matrix
+        box, X = _crop(m, c)
+        out = _windows(m, box)
+        (Y,), lost = self._windowed([X], box, out)
+        grid = np.arange(self.shape[0]).reshape(m.weight.shape[0], *m.outputs)
+        at = grid[(slice(None), *(slice(a, b) for a, b in out))].ravel()
+        return column(at, Y.reshape(len(Y), -1), self.shape[0]), lost
 
     def _products(self, n: int, terms: int, X: np.ndarray) -> tuple[list, float]:
         """Pairs of digits (of the weight, of the column, of the product), and what is left out."""
@@ -165,26 +195,30 @@ class Factor:
                     lost += _dropped(terms, i + j, n)
         return pairs, lost + terms * self.left * _largest(X)
 
-    def _dense(self, c: Column) -> tuple[Column | None, float]:
-        m, n = self.matrix, len(c.X)
-        rows, terms = m.shape[0], c.X.shape[1]
-        Y, lost = np.zeros((n + 1, rows)), 0.0
+    def _dense(self, columns: dict[int, Column]) -> tuple[dict[int, Column], float]:
+        m = self.matrix
+        rows, terms = m.shape
+        X = np.stack([c.whole(terms) for c in columns.values()], axis=2)
+        n, width = len(X), X.shape[2]
+        Y, lost = np.zeros((n + 1, rows, width)), 0.0
         many = max(1, PATCHES // (8 * max(terms, 1)))
         for at in range(0, rows, many):  # digits of large matrices are not kept
-            block = m[at : at + many] if c.at is None else m[at : at + many, c.at]
-            self.parts, self.left = split(block, -TOP, FURTHEST)
-            pairs, loss = self._products(n, terms, c.X)
+            self.parts, self.left = split(m[at : at + many], -TOP, FURTHEST)
+            pairs, loss = self._products(n, terms, X)
             lost = max(lost, loss)
             step = SUMS // max(len(self.parts), 1)
+            block = Y[:, at : at + many]
             for a in range(0, terms, step):
                 for i, j, d in pairs:
-                    Y[d, at : at + many] += self.parts[i][:, a : a + step] @ c.X[j, a : a + step]
+                    block[d] += self.parts[i][:, a : a + step] @ X[j, a : a + step]
                 if terms > step:
-                    carry(Y[:, at : at + many])
+                    carry(block)
         self.free()
         carry(Y)
         lost += _rounding(Y)
-        return column(np.arange(rows), shortened(Y, n), rows), lost
+        Y = shortened(Y, n)
+        made = (column(np.arange(rows), Y[:, :, i], rows) for i in range(width))
+        return {c: v for c, v in zip(columns, made, strict=True) if v is not None}, lost * width
 
     def _sparse(self, c: Column) -> tuple[Column | None, float]:
         n, rows = len(c.X), self.shape[0]
@@ -197,8 +231,7 @@ class Factor:
         shape = (len(at), c.X.shape[1])
         indptr = np.concatenate([[0], np.cumsum(sizes[at])])
         self.parts = {
-            i: sparse.csr_array((p, chosen.indices, indptr), shape=shape)
-            for i, p in parts.items()
+            i: sparse.csr_array((p, chosen.indices, indptr), shape=shape) for i, p in parts.items()
         }
         pairs, lost = self._products(n, most, c.X)
         Y = np.zeros((n + 1, len(at)))
@@ -215,34 +248,49 @@ class Factor:
             self._by_column = sparse.csc_array(self.matrix)
         return self._by_column
 
-    def _convolved(self, c: Column) -> tuple[Column | None, float]:
-        m, n = self.matrix, len(c.X)
-        box, X = _crop(m, c)
-        out = _windows(m, box)
+    def _convolved(self, many: list[np.ndarray]) -> tuple[list[np.ndarray], float]:
+        """Whole columns together."""
+        m = self.matrix
+        box = [(0, size) for size in m.spatial]
+        shape = (len(many[0]), m.channels, *m.spatial)
+        out = [(0, size) for size in m.outputs]
+        found, lost = self._windowed([X.reshape(shape) for X in many], box, out)
+        return [Y.reshape(len(Y), -1) for Y in found], lost
+
+    def _windowed(
+        self, many: list[np.ndarray], box: Box, out: Box
+    ) -> tuple[list[np.ndarray], float]:
+        """The outputs of a box from the inputs of another, for several columns."""
+        m, n, count = self.matrix, len(many[0]), len(many)
         W = self._split(m.weight.reshape(m.groups, m.weight.shape[0] // m.groups, -1))
         terms = m.weight[0].size
-        pairs, lost = self._products(n, terms, X)
+        used = np.zeros(n)
+        for X in many:
+            used = np.maximum(used, np.abs(X).reshape(n, -1).max(axis=1, initial=0.0))
+        pairs, lost = self._products(n, terms, used[:, None])
         step = SUMS // max(len(W), 1)
-        sizes = [b - a for a, b in out]
-        Y = np.zeros((n + 1, m.weight.shape[0], *sizes))
-        used = sorted({j for _, j, _ in pairs})
-        for j in used:
+        made, sizes = m.weight.shape[0], [b - a for a, b in out]
+        Y = np.zeros((n + 1, made, count, *sizes))
+        for j in sorted({j for _, j, _ in pairs}):
             mine = [(i, d) for i, jj, d in pairs if jj == j]
-            for rows, (patches,) in _patches(m, X[j : j + 1], box, out):
+            for rows, patches in _patches(m, np.stack([X[j] for X in many]), box, out):
                 for a in range(0, terms, step):
                     for i, d in mine:
-                        to = Y[d][:, rows]
-                        to += (W[i][:, :, a : a + step] @ patches[:, a : a + step]).reshape(to.shape)
+                        to = Y[d][:, :, rows]
+                        to += (W[i][:, :, a : a + step] @ patches[:, a : a + step]).reshape(
+                            to.shape
+                        )
             if terms > step:
                 carry(Y)
         carry(Y)
         lost += _rounding(Y)
         Y = shortened(Y, n)
-        if all(o == (0, size) for o, size in zip(out, m.outputs, strict=True)) and c.at is None:
-            return Column(None, Y.reshape(n, -1)), lost
-        grid = np.arange(self.shape[0]).reshape(m.weight.shape[0], *m.outputs)
-        at = grid[(slice(None), *(slice(a, b) for a, b in out))].ravel()
-        return column(at, Y.reshape(n, -1), self.shape[0]), lost
+        if count == 1:
+            return [Y[:, :, 0]], lost
+        return [np.ascontiguousarray(Y[:, :, c]) for c in range(count)], lost
+
+
+Box = list[tuple[int, int]]
 
 
 def _kind(matrix: Any) -> str:
@@ -259,8 +307,6 @@ def _kind(matrix: Any) -> str:
 
 
 # -- windows ------------------------------------------------------------------------------
-
-Box = list[tuple[int, int]]
 
 
 def _crop(m: Convolution, c: Column) -> tuple[Box, np.ndarray]:
@@ -287,7 +333,7 @@ def _windows(m: Convolution, box: Box) -> Box:
 
 
 def _patches(m: Convolution, X: np.ndarray, box: Box, out: Box) -> Any:
-    """Blocks of output rows, with what they read: (groups, weights of a row, positions)."""
+    """Blocks of output rows, with what they read: (groups, weights of a row, columns x positions)."""
     w = m.window
     sizes = [b - a for a, b in out]
     if not prod(sizes):
@@ -303,11 +349,11 @@ def _patches(m: Convolution, X: np.ndarray, box: Box, out: Box) -> Any:
         taps = [d * x for d, x in zip(w.dilations, spans, strict=True)]
         view = as_strided(
             padded,
-            (len(X), m.channels, *w.kernel, *counts),
-            (*padded.strides[:2], *taps, *strides),
+            (m.channels, *w.kernel, len(X), *counts),
+            (padded.strides[1], *taps, padded.strides[0], *strides),
         )
-        shape = (m.groups, m.channels // m.groups * prod(w.kernel), prod(counts))
-        yield slice(at, at + counts[0]), [np.ascontiguousarray(v).reshape(shape) for v in view]
+        shape = (m.groups, m.channels // m.groups * prod(w.kernel), len(X) * prod(counts))
+        yield slice(at, at + counts[0]), np.ascontiguousarray(view).reshape(shape)
 
 
 def _padded(m: Convolution, X: np.ndarray, box: Box, out: Box) -> np.ndarray:

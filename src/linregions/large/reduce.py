@@ -24,7 +24,7 @@ from ..units import MaxUnits, Pointwise
 from .columns import Column, Factor, added, column, times
 from .fixed import BITS, TOP, split, to_float, to_ints
 
-DIGITS = 10  # of the fixed-point numbers: steps of 2^-140
+DIGITS = 9  # of the fixed-point numbers: steps of 2^-120
 MOST = 3000  # units that may switch
 SEEN = 1e-200  # marks what reads something, in bounds of errors
 
@@ -235,17 +235,11 @@ class _Reduction:
                 if factor.kind == "same":
                     continue
                 seen = np.zeros(len(e), bool)
-                lost, new = 0.0, {}
-                for c in list(mine):
-                    old = mine.pop(c)
+                for old in mine.values():
                     seen[slice(None) if old.at is None else old.at] |= old.X.any(axis=0)
-                    found, loss = factor.apply(old)
-                    lost += loss
-                    if found is not None:
-                        new[c] = found
+                mine, lost = factor.apply(mine)
                 e = factor.bound(e + SEEN * seen)
                 e[e > 0.0] += lost
-                mine = new
                 factor.free()
             for c, value in mine.items():
                 both = added(columns.get(c), value, affine.size)
@@ -519,5 +513,3 @@ def _gathered(c: Column, index: np.ndarray, size: int) -> Column | None:
     where = np.where(index >= 0, place[index], -1)
     at = np.flatnonzero(where >= 0)
     return column(at, c.X[:, where[at]], len(index)) if len(at) else None
-
-
