@@ -68,6 +68,12 @@ class Term:
             values = factor @ values
         return values
 
+    def pulled(self, rows: IntMatrix) -> IntMatrix:
+        """Exact rows over the term's value as rows over its argument, factor by factor."""
+        for factor in reversed(self._integers):
+            rows = rows @ factor
+        return rows
+
     def after(self, matrix: Matrix) -> Term:
         """The term with one more map applied on the left."""
         return Term(self.source, (*self.parts, matrix))
@@ -219,6 +225,14 @@ class Affine:
             return np.zeros((self.size, columns)), None
         value, error = self._rounded[source]
         return dense(value), None if error is None else dense(error)
+
+    def product(self, source: int) -> Matrix:
+        """The rounded matrix for a source that is read, dense or CSR."""
+        return self._rounded[source][0]
+
+    def product_error(self, source: int) -> Matrix | None:
+        """Elementwise bound of the error of `product` (None: exact)."""
+        return self._rounded[source][1]
 
     def is_sparse(self, source: int) -> bool:
         """Whether the rounded matrix for a source is kept as CSR (or is zero)."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
 from collections.abc import Callable
 from contextlib import suppress
@@ -11,9 +10,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from .bounds import Bound, Dense, bounds, magnitude, tightest
+from .bounds import Bound, Dense, bounds, tightest
 from .domain import Restricted
 from .errors import LinregionsError
+from .figures import dump, magnitude
 from .theory import Conv, deepconv
 
 Model = Annotated[Path | None, Parameter(help="A .onnx, .nnet or .npz file.")]
@@ -79,7 +79,7 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
         else:
             found, title = bounds(_conv(conv or "")), f"--conv {conv}"
         if json:
-            print(json_module.dumps([b.to_dict() for b in found], allow_nan=False))
+            print(dump([b.to_dict() for b in found]))
         else:
             print(table(title, found))
         return 0

@@ -106,6 +106,17 @@ class Box(Domain):
 
         return read_box(path)
 
+    @staticmethod
+    def all_from_vnnlib(path: Any) -> list[Box]:
+        """The boxes of a vnnlib property that constrains its inputs to a union of them.
+
+        ``[count(net, box) for box in Box.all_from_vnnlib(path)]`` counts in each: a region that
+        reaches over two boxes counts in both. Boxes that overlap in their interiors are refused.
+        """
+        from .readers.vnnlib import read_boxes
+
+        return read_boxes(path)
+
     def chart(self, n: int) -> Chart:
         sides = []
         for bound, name in ((self.lo, "lo"), (self.hi, "hi")):

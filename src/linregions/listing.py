@@ -10,11 +10,11 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from .counting import Progress, Status
 from .domain import Domain, restrict
 from .network import Network
 from .parallel.identity import domain_hash
 from .parallel.run import Means, Shared
+from .progress import Progress, Status
 from .regions import coordinates_of
 from .search.engine import Leaves, Search
 from .store import writer

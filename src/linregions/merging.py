@@ -22,6 +22,8 @@ from .search.exact import point_of
 from .search.modular import PRIME, evaluate, tables
 from .units import MaxUnits
 
+AT_ONCE = 1 << 25  # products of one task, in about a tenth of a second
+
 
 class Merger:
     """All cells of a finished search, grouped.
@@ -142,8 +144,10 @@ class Merger:
 
         if len(signs) < 4096:
             return some(signs)
+        work = len(signs) * len(self.compiled.program.W)
+        parts = np.array_split(signs, min(len(signs), max(8, work // AT_ONCE)))
         with ThreadPoolExecutor() as pool:  # the kernel holds no lock
-            return np.concatenate(list(pool.map(some, np.array_split(signs, 8))))
+            return np.concatenate(list(pool.map(some, parts)))
 
     def _confirm(self, first: np.ndarray, same: np.ndarray) -> np.ndarray:
         """Labels after comparing, in rationals, the patterns whose fingerprints agree."""

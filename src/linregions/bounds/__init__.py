@@ -13,9 +13,10 @@ import numpy as np
 
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..figures import magnitude
 from ..network import Network
 from ..theory import Conv, OutOfReach
-from ._bound import Bound, magnitude
+from ._bound import Bound
 from ._conv import of_convolutions
 from ._dense import of_shape
 from ._shape import Dense, from_list, of_dense, of_network

@@ -5,17 +5,11 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from ..counting import (
-    ENGINES,
-    Count,
-    Progress,
-    Status,
-    answer_of,
-    compile_kernel,
-    count,
-)
+from ..answer import Count
+from ..counting import ENGINES, answer_of, compile_kernel, count
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..progress import Progress, Status
 from .proof import Limits, prove
 
 KINDS = ("activation", "linear", "affine")

@@ -482,7 +482,8 @@ def subdivide(
     >>> lr.subdivide(tent, lr.Box(-1, 3)).volumes.tolist()
     [1.0, 1.0, 1.0, 1.0]
     """
-    from ..counting import Status, _network
+    from ..counting import _network
+    from ..progress import Status
     from .compiling import compile_complex
 
     if not isinstance(domain, Domain):

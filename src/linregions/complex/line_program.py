@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -16,6 +16,7 @@ import numpy as np
 
 from ..affine import INPUT, ONE, UNIT
 from ..errors import LinregionsError, UnsupportedNetwork
+from ..jit import Tripped
 from ..network import Network
 from ..rational import nearest
 from ..scaling import measured
@@ -36,6 +37,7 @@ class Sweeper:
     biases: tuple[np.ndarray, ...]
     columns: int
     widest: int
+    trip: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # of its kernels
 
     @property
     def rows(self) -> int:
@@ -208,8 +210,9 @@ def points_of(
     for i, (weight, bias) in enumerate(zip(sweeper.inputs, sweeper.biases, strict=True)):
         part = bias
         if weight is not None:
-            part = weights[:, None] * bias
-            share(partial(_multiply, x, weight, part), len(x), 16)
+            part = np.empty((len(x), len(bias)))
+            share(partial(_multiply, x, weight, part, sweeper.trip), len(x), 16)
+            part += weights[:, None] * bias
         table[i, line.C_AT], table[i, line.C_ROW] = at, weight is not None
         parts.append(part.ravel())
         at += part.size
@@ -218,8 +221,11 @@ def points_of(
     return program._replace(table=table), line.Points(C, np.stack([weights, sizes, errors]))
 
 
-def _multiply(x: np.ndarray, W: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
-    line.multiply(x, W.ravel(), W.shape[0], first, last, out)
+def _multiply(
+    x: np.ndarray, W: np.ndarray, out: np.ndarray, trip: np.ndarray, first: int, last: int
+) -> None:
+    if line.multiply(x, W.ravel(), W.shape[0], first, last, out, trip) < last:
+        raise Tripped
 
 
 def _scratch(sweeper: Sweeper, cap: int) -> line.Scratch:
@@ -235,6 +241,7 @@ def _scratch(sweeper: Sweeper, cap: int) -> line.Scratch:
         np.empty((len(sweeper.biases), 3)),
         np.zeros((3, nodes), np.int64),
         np.zeros((2, nodes)),
+        sweeper.trip,
     )
 
 
@@ -279,6 +286,8 @@ class _Work:
                 self.outcome, self.counts, s, row, 0,
             )  # fmt: skip
             pieces.append((s[:used], row[:used]))
+            if k < last and self.outcome[k] == line.STOPPED:
+                raise Tripped
             if k < last and self.outcome[k] == line.FULL:
                 if S.row.shape[1] >= MOST:
                     raise LinregionsError(

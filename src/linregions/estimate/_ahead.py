@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 
 from ..domain import Restricted
+from ..progress import check
 from ._estimate import Run
 
 FIRST = 2.0  # seconds of counting before anything is estimated
@@ -47,5 +48,6 @@ class Ahead:
         if run.sampler.total == 0:
             run.go(max(seconds, self.used), None, None, 0.95, None, may_count=False)
         self.used = run.elapsed
-        if run.stopped == "interrupt":  # the count's to deal with
+        check()  # an end is the count's to deal with
+        if run.stopped == "interrupt":
             raise KeyboardInterrupt

@@ -8,10 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from ..bounds import magnitude, tightest
-from ..counting import Progress, Status, _network, announced, compile_kernel, tiny_problem
+from ..bounds import tightest
+from ..counting import _network, compile_kernel, tiny_problem
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..figures import brief_repr, magnitude
+from ..progress import Progress, Status, announced, reason_of
 from ..search.zonotope import seen_through
 from ._chen import Representatives
 from ._groups import LEAST, Groups
@@ -31,7 +33,7 @@ LATE = 1.2  # of the time, after which a pass under way is cut to a few paths
 ENOUGH = 20  # values before a relative error may end an estimate
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Estimate:
     """How many activation regions there are, about.
 
@@ -79,6 +81,8 @@ class Estimate:
     steps: int
     seed: int
     stopped: str
+
+    __repr__ = brief_repr
 
     @property
     def relative_error(self) -> float:
@@ -284,8 +288,8 @@ class Run:
                 self._doubled = groups.doublings > doublings
                 if progress is not None:
                     progress(Status(self._so_far(), self.elapsed, "estimate"))
-        except KeyboardInterrupt:  # the pass under way is lost
-            self.stopped = "interrupt"
+        except KeyboardInterrupt as stop:  # the pass under way is lost
+            self.stopped = reason_of(stop)
 
     def _until(self, steps: float) -> float:
         """Seconds since the beginning once so many more steps are made."""

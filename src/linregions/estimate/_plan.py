@@ -7,9 +7,11 @@ import os
 from dataclasses import dataclass
 from typing import Any
 
-from ..counting import MEMORY, Progress, _network, suits_complex
+from ..counting import _network, suits_complex
+from ..definitions import MEMORY
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
+from ..progress import Progress
 from ._estimate import Estimate, Run, check_options, short
 
 WORK = 4000  # steps of a first pass

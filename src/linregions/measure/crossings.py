@@ -16,10 +16,11 @@ from ..complex import line
 from ..complex.engine import threads as cores
 from ..complex.line_exact import ExactBreaks, ExactLine, difference
 from ..complex.line_program import Swept, prepare, sweep
-from ..counting import Status, check_kind
+from ..definitions import check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status
 from ..rational import is_rational, nearest, rounded
 from ..scaling import along
 from . import audit, wide

@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ..affine import UNIT
-from ..counting import Status, _network
+from ..counting import _network
 from ..domain import Box, Domain, Space
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status
 from ..rational import is_rational, rounded
 from .boundaries import Boundaries, boundaries
 from .gradients import Gradients

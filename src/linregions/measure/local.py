@@ -10,10 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from ..counting import Status, _network, count
+from ..counting import _network, count
 from ..domain import Box, Segment, Slice
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status
 from ..units import Pointwise
 from .chords import bends, directions
 from .crossings import crossings

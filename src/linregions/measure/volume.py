@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 
 from ..complex.cells import CellComplex, complex_of
-from ..counting import Status, _network
+from ..counting import _network
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status
 from ..rational import rounded
 from .chords import Ball, Chords, bends, through_ball, through_box, through_polytope
 

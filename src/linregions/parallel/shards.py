@@ -15,9 +15,11 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..counting import Count, Progress, Report, _network, answer_of, check_options, compile_kernel
+from ..answer import Count, Report
+from ..counting import _network, answer_of, check_options, compile_kernel
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
+from ..progress import Progress
 from ..running import Divided, Room
 from ..search.zonotope import seen_through
 from .identity import Identity

@@ -6,7 +6,7 @@ Shared by the graph readers. Values have shape (batch, channels, spatial axes ..
 from __future__ import annotations
 
 from fractions import Fraction
-from math import isqrt, prod
+from math import isqrt
 
 import numpy as np
 from scipy import sparse
@@ -17,6 +17,7 @@ from ..rational import simplest
 from .builder import Builder
 from .values import Shape, Value, constant, inverse
 from .windows import Window, adaptive_axes, combined, over_channels, spatial
+
 
 def _checked(weight: np.ndarray, channels: int, expected: int, groups: int) -> None:
     made = weight.shape[0]

@@ -11,8 +11,10 @@ argument in turn, a copy of the cell that is cut down, row by row, to where that
 (CLIP), unless nothing is left of it. Rows between two losers are never looked at.
 
 The kernel knows arrays only. It returns DONE, SPENT (budget), FULL (the output wants
-emptying) or UNDECIDED: a decision that floats cannot justify, which the caller settles in
-rational arithmetic and writes into ``st[ANSWER]`` before resuming.
+emptying), UNDECIDED: a decision that floats cannot justify, which the caller settles in
+rational arithmetic and writes into ``st[ANSWER]`` before resuming; or STOPPED: another thread has
+raised the trip wire ``st[TRIP]``. The decision under way is then as if it had not begun, and is
+made when the caller has put the wire back (it alone does) and resumes.
 
 Names of the arrays, as in `program.Cursor`: ``st`` scalars and statistics; ``F`` frames;
 ``cand``, ``con`` candidates and constraints of each frame; ``pts`` its known points (first
@@ -26,35 +28,35 @@ the leaves found when a frame was split.
 from __future__ import annotations
 
 import numpy as np
-from numba import njit
 
+from ..jit import FAST, inner, kernel, raised
 from .columns import combine, middle
 from .forms import ARGS, KIND, compose, winner
 from .lp import (
     ACTIVE,
     AERR,
+    BEFORE,
     BELOW,
     BERR,
     CONST_AT,
+    COUNTS,
     EC,
     END,
     EW,
     EXP,
     FAILED,
-    FAST,
     INSIDE,
     KEEP,
     MULT,
     NAMES,
-    OPTIONS,
     RATE,
     ROOM,
     SLACK,
     TRIAL,
+    TRIP,
     ULP,
     W,
     Z,
-    inner,
     minimise,
     proved_bounded,
     proved_integer,
@@ -85,17 +87,17 @@ from .records import FAN as FANNED
 from .records import SPLIT as DIVIDED
 from .zonotope import minimise_zonotope, proved_zonotope
 
-DONE, SPENT, FULL, UNDECIDED = range(4)
+DONE, SPENT, FULL, UNDECIDED, STOPPED = range(5)
 NEW, TEST, SECOND, FAN, CLIP = range(5)
 # columns of F
 LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RIVAL, BORN = range(
     14
 )
-# places in st
+# places in st (others in `records`; TRIP in `lp`)
 DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
 ZONOTOPE = 2  # what st[BOUNDED] says where the domain is one
-# answers to UNDECIDED, and what `place` finds
-NONE, MINUS, PLUS, CUTS, DROP = range(5)
+# answers to UNDECIDED, and what `place` finds (HALTED: nothing, for the trip wire is raised)
+NONE, MINUS, PLUS, CUTS, DROP, HALTED = range(6)
 # statistics, from st[16] on
 (
     S_LEAVES, S_NODES, S_TESTS, S_POINTS, S_SEGMENTS, S_RAYS, S_LP_CUT, S_CONSTANT, S_BOX,
@@ -282,12 +284,12 @@ def solve(
     if X.ndim == 2:  # decided when this is compiled: other domains do without all that code
         if enough < BIG:
             status, low, count = combine(
-                k, m, A, S, I, G, con[d], V, X, pts[d], F[d, NIN], wc, we, wce, stop, skip
+                k, m, A, S, I, G, con[d], V, X, pts[d], F[d, NIN], wc, we, wce, stop, skip, st
             )
             if status != FAILED:
                 return status, low, count
-        return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip)
-    return minimise(A, T, S, I, k, m, start, stop)
+        return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip, st)
+    return minimise(A, T, S, I, k, m, start, stop, st)
 
 
 @inner()
@@ -303,10 +305,12 @@ def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live, V, 
         st[S_FLOAT] += 1
         return True
     st[HOW] = SOLVED
-    low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live)
+    low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live, st)
     integer = -1
     if not low > 0.0:  # ties: the minimum is 0, or some multiplier is
-        integer = proved_integer(A, G, con, S, I, k, wc, wexp, count)
+        integer = proved_integer(A, G, con, S, I, k, wc, wexp, count, st)
+        if raised(st, TRIP):
+            return False
     if not low >= 0.0 and integer < 0:
         return False
     st[S_INTEGER if integer >= 0 else S_FLOAT] += 1
@@ -347,7 +351,9 @@ def box_side(k, layer, c, G, box):
 
 @inner()
 def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X):
-    """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS or NONE (undecided)."""
+    """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS, NONE (undecided) or HALTED."""
+    if raised(st, TRIP):
+        return HALTED
     st[S_TESTS] += 1
     st[MULTIPLIERS] = 0
     if F[d, ENTRY] > 0:
@@ -418,6 +424,10 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
                 span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 return PLUS if s > 0 else MINUS
+        if raised(st, TRIP):  # what has failed has perhaps been broken off
+            st[S_TESTS] -= 1
+            st[S_LPS] -= attempt + 1
+            return HALTED
         # over a zonotope by its vertices once more, and then by its inputs
         stop, enough = -BIG, 1e-9 if X.ndim == 2 and attempt == 0 else BIG
         if X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
@@ -437,7 +447,7 @@ def recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
     least = BIG
     for n in range(m):
         least = min(least, S[SLACK, n])
-    if not middle(k, m, A, S, I, V, X, pts[d]) > 2.0 * least:
+    if not middle(k, m, A, S, I, V, X, pts[d], st) > 2.0 * least:
         return False
     x = S[TRIAL]
     for j in range(k):
@@ -507,11 +517,15 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
     The box, from two LPs per coordinate, is the cheapest proof that a far unit does not cut. A
     redundant constraint only costs time, and those beyond the box go for nothing; an LP for each
     of the others pays where they are many. A constraint active at a vertex is never asked.
+
+    False where the trip wire was raised: the frame is then at the door of its layer again.
     """
     for n in range(F[d, NCON]):
         I[KEEP, n] = 0
     ends = 2 * k if boxed else 0
     n = 0
+    if boxed or F[d, NCON] > 4 * k + 8:
+        remember(d, F, con, st, I)
     for task in range(ends + F[d, NCON] + 1):
         if task == ends:
             if boxed:
@@ -564,6 +578,8 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
         )
         for i in range(I[ACTIVE, 0]):
             I[KEEP, I[NAMES, i]] = 1
+        if raised(st, TRIP):
+            return undo(d, F, con, st, I)
         if task < ends:
             if status != INSIDE and (st[BOUNDED] != ZONOTOPE or status == FAILED):
                 count = -1
@@ -575,7 +591,32 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
                 span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
             ):  # fmt: skip
                 drop(k, d, n, F, con, A, S, I)
+            elif raised(st, TRIP):
+                return undo(d, F, con, st, I)
     F[d, ENTRY] = int(boxed)
+    return True
+
+
+@inner()
+def remember(d, F, con, st, I):
+    """Keep the constraints of frame d, the statistics and the ends of the log for `undo`."""
+    for n in range(F[d, NCON]):
+        I[BEFORE, n] = con[d, n]
+    for n in range(len(st)):
+        I[COUNTS, n] = st[n]
+    I[COUNTS, TRIP] = F[d, NCON]
+
+
+@inner()
+def undo(d, F, con, st, I):
+    """Put frame d back to the door of its layer, as it was before `tighten`; False."""
+    F[d, NCON], F[d, PHASE] = I[COUNTS, TRIP], NEW
+    for n in range(F[d, NCON]):
+        con[d, n] = I[BEFORE, n]
+    for n in range(TRIP + 1, len(st)):
+        st[n] = I[COUNTS, n]
+    st[NLOG], st[NREALS] = I[COUNTS, NLOG], I[COUNTS, NREALS]
+    return False
 
 
 @inner()
@@ -756,6 +797,8 @@ def contest(
 ):  # fmt: skip
     """Does one argument of a max unit win on the whole cell? PLUS (and crowned), CUTS or NONE.
 
+    (Or HALTED.)
+
     "Wins" is a total order (ties go to the lower index), so that whoever beats the champion
     beats all that the champion has beaten. ``answer`` is the caller's, for the row asked last.
     """
@@ -773,9 +816,9 @@ def contest(
             verdict = place(
                 k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
             )
-            if verdict == NONE:
+            if verdict in (NONE, HALTED):
                 st[UNIT] = c
-                return NONE
+                return verdict
             if verdict != CUTS and st[LOGGING] > 0:
                 record_side(k, C, d, c, int(verdict == PLUS))
         if verdict == CUTS:
@@ -793,7 +836,7 @@ def contest(
 def clip(
     k, d, first, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X, C
 ):  # fmt: skip
-    """Cut frame d down to where argument CHAMP wins: PLUS (done), MINUS (empty) or NONE."""
+    """Cut frame d down to where argument CHAMP wins: PLUS (done), MINUS (empty), NONE or HALTED."""
     w = F[d, CHAMP]
     stale = True
     while F[d, RIVAL] < m:
@@ -812,11 +855,11 @@ def clip(
             verdict = place(
                 k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
             )
-            if verdict != NONE and verdict != CUTS and verdict != wanted and st[LOGGING] > 0:
+            if verdict in (MINUS, PLUS) and verdict != wanted and st[LOGGING] > 0:
                 record_lost(k, C, d, c)
-        if verdict == NONE:
+        if verdict in (NONE, HALTED):
             st[UNIT] = c
-            return NONE
+            return verdict
         if verdict == CUTS:
             t = 1 if wanted == PLUS else -1
             narrow(k, d, c, t, norm, F, con, pts, sign, G)
@@ -832,7 +875,7 @@ def clip(
     return PLUS
 
 
-@njit(cache=True, **OPTIONS)
+@kernel()
 def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
     k, last, owner, groups = P.k, P.n_layers - 1, P.owner, P.groups
@@ -847,6 +890,8 @@ def advance(P, C, budget):
         d -= 1
     while d >= 0:
         st[DEPTH] = d
+        if raised(st, TRIP):
+            return STOPPED
         if budget <= 0:
             return SPENT
         if st[LOGGING] > 0 and len(C.log) - max(st[NLOG], st[NREALS]) < st[LOGGING]:
@@ -871,6 +916,8 @@ def advance(P, C, budget):
                 k, d, u, m, answer, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X,
                 C,
             )  # fmt: skip
+            if verdict == HALTED:
+                return STOPPED
             if verdict == NONE:
                 st[S_ASKED] += 1
                 return UNDECIDED
@@ -885,13 +932,16 @@ def advance(P, C, budget):
             compose(
                 k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                 P.cut_unit, P.cuts, P.rows, P.cols, groups, P.args, P.blur, sign, C.ok,
-                live, C.H, C.Z, G,
+                live, C.H, C.Z, G, st,
             )  # fmt: skip
+            if raised(st, TRIP):
+                return STOPPED
             open_layer(d, F, cand, owner, P.layers_cut[layer], P.layers_cut[layer + 1])
             if layer > 0:
                 gather(k, d, F, con, pts, sign, G, A, S, I)
                 boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
-                tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
+                if not tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C):
+                    return STOPPED
                 gathered = True
         if F[d, POS] < F[d, NCAND]:
             st[ANSWER] = NONE
@@ -912,6 +962,8 @@ def advance(P, C, budget):
                     verdict = place(
                         k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
                     )
+                if verdict == HALTED:
+                    return STOPPED
                 if verdict == NONE:
                     if not fans:
                         st[UNIT] = c

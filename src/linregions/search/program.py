@@ -18,7 +18,7 @@ from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
 from .forms import H_MAX, set_errors
 from .kernel import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
-from .lp import POWER, SCALE, SPAN
+from .lp import COUNTS, POWER, SCALE, SPAN
 from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
 
@@ -431,7 +431,7 @@ class Compiled:
             A=np.zeros((k + 2, wide)),
             T=np.zeros((2 * k, k)),
             S=np.zeros((13, max(k + 2, wide))),
-            I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
+            I=np.zeros((COUNTS + 1, max(rows + 1, k, self.V.shape[1], 32)), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
             X=self._inputs(),

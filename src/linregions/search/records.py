@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import math
 
-from .lp import BASIS, MULT, POWER, SCALE, inner
+from ..jit import inner
+from .lp import BASIS, MULT, POWER, SCALE
 
 PATH_END, REFUSED, SOLVED, SLOPELESS, BOXED, BOUND, SPLIT = range(7)
 FAN, KEPT, LOST, WINS, LEAF, POINT, PART = range(7, 14)

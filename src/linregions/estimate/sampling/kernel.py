@@ -12,6 +12,7 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ...jit import kernel, raised
 from .draws import TILE, tile
 from .table import put
 
@@ -129,16 +130,17 @@ def _inside(H, k, p, gates):
     return 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel(_nrt=True)
 def advance(
     at, first, last, scale, k, state, width, inside, step,
     ptr, source, weight, loose, unit, cut, breaks, used, outer, gates,
-    table, tally, doubtful,
+    table, tally, doubtful, trip,
 ):  # fmt: skip
     """Draw the points ``at .. last - 1`` of a block and count those from ``first`` on.
 
-    Returns how far it came: it stops early where the table is half full. ``tally``: patterns
-    in the table, points outside the gates, points skipped, points handed back in ``doubtful``.
+    Returns how far it came: it stops early where the table is half full or the trip wire is
+    raised. ``tally``: patterns in the table, points outside the gates, points skipped, points
+    handed back in ``doubtful``.
     """
     H = np.empty((k + len(unit), TILE))
     flat = H[:k].reshape(k * TILE)
@@ -149,7 +151,7 @@ def advance(
     limit = len(table) // 2 - TILE
     gated = len(gates) > 0
     fresh = tally[0]
-    while at < last and fresh < limit:
+    while at < last and fresh < limit and not raised(trip, 0):
         tile(flat, scale, state, width, inside, step)
         if at + TILE <= first:
             at += TILE

@@ -15,10 +15,11 @@ import numpy as np
 
 from ... import files
 from ...complex.engine import threads as cores
-from ...counting import Status, _network
+from ...counting import _network
 from ...domain import Domain
 from ...errors import LinregionsError
 from ...network import Network
+from ...progress import Status
 from . import state as disk
 from .answer import Sampled, tally
 from .blocks import Block, Sampler, check_device
