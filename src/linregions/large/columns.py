@@ -15,6 +15,7 @@ from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
 from ..operators import Convolution
+from ..progress import check
 from .fixed import BITS, FURTHEST, SUMS, TOP, carry, in_floats, shortened, split, ulp
 
 PATCHES = 1 << 26  # bytes of one block of patches
@@ -157,11 +158,13 @@ class Factor:
         entries = max(prod(self.shape[:1]), self.shape[1])
         step = max(1, BATCH // (8 * entries))
         for first in range(0, len(together), step):
+            check()
             some = together[first : first + step]
             found, loss = self._convolved([columns[c].X for c in some])
             out |= {c: Column(None, X) for c, X in zip(some, found, strict=True)}
             lost += loss * len(some)
         for c in [c for c in columns if c not in out]:
+            check()
             value, loss = self._alone(columns[c])
             lost += loss
             if value is not None:
@@ -300,10 +303,12 @@ def _kind(matrix: Any) -> str:
         return "dense"
     csr: Any = matrix
     n = csr.shape[0]
-    if csr.format == "csr" and csr.shape == (n, n) and csr.nnz == n:
-        if np.array_equal(csr.indices, np.arange(n)) and (np.diff(csr.indptr) == 1).all():
-            return "same" if (csr.data == 1.0).all() else "diagonal"
-    return "sparse"
+    square = csr.format == "csr" and csr.shape == (n, n) and csr.nnz == n
+    if not square or not np.array_equal(csr.indices, np.arange(n)):
+        return "sparse"
+    if not (np.diff(csr.indptr) == 1).all():
+        return "sparse"
+    return "same" if (csr.data == 1.0).all() else "diagonal"
 
 
 # -- windows ------------------------------------------------------------------------------
@@ -333,7 +338,7 @@ def _windows(m: Convolution, box: Box) -> Box:
 
 
 def _patches(m: Convolution, X: np.ndarray, box: Box, out: Box) -> Any:
-    """Blocks of output rows, with what they read: (groups, weights of a row, columns x positions)."""
+    """Blocks of output rows, and what they read: (groups, weights of a row, columns x positions)."""
     w = m.window
     sizes = [b - a for a, b in out]
     if not prod(sizes):

@@ -9,7 +9,6 @@ a bound of how far each pre-activation is from that of the network given (`Reduc
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -19,6 +18,7 @@ import numpy as np
 from ..affine import INPUT, ONE, Affine, Term
 from ..errors import LinregionsError
 from ..network import Layer, Network
+from ..progress import check, current
 from ..rational import nearest, rounded
 from ..units import MaxUnits, Pointwise
 from .columns import Column, Factor, added, column, times
@@ -139,9 +139,7 @@ def ranges(A: Any, b: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
     return low, high
 
 
-def reduce(
-    network: Network, chart: Any, digits: int = DIGITS, tell: Callable[[int], None] | None = None
-) -> Reduced:
+def reduce(network: Network, chart: Any, digits: int = DIGITS) -> Reduced:
     """The network of the units that may switch on a slice.
 
     ``chart``: coordinates of at most four dimensions, with bounds (`domain.Chart`).
@@ -151,7 +149,7 @@ def reduce(
     LinregionsError
         Where more than `MOST` units may switch: the slice is too large.
     """
-    return _Reduction(network, chart, digits).run(tell)
+    return _Reduction(network, chart, digits).run()
 
 
 class _Reduction:
@@ -201,11 +199,15 @@ class _Reduction:
 
     # -- the walk -------------------------------------------------------------------------
 
-    def run(self, tell: Callable[[int], None] | None) -> Reduced:
+    def run(self) -> Reduced:
         net = self.net
         readers = [*(layer.affine for layer in net.layers), net.output]
         last = {s: n for n, a in enumerate(readers) for s in a.sources}
+        clock = current()
+        stage = clock.stage
         for n, affine in enumerate(readers):
+            if clock.watched:
+                clock.stage = f"layer {n + 1} of {len(readers)}"
             z = self._affine(affine)
             for s in [s for s in self.sources if s != ONE and last.get(s, n) <= n]:
                 del self.sources[s]
@@ -219,8 +221,8 @@ class _Reduction:
                 self.sources[n + 1] = self._pointwise(n + 1, units, z)
             size = sum(c.X.nbytes for s in self.sources.values() for c in s.columns.values())
             self.most = max(self.most, size)
-            if tell is not None:
-                tell(len(self.middle) - self.k - 1)
+        if clock.watched:
+            clock.stage = stage
         return self._network()
 
     def _affine(self, affine: Affine) -> _Source:
@@ -308,8 +310,8 @@ class _Reduction:
         if len(units_open):
             kinds = [units.kinds[which[u]] for u in units_open]
             kept = Pointwise.each(kinds)
-            ends = [_range(k, a, b) for k, a, b in zip(
-                kinds, low[units_open].tolist(), high[units_open].tolist(), strict=True)]  # fmt: skip
+            sides = (low[units_open].tolist(), high[units_open].tolist())
+            ends = [_range(*each) for each in zip(kinds, *sides, strict=True)]
             self._keep(Kept(number, units_open, None, self._picks(z, units_open)), kept)
             self._note(z, units_open)
             first = self._new(*(np.array(e) for e in zip(*ends, strict=True)))
