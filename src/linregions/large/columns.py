@@ -338,7 +338,7 @@ def _windows(m: Convolution, box: Box) -> Box:
 
 
 def _patches(m: Convolution, X: np.ndarray, box: Box, out: Box) -> Any:
-    """Blocks of output rows, and what they read: (groups, weights of a row, columns x positions)."""
+    """Blocks of output rows, and what they read: (groups, weights of a row, positions)."""
     w = m.window
     sizes = [b - a for a, b in out]
     if not prod(sizes):

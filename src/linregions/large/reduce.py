@@ -18,7 +18,7 @@ import numpy as np
 from ..affine import INPUT, ONE, Affine, Term
 from ..errors import LinregionsError
 from ..network import Layer, Network
-from ..progress import check, current
+from ..progress import current
 from ..rational import nearest, rounded
 from ..units import MaxUnits, Pointwise
 from .columns import Column, Factor, added, column, times
@@ -358,7 +358,7 @@ class _Reduction:
         return columns, error
 
     def _largest(self, number: int, units: MaxUnits, z: _Source) -> _Source:
-        args = units._padded
+        args = units.members
         middle, half = self._bounds(z, units.fan_in)
         best = args[np.arange(len(args)), np.argmax(middle[args], axis=1)]
         high, low = middle + half, middle - half
