@@ -149,9 +149,11 @@ def count(
     net = _network(network)
     domain = Space() if domain is None else domain
     plan = _Plan(kind, exact, engine, limit, means, room, target)
+    plain = target is None and executor is None and checkpoint is None and exact
+    plain = plain and limit is None and kind not in SEARCHED and engine in ("auto", "complex")
 
     def work(tell: Progress | None) -> Count:
-        return _counted(restrict(net, domain), plan, seconds, tell)
+        return _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
 
     def nothing(clock: Deadline) -> Count:
         return _at_least(net, domain, plan, clock)
@@ -211,7 +213,8 @@ def _counted(
             'give engine="search" with them'
         )
     means = plan.means
-    refine = engine == "auto" and plan.exact and limit is None and seconds is None
+    refine = engine == "auto" and plan.exact and limit is None
+    refine = refine and (seconds is None or problem.reduced is not None)
     refine = refine and means.executor is None and means.checkpoint is None
     if engine == "complex" or refine:
         answer = _count_complex(problem, kind, engine == "auto", progress)
@@ -256,7 +259,7 @@ def _count_complex(
     try:
         engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
     except TooFar:
-        if auto:
+        if auto and problem.reduced is None:
             return None
         raise
     start = begin + compile_complex(problem.network)
@@ -264,11 +267,20 @@ def _count_complex(
     def report(cells: int, seconds: float) -> None:
         tell(progress, Status(cells, seconds))
 
+    small = problem.reduced is not None
     try:
-        refined = engine.run(count_only=kind == "activation", progress=report)
+        refined = engine.run(count_only=kind == "activation" and not small, progress=report)
     except TooLarge:
+        if small:
+            raise _too_many(problem) from None
         return None
     value, also, complete, stopped = refined.cells, {}, refined.complete, refined.stopped
+    if small and complete and kind == "activation":
+        cells = CellComplex(problem, engine, refined)
+        seconds = time.perf_counter() - start
+        return answer_of(
+            problem, "complex", value, kind, cells.exact, True, "", seconds, cells.stats, also
+        )
     if kind != "activation":
         also["activation"] = value
         value, complete = 1, False
@@ -281,8 +293,15 @@ def _count_complex(
                 value, stopped = also.get("affine", 1), reason_of(stop)
     seconds = time.perf_counter() - start
     return answer_of(
-        problem, "complex", value, kind, True, complete, stopped, seconds, refined.stats, also,
+        problem, "complex", value, kind, not small, complete, stopped, seconds, refined.stats, also,
     )  # fmt: skip
+
+
+def _too_many(problem: Restricted) -> LinregionsError:
+    return LinregionsError(
+        f"{problem.domain.describe()}: the complex would take more than {MEMORY >> 30} GiB; "
+        "take a smaller slice"
+    )
 
 
 def _count_search(

@@ -269,7 +269,7 @@ def crossings(
 
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
-    """Every segment as a complex of dimension one: always exact."""
+    """Every segment as a complex of dimension one: exact, large convolutions apart."""
     from ..complex.compiling import compile_complex
 
     compile_complex(net)
@@ -295,11 +295,18 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
         np.cumsum([0, *map(len, rows)]),
         np.concatenate([none, *rows]),
         np.stack([f.start for f in found]),
-        True,
-        {"float": len(found), "rational": 0, "doubtful": 0},
+        not any(f.undecided for f in found),
+        _stats(found),
         time.perf_counter() - start,
         stopped=stopped,
     )
+
+
+def _stats(found: list[wide.Found]) -> dict[str, int]:
+    doubtful = sum(f.undecided > 0 for f in found)
+    out = {"float": len(found) - doubtful, "rational": 0, "doubtful": doubtful}
+    undecided = sum(f.undecided for f in found)
+    return {**out, "undecided": undecided} if undecided else out
 
 
 def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: int) -> Swept:
