@@ -177,7 +177,7 @@ class _Plan:
 def _at_least(net: Network, domain: Domain, plan: _Plan, clock: Deadline) -> Count:
     """The answer of a count that was stopped where it could not hand over its own."""
     report = Report(
-        plan.kind, True, False, plan.engine, domain.describe(), domain.dimension or net.inputs,
+        plan.kind, True, False, plan.engine, domain.describe(), domain.chart(net.inputs).dimension,
         net.inputs, net.units, clock.elapsed, clock.reason,
     )  # fmt: skip
     return Count(clock.known() if plan.kind == "activation" else 0, report)
