@@ -20,7 +20,7 @@ from numba.extending import intrinsic
 from .caching import KernelCache
 
 
-class Tripped(Exception):
+class Tripped(KeyboardInterrupt):
     """A kernel has returned early because its trip wire was raised."""
 
 

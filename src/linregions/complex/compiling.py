@@ -28,7 +28,7 @@ def compile_complex(network: Network | None = None) -> float:
 def _compile(largest: bool) -> float:
     if largest in _compiled:
         return 0.0
-    from ..counting import announced
+    from ..progress import announced
     from .cells import complex_of
 
     _compiled.add(largest)

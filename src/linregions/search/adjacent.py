@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..jit import Tripped, inner, kernel, raised
+from ..progress import check, current
 from .forms import compose
 from .lp import (
     AERR,
@@ -46,15 +47,18 @@ def shared_facets(P: Program, C: Cursor, *pairs: Any) -> None:
 
     Raises `Tripped` where the trip wire of the cursor is raised.
     """
-    if decide(P, C, *pairs, 0) < len(pairs[2]):
-        raise Tripped
+    with current().wire(C.st, TRIP):
+        if decide(P, C, *pairs, 0) < len(pairs[2]):
+            raise Tripped
 
 
 def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
     """Pairs of cells of one group that differ in exactly one row: see `differing`."""
     step = max(1, AT_ONCE // max(1, signs.shape[1]))
-    parts = [differing(signs, *keys, a, min(a + step, len(signs)))
-             for a in range(0, max(1, len(signs)), step)]  # fmt: skip
+    parts = []
+    for a in range(0, max(1, len(signs)), step):
+        check()
+        parts.append(differing(signs, *keys, a, min(a + step, len(signs))))
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 

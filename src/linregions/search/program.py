@@ -12,6 +12,7 @@ from scipy import sparse
 
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
+from ..progress import check
 from ..rational import dense, is_rational, nearest, rounded
 from ..scaling import CUT, coordinates, inequalities, scaled
 from ..units import Activation, MaxUnits, Pointwise
@@ -348,6 +349,7 @@ class Compiled:
         out = _Tables()
         level, chain = 0, True
         for n, layer in enumerate(net.layers, start=1):
+            check()
             block = self._block(layer.affine, n, sizes, start)
             if isinstance(layer.units, MaxUnits):
                 block = _with_differences(block, layer.units)
