@@ -9,7 +9,7 @@ import pytest
 from data import shared
 from helpers import gaussian as layers_of
 
-from linregions import Box, Network, load
+from linregions import Box, Network, count, load
 from linregions.complex import line
 from linregions.complex.engine import Refinement
 from linregions.complex.line_program import Sweeper, prepare, sweep
@@ -254,6 +254,14 @@ def test_a_raised_wire_ends_a_sweep_and_a_complex():
     refinement = Refinement(restrict(net, Box(-1.0, 1.0)))
     refinement.trip[0] = 1
     assert not refinement.run().complete
+
+
+@pytest.mark.parametrize("limit", range(1, 9))
+def test_a_limit_is_never_passed(limit):
+    """Two last cells that differ in one unit are counted at once."""
+    net = gaussian(1, 2, 3, 3, 1)
+    answer = count(net, limit=limit)
+    assert 0 < answer.to_dict()["regions"] <= limit
 
 
 @pytest.mark.slow

@@ -321,6 +321,8 @@ def _count_search(
     run.start = time.perf_counter()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
+        if limit is not None and kind == "activation" and run.leaves > limit:
+            stopped = "limit"  # the last two cells came at once
         complete = not stopped
         also: dict[str, int] = {}
         value = run.leaves if limit is None or complete else min(run.leaves, limit)
