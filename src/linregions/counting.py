@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, field
@@ -178,6 +178,7 @@ def count(
     memory: int = MEMORY,
     scratch: str | Path | None = None,
     proof: str | Path | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -236,6 +237,9 @@ def count(
         `check`, and a program that shares no code with this library, accept it or say where it
         fails (`docs/proofs.md`). A count that is stopped keeps what it has in ``FILE.parts``, and
         goes on from there.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -262,7 +266,7 @@ def count(
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
-    net = _network(network)
+    net = _network(network, shape)
     domain = Space() if domain is None else domain
     problem = restrict(net, domain)
     if target is not None:
@@ -417,12 +421,13 @@ def answer_of(
     return Count(value, report)
 
 
-def _network(network: Any) -> Network:
-    if isinstance(network, Network):
+def _network(network: Any, shape: Sequence[int] | None = None) -> Network:
+    """What a verb was given, as a network; ``shape`` as for `load`."""
+    if isinstance(network, Network) and shape is None:
         return network
     from .readers import load
 
-    return load(network)
+    return load(network, shape=shape)
 
 
 _compiled: set[tuple[bool, bool]] = set()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -138,6 +139,7 @@ def estimate(
     work: int = 4000,
     exact: bool = True,
     progress: Progress | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Estimate:
     """Estimate the number of activation regions without meeting them all.
 
@@ -174,6 +176,9 @@ def estimate(
         False decides by floats, and what they leave open counts as "does not cut".
     progress
         Called with a `Status` after every pass.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -191,7 +196,7 @@ def estimate(
     (3.0, True)
     """
     check_options(seconds, relative_error, passes, method, confidence, work)
-    problem = restrict(_network(network), Space() if domain is None else domain)
+    problem = restrict(_network(network, shape), Space() if domain is None else domain)
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
     run = Run(problem, method, seed, work, exact)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -84,6 +85,7 @@ def plan(
     workers: tuple[int, ...] | None = None,
     exact: bool = True,
     progress: Progress | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Plan:
     """Forecast regions, time and memory of a full count.
 
@@ -107,6 +109,9 @@ def plan(
         As for `count`.
     progress
         Called with a `Status` after every pass.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -123,7 +128,7 @@ def plan(
         workers = tuple(sorted({1, os.cpu_count() or 1, 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
-    problem = restrict(_network(network), Space() if domain is None else domain)
+    problem = restrict(_network(network, shape), Space() if domain is None else domain)
     run = Run(problem, "thinned", seed, WORK, exact)
     run.go(seconds, None, None, 0.95, progress)
     answer = run.answer(0.95)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..affine import UNIT
+from ..arrays import points_of
 from ..counting import Status, _network
 from ..domain import Box, Domain, Space
 from ..errors import LinregionsError
@@ -89,6 +90,7 @@ def distance(
     domain: Domain | None = None,
     kind: str = "activation",
     progress: Callable[[Status], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Distances:
     """Distance of points to the nearest boundary of their region, and where it is.
 
@@ -116,6 +118,9 @@ def distance(
         ``activation`` or ``linear``.
     progress
         Called with a `Status` after every batch.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -131,7 +136,7 @@ def distance(
     >>> distance(net, [[3.0, 4.0]], norm="inf").distance
     array([3.57142857])
     """
-    net = _network(network)
+    net = _network(network, shape)
     length = NORMS.get(str(norm).removesuffix(".0"))
     if length is None:
         raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")
@@ -317,17 +322,9 @@ def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any)
 
 
 def _points(points: Any, n: int) -> np.ndarray:
-    try:
-        x = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LinregionsError(f"points are not numbers; give an array (points, {n})") from None
-    if not x.size and n:
+    x, _ = points_of(points, n)
+    if not len(x):
         raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
-    x = x[None] if x.ndim == 1 else x
-    if x.ndim != 2 or x.shape[1] != n:
-        raise LinregionsError(
-            f"points of shape {np.shape(points)} for a network of {n} inputs; give (points, {n})"
-        )
     if not np.isfinite(x).all():
         raise LinregionsError("the points hold NaN or infinite values")
     return np.ascontiguousarray(x)

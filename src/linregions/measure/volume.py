@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -81,6 +81,7 @@ def boundary_volume(
     seconds: float | None = None,
     seed: int = 0,
     progress: Callable[[Status], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> BoundaryVolume:
     """Volume of the boundary between regions inside a bounded domain.
 
@@ -116,6 +117,9 @@ def boundary_volume(
         Of the lines; the first lines of a longer run are those of a shorter one.
     progress
         Called with a `Status`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -131,7 +135,7 @@ def boundary_volume(
     >>> boundary_volume(net, Box(-1, 1), codimension=2).value
     1.0
     """
-    net = _network(network)
+    net = _network(network, shape)
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
     if method not in ("auto", "exact", "crofton"):

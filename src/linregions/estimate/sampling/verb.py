@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from pathlib import Path
@@ -45,6 +45,7 @@ def sample(
     threads: int | None = None,
     device: str | None = "auto",
     progress: Callable[[Status], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Sampled:
     """Count the distinct activation patterns at random points.
 
@@ -84,6 +85,9 @@ def sample(
         (``torch:cpu`` for torch's own processor).
     progress
         Called with a `Status` every few blocks.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -98,7 +102,7 @@ def sample(
     >>> int(found), found.total.coverage
     (4, 1.0)
     """
-    net = _network(network)
+    net = _network(network, shape)
     _check(points, seed, seconds, memory, threads)
     run = _Run(net, domain, v, seed, keep, memory, check_device(device))
     path = None if state is None else files.check_target(state, (".npz",))
