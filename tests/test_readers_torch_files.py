@@ -202,7 +202,7 @@ def test_tensors_that_require_grad_are_points(small):
     assert np.array_equal(lr.distance(net, x).distance, lr.distance(net, flat).distance)
     segments = torch.stack([x[:2], x[2:]], 1)
     assert np.array_equal(
-        lr.crossings(net, segments).counts, lr.crossings(net, segments.detach().numpy()).counts
+        lr.crossings(net, segments).regions, lr.crossings(net, segments.detach().numpy()).regions
     )
     plane = lr.Plane.through(x[0], x[1], x[2])
     assert np.array_equal(plane.basis, lr.Plane.through(*flat[:3]).basis)
@@ -222,7 +222,9 @@ def test_images_are_flattened_where_they_fit(small):
     assert net(images[0, 0]).shape == (2,)
     assert lr.region(net, images[0]).pattern.tolist() == lr.region(net, flat[0]).pattern.tolist()
     assert np.array_equal(lr.distance(net, images).distance, lr.distance(net, flat).distance)
-    assert np.array_equal(lr.crossings(net, images[:2]).counts, lr.crossings(net, flat[:2]).counts)
+    assert np.array_equal(
+        lr.crossings(net, images[:2]).regions, lr.crossings(net, flat[:2]).regions
+    )
     along, same = lr.regions_along(net, images), lr.regions_along(net, flat)
     assert along.regions == same.regions
     assert np.array_equal(lr.Plane.through(*images).origin, lr.Plane.through(*flat).origin)
@@ -241,8 +243,8 @@ def test_verbs_take_the_shape_of_a_convolutional_module(small):
     plane = lr.Plane.through(*x)
     assert lr.subdivide(small, plane, shape=shape).cells == lr.subdivide(net, plane).cells
     assert int(lr.count(small, plane, shape=shape)) == int(lr.count(net, plane))
-    assert lr.crossings(small, x[:2], shape=shape).counts.tolist() == (
-        lr.crossings(net, x[:2]).counts.tolist()
+    assert lr.crossings(small, x[:2], shape=shape).regions.tolist() == (
+        lr.crossings(net, x[:2]).regions.tolist()
     )
     assert lr.regions_along(small, x, shape=shape).regions == lr.regions_along(net, x).regions
     assert np.array_equal(lr.region(small, x[0], shape=shape).pattern, lr.region(net, x[0]).pattern)
