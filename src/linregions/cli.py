@@ -6,7 +6,6 @@ Results go to stdout, everything else to stderr. Exit 0 success, 1 a proof is re
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 import warnings
@@ -18,9 +17,11 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
+from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
 from .cli_boxes import Stop, count_each
 from .cli_check import add_check
+from .cli_compile import add_compile
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -39,14 +40,17 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_kernel, count
+from .counting import check_options, compile_for, count
+from .definitions import KINDS, MEMORY, check_kind
 from .domain import restrict
 from .draw.command import register as add_draw
-from .errors import LinregionsError
+from .errors import LinregionsError, PartialAnswerWarning
 from .estimate._plan import duration
+from .figures import dump
 from .listing import Listing
 from .network import Network
 from .parallel.run import Means
+from .progress import Status
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
 from .regions import pieces
@@ -146,25 +150,26 @@ def count_command(
                 kind=kind, exact=exact, engine=engine, progress=report,
                 memory=memory or MEMORY, scratch=scratch, **given,
             )  # fmt: skip
-        print(_dump(table.facts()) if json else table.describe(model.name, net.units))
+        print(dump(table.facts()) if json else table.describe(model.name, net.units))
         return 130 if table.stopped == "interrupt" else 0
     (domain,) = domains
     with _progress() as report:
         if shard is not None:
             part = count_part(net, domain, shard, output, effort, exact, seconds, report)
-            print(_dump(part.facts()) if json else part.describe(output))
+            print(dump(part.facts()) if json else part.describe(output))
             return 130 if part.count.stopped == "interrupt" else 0
         with effort.options() as given:
             answer = count(
                 net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof, **given,
+                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof,
+                on_interrupt="return", **given,
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
         most, bound = upper_bound(restrict(net, domain))
     facts = {**answer.to_dict(), "upper_bound": most}
     tail = f"\n  at most     {bound}" if bound else ""
-    print(_dump(facts) if json else _prose(model.name, net, answer) + tail)
+    print(dump(facts) if json else _prose(model.name, net, answer) + tail)
     return 130 if answer.stopped == "interrupt" else 0
 
 
@@ -220,7 +225,7 @@ def list_command(
     with Effort(workers, cluster).options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
         listing = Listing(net, domain, exact, limit, seconds, means)
-        compile_kernel()
+        compile_for(listing.problem)
         if target is None:
             rows = [row for found in listing for row in _rows(listing, found, json)]
             extra = {"listed": rows} if json else {}
@@ -230,7 +235,7 @@ def list_command(
             extra = {"output": str(target)}
     summary = {**listing.summary(), **extra}
     if json:
-        print(_dump(summary))
+        print(dump(summary))
     elif target is not None:
         print(f"{listing.listed:,} regions written to {target}")
     elif listing.stopped:
@@ -272,7 +277,7 @@ def info(model: Model, /, *, json: Json = False) -> int:
         "notes": list(net.notes),
     }
     if json:
-        print(_dump(facts))
+        print(dump(facts))
         return 0
     print(f"{model.name}: {net.inputs} inputs, {net.outputs} outputs, {net.units} units")
     for i, layer in enumerate(layers, start=1):
@@ -368,23 +373,6 @@ def _status(s: Status) -> str:
     )
 
 
-@contextmanager
-def _numbers_of_any_size() -> Iterator[None]:
-    """Integers of any number of digits may be printed; floats beyond 1e308 are no news."""
-    before = sys.get_int_max_str_digits()
-    sys.set_int_max_str_digits(0)
-    try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", RuntimeWarning)
-            yield
-    finally:
-        sys.set_int_max_str_digits(before)
-
-
-def _dump(value: dict[str, Any]) -> str:
-    return json.dumps(value, allow_nan=False)
-
-
 def _prose(name: str, net: Network, answer: Count) -> str:
     """An answer for a person."""
     r = answer.report
@@ -393,11 +381,11 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     where = r.domain.replace("R^n", f"R^{net.inputs}").replace("]^n", f"]^{net.inputs}")
     if r.dimension < net.inputs and not where.startswith(("plane", "segment", "line")):
         where += f" (in effect {r.dimension}-dimensional)"
-    rate = (r.also.get("activation", int(answer))) / max(r.seconds, 1e-9)
+    rate = (r.also.get("activation", answer.number)) / max(r.seconds, 1e-9)
     lines = [
         f"{name}: {shape}, {r.units} units",
         "",
-        f"  {least}{int(answer):,} {r.kind} regions",
+        f"  {least}{answer.number:,} {r.kind} regions",
         f"  over {where}",
         "",
         f"  counted     {KINDS[r.kind]}",
@@ -410,7 +398,7 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     others = [f"{v:,} {k}" for k, v in r.also.items() if k != r.kind]
     if others:
         lines.append(f"  also        {', '.join(others)}")
-    lines.append(f"  perspective {_perspective(int(answer), r.units)}")
+    lines.append(f"  perspective {_perspective(answer.number, r.units)}")
     return "\n".join(lines)
 
 
@@ -454,11 +442,12 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
-add_estimate(app, _load, _progress, _dump)
+add_compile(app, _load)
+add_estimate(app, _load, _progress, dump)
 add_draw(app, _load)
 add_paper(app)
 add_sample(app, _load, _progress)
-add_merge(app, _dump)
+add_merge(app, dump)
 add_volume(add_measure(app, _load, _progress), _load, _progress)
 
 
@@ -466,7 +455,9 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``linregions`` command."""
     tokens = sys.argv[1:] if argv is None else argv
     try:
-        with _numbers_of_any_size():
+        with warnings.catch_warnings():  # floats beyond 1e308 are no news
+            warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", PartialAnswerWarning)  # the words say it
             code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]

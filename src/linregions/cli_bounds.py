@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_module
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -11,9 +11,10 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from .bounds import Bound, Dense, bounds, magnitude, tightest
+from .bounds import Bound, Dense, bounds, tightest
 from .domain import Restricted
 from .errors import LinregionsError
+from .figures import dump, magnitude
 from .theory import Conv, deepconv
 
 Model = Annotated[Path | None, Parameter(help="A .onnx, .nnet or .npz file.")]
@@ -79,9 +80,11 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
         else:
             found, title = bounds(_conv(conv or "")), f"--conv {conv}"
         if json:
-            print(json_module.dumps([b.to_dict() for b in found], allow_nan=False))
+            print(dump([b.to_dict() for b in found]))
+            for line in found.skipped:
+                print(f"linregions: left out: {line}", file=sys.stderr)
         else:
-            print(table(title, found))
+            print(table(title, found, found.skipped))
         return 0
 
 
@@ -140,8 +143,8 @@ def _conv(text: str) -> list[Conv]:
 HEADINGS = {"upper": "at most", "lower": "at least", "equal": "exactly"}
 
 
-def table(title: str, found: list[Bound]) -> str:
-    """Bounds for a person, grouped by what they bound."""
+def table(title: str, found: list[Bound], skipped: tuple[str, ...] = ()) -> str:
+    """Bounds for a person, grouped by what they bound; then what was left out."""
     lines, groups = [title], dict.fromkeys(b.bounds for b in found)
     for what in groups:
         mine = [b for b in found if b.bounds == what]
@@ -155,6 +158,7 @@ def table(title: str, found: list[Bound]) -> str:
                 f"    {heading:<{size[0]}}  {value:>{size[1]}}  {name:<{size[2]}}  "
                 f"{status:<{size[3]}}  {source}"
             )
+    lines += ["", *(f"  left out: {line}" for line in skipped)] if skipped else []
     return "\n".join(lines)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import sys
 import time
 from collections.abc import Callable
@@ -13,6 +12,7 @@ from cyclopts import App, Parameter
 
 from .check_regions import Refused
 from .checking import check
+from .figures import dump
 from .network import Network
 from .where import Json
 
@@ -53,10 +53,10 @@ def add_check(app: App, load: Callable[[Path], Network]) -> None:
         try:
             answer = check(file, network, workers=workers, journal=journal, progress=_progress())
         except Refused as error:
-            print(jsonlib.dumps(error.facts()) if json else f"refused: {error}")
+            print(dump(error.facts()) if json else f"refused: {error}")
             return 1
         if json:
-            print(jsonlib.dumps(answer))
+            print(dump(answer))
             return 0
         parts = answer["parts"]
         print(f"accepted: {answer['regions']:,} {answer['kind']} regions over {answer['domain']}")

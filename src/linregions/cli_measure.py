@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,6 +10,7 @@ import numpy as np
 from cyclopts import App, Parameter
 
 from . import files
+from .figures import dump
 from .measure.distance import Distances, distance
 from .where import BoxOption, Json, Model, Where, read_points
 
@@ -56,7 +56,7 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
         if target is not None:
             write_columns(target, found.columns())
         if json:
-            print(json_module.dumps(_facts(found, target), allow_nan=False))
+            print(dump(_facts(found, target)))
         else:
             print(_prose(model.name, found, target))
         return 0

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -12,6 +11,7 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
+from .figures import dump
 from .where import Json
 
 Report = Callable[[str, int, int | None], None]
@@ -50,7 +50,7 @@ def add_paper(app: App) -> None:
         from . import papers
 
         if name is None:
-            print(json_module.dumps(_listed()) if json else _list())
+            print(dump(_listed()) if json else _list())
             return 0
         chosen = papers.find(name, item)
         begin: dict[str, Any] = {"paper": name, "item": chosen.name, "quick": quick}
@@ -66,7 +66,7 @@ def add_paper(app: App) -> None:
                 file=sys.stderr,
             )
             if json:
-                print(json_module.dumps({**begin, "complete": False, "files": [str(kept)]}))
+                print(dump({**begin, "complete": False, "files": [str(kept)]}))
             return 130
         if json:
             facts = {
@@ -77,7 +77,7 @@ def add_paper(app: App) -> None:
                 "compared": [c._asdict() for c in result.compared],
                 "files": [str(p) for p in paths],
             }
-            print(json_module.dumps(facts, default=float))
+            print(dump(facts, default=float, nan=True))
         else:
             print(paths[0].read_text(encoding="utf-8"), end="")
             print("\nwritten: " + ", ".join(map(str, paths)))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,6 +14,7 @@ from .domain import Space
 from .errors import LinregionsError
 from .estimate.sampling import Sampled, sample
 from .estimate.sampling.answer import Tally
+from .figures import dump
 from .where import (
     BoxOption,
     Json,
@@ -94,7 +94,7 @@ def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any
         if target is not None:
             _write(target, found)
             facts["output"] = str(target)
-        print(json_module.dumps(facts, allow_nan=False) if json else _prose(model.name, found))
+        print(dump(facts) if json else _prose(model.name, found))
         return 130 if found.stopped == "interrupt" else 0
 
 
@@ -116,7 +116,7 @@ def _numbers(text: str) -> list[float]:
 
 
 def _write(target: Path, found: Sampled) -> None:
-    text = np.frombuffer(json_module.dumps(found.to_dict()).encode(), np.uint8)
+    text = np.frombuffer(dump(found.to_dict()).encode(), np.uint8)
     with files.beside(target) as part, open(part, "wb") as file:
         np.savez_compressed(file, metadata=text, patterns=found.patterns(), counts=found.counts())
 

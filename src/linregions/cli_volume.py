@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as json_module
 import math
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from cyclopts import App
 from . import files
 from .cli_measure import Data, Json, Model, Output, write_columns
 from .errors import LinregionsError
+from .figures import dump
 from .measure.local import LocalComplexity, distinct_patterns, local_complexity
 from .measure.volume import BoundaryVolume, boundary_volume
 from .where import BoxOption, PlaneOption, PolytopeOption, SegmentOption, SizeOption, Where
@@ -67,7 +67,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
                 seconds=seconds, seed=seed, progress=report,
             )  # fmt: skip
         facts = _volume_facts(found)
-        print(json_module.dumps(facts, allow_nan=False) if json else _prose(model.name, found))
+        print(dump(facts) if json else _prose(model.name, found))
         return 0
 
     @group.command(name="local")
@@ -123,7 +123,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
                 columns["single"] = found.single
             write_columns(target, columns)
         if json:
-            print(json_module.dumps(_local_facts(found, len(patterns), target), allow_nan=False))
+            print(dump(_local_facts(found, len(patterns), target)))
         else:
             print(_local_prose(model.name, found, len(patterns), target))
         return 0

@@ -1,90 +1,163 @@
 """Floats as the rationals that they are: conversions between numpy, Fraction and FLINT.
 
 Every finite float64 is ``m * 2**e`` with integers m, e. Exact decisions work on integer
-matrices over one common denominator (``fmpz_mat`` and ``int``); only signs matter in the
-end, so a positive denominator never has to be divided out.
+matrices over one common denominator (``fmpz_mat`` or `digits.Digits`, and ``int``); only signs
+matter in the end, so a positive denominator never has to be divided out.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from fractions import Fraction
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 from scipy import sparse
 
+from .digits import Digits, Factor
+from .progress import check
+
+AT_ONCE = 1 << 22  # products of numbers between two looks at the clock
+SMALL = 10_000  # entries of a matrix that FLINT multiplies as quickly when it is dense
+
 Matrix = Any  # float64 ndarray, object ndarray of Fraction, or scipy CSR array of float64
 
 
-@dataclass(frozen=True, eq=False)
 class IntMatrix:
-    """The exact matrix ``num / den`` with an integer matrix and one positive denominator."""
+    """The exact matrix ``num / den`` with an integer matrix and one positive denominator.
 
-    num: fmpz_mat
-    den: int
+    The integers are FLINT's or `Digits`, each made from the other when it is asked for.
+    """
 
-    def __matmul__(self, other: IntMatrix) -> IntMatrix:
-        return IntMatrix(self.num * other.num, self.den * other.den)
+    def __init__(self, num: fmpz_mat | None, den: int, digits: Digits | None = None) -> None:
+        self.den, self._num, self._digits = den, num, digits
+
+    @property
+    def num(self) -> fmpz_mat:
+        """The integers as a FLINT matrix."""
+        if self._num is None:
+            assert self._digits is not None
+            self._num = fmpz_mat(*self._digits.shape, self._digits.integers())
+        return self._num
+
+    @property
+    def digits(self) -> Digits:
+        """The integers as digits."""
+        if self._digits is None:
+            self._digits = Digits.of_integers(self.num.entries(), self.shape)
+        return self._digits
+
+    @property
+    def in_digits(self) -> bool:
+        """Whether the digits are at hand."""
+        return self._digits is not None
+
+    def __matmul__(self, other: IntMatrix | SparseIntMatrix) -> IntMatrix:
+        if isinstance(other, SparseIntMatrix):
+            return (other.transposed @ self.transposed).transposed
+        return IntMatrix(_product(self.num, other.num), self.den * other.den)
 
     def __add__(self, other: IntMatrix) -> IntMatrix:
-        if self.den == other.den:
-            return IntMatrix(self.num + other.num, self.den)
-        if self.den % other.den == 0:
-            return IntMatrix(self.num + other.num * fmpz(self.den // other.den), self.den)
-        if other.den % self.den == 0:
-            return IntMatrix(self.num * fmpz(other.den // self.den) + other.num, other.den)
-        return IntMatrix(
-            self.num * fmpz(other.den) + other.num * fmpz(self.den), self.den * other.den
-        )
+        den = math.lcm(self.den, other.den)
+        a, b = self._times(den // self.den), other._times(den // other.den)
+        if a.in_digits and b.in_digits:
+            return IntMatrix(None, den, a.digits + b.digits)
+        return IntMatrix(a.num + b.num, den)
+
+    def _times(self, factor: int) -> IntMatrix:
+        """The integers times a positive factor."""
+        if factor == 1:
+            return self
+        if self.in_digits and factor & (factor - 1) == 0:
+            return IntMatrix(None, 1, self.digits.shifted(factor.bit_length() - 1))
+        return IntMatrix(self.num * fmpz(factor), 1)
+
+    @property
+    def transposed(self) -> IntMatrix:
+        """The transposed matrix."""
+        if self._digits is not None:
+            return IntMatrix(None, self.den, self._digits.transposed)
+        return IntMatrix(self.num.transpose(), self.den)
 
     @property
     def shape(self) -> tuple[int, int]:
+        if self._digits is not None:
+            return self._digits.shape
         return self.num.nrows(), self.num.ncols()
 
     def to_fractions(self) -> np.ndarray:
         """Object array of Fraction."""
-        rows, cols = self.shape
-        out = np.empty((rows, cols), dtype=object)
-        for i in range(rows):
-            for j in range(cols):
-                out[i, j] = Fraction(int(self.num[i, j]), self.den)
-        return out
+        flat = np.empty(self.shape[0] * self.shape[1], dtype=object)
+        flat[:] = [Fraction(int(v), self.den) for v in self.num.entries()]
+        return flat.reshape(self.shape)
 
 
-@dataclass(frozen=True, eq=False)
 class SparseIntMatrix:
-    """An exact CSR matrix ``data / den`` of shape (rows, columns), for products from the left."""
+    """An exact CSR matrix of floats over one denominator, for products from either side."""
 
-    data: list[fmpz]
-    indices: list[int]
-    indptr: list[int]
-    den: int
-    shape: tuple[int, int]
+    def __init__(self, matrix: Any, power: int | None = None) -> None:
+        self.matrix = matrix
+        self.power = finest(matrix.data) if power is None else power
+
+    @property
+    def den(self) -> int:
+        return 1 << self.power
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        return self.matrix.shape
+
+    @cached_property
+    def factor(self) -> Factor:
+        """The integers, digit by digit."""
+        return Factor.of_floats(self.matrix, self.power)
+
+    @cached_property
+    def transposed(self) -> SparseIntMatrix:
+        """The transposed matrix."""
+        turned: Any = sparse.csr_array(self.matrix.T)
+        return SparseIntMatrix(turned, self.power)
 
     def __matmul__(self, other: IntMatrix) -> IntMatrix:
-        rows = other.num.tolist()
-        columns = other.shape[1]
-        out = []
-        for start, end in zip(self.indptr, self.indptr[1:], strict=False):
-            total = [fmpz(0)] * columns
-            for a, j in zip(self.data[start:end], self.indices[start:end], strict=True):
-                total = [t + a * v for t, v in zip(total, rows[j], strict=True)]
-            out += total
-        return IntMatrix(fmpz_mat(self.shape[0], columns, out), self.den * other.den)
+        check()
+        return IntMatrix(None, self.den * other.den, self.factor @ other.digits)
+
+
+def _product(a: fmpz_mat, b: fmpz_mat) -> fmpz_mat:
+    """``a b``; a large one in blocks of rows, for nothing can stop FLINT while it multiplies."""
+    rows, inner, columns = a.nrows(), a.ncols(), b.ncols()
+    block = max(1, AT_ONCE // max(1, inner * columns))
+    if block >= rows:
+        return a * b
+    table, flat = a.tolist(), []
+    for i in range(0, rows, block):
+        check()
+        part = [v for row in table[i : i + block] for v in row]
+        flat += (fmpz_mat(min(block, rows - i), inner, part) * b).entries()
+    return fmpz_mat(rows, columns, flat)
 
 
 def exact_form(matrix: Matrix) -> IntMatrix | SparseIntMatrix:
-    """`integers`, but a CSR matrix stays sparse."""
-    if not sparse.issparse(matrix):
+    """`integers`, but a CSR matrix stays sparse, unless it is small."""
+    if not sparse.issparse(matrix) or matrix.shape[0] * matrix.shape[1] <= SMALL:
         return integers(matrix)
-    csr: Any = sparse.csr_array(matrix)
-    pairs = [x.as_integer_ratio() for x in csr.data.tolist()]
-    den = max((d for _, d in pairs), default=1)
-    data = [fmpz(n * (den // d)) for n, d in pairs]
-    return SparseIntMatrix(data, csr.indices.tolist(), csr.indptr.tolist(), den, csr.shape)
+    return SparseIntMatrix(sparse.csr_array(matrix))
+
+
+def _odd(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Floats as odd integers times powers of two (0 as it is): the integers, the exponents."""
+    mantissa, exponent = np.frexp(values)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    some = whole != 0
+    zeros = np.frexp(np.where(some, whole & -whole, 1).astype(np.float64))[1] - 1
+    return whole >> zeros, np.where(some, exponent - 53 + zeros, 0).astype(np.int64)
+
+
+def finest(values: np.ndarray) -> int:
+    """The least p >= 0 for which all floats are integers times ``2^-p``."""
+    return -int(np.min(_odd(values)[1], initial=0))
 
 
 def is_rational(matrix: Matrix) -> bool:
@@ -101,12 +174,14 @@ def integers(matrix: Matrix) -> IntMatrix:
     """Exact integer form of a float64, CSR or Fraction matrix (2-D)."""
     array = dense(matrix)
     rows, cols = array.shape
-    pairs = [x.as_integer_ratio() for x in array.ravel().tolist()]
     if is_rational(matrix):
+        pairs = [x.as_integer_ratio() for x in array.ravel()]
         den = math.lcm(*(d for _, d in pairs))
-    else:
-        den = max((d for _, d in pairs), default=1)  # all powers of two
-    return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
+        return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
+    whole, exponent = _odd(np.asarray(array, dtype=np.float64).ravel())
+    power = -int(exponent.min(initial=0))
+    flat = [w << e for w, e in zip(whole.tolist(), (exponent + power).tolist(), strict=True)]
+    return IntMatrix(fmpz_mat(rows, cols, flat), 1 << power)
 
 
 def nearest(x: Any) -> float:

@@ -13,16 +13,17 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
-from .affine import INPUT, ONE
 from .arrays import points_of
-from .composing import nearest_map
-from .counting import _network, compile_kernel
-from .domain import Domain, Restricted, Space, restrict
+from .counting import _network, compile_for
+from .deciding import decide
+from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
+from .maps import maps_on
 from .network import Network
+from .progress import Stopped, check, watched
 from .rational import nearest, to_fmpq
-from .scaling import measured
 from .units import MaxUnits
+from .watching import watchful
 
 if TYPE_CHECKING:
     from .parallel.run import Means
@@ -130,7 +131,7 @@ class Region:
 
         Infinite where an entry lies beyond them.
         """
-        return _affine_map(self.problem.source, self.pattern)
+        return _affine_map(self.network, self.pattern)
 
     @cached_property
     def local_map(self) -> AffineMap:
@@ -281,41 +282,8 @@ def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
 
 
 def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
-    """Compose the network's maps on one pattern, in float64.
-
-    Exactly, with one rounding at the end, where its rows are far from size one.
-    """
-    n = network.inputs
-    if measured(network).network is not network:
-        out = nearest_map(network, pattern)
-        return AffineMap(out[:, :n], out[:, n])
-    values = {INPUT: np.eye(n, n + 1), ONE: np.eye(1, n + 1, n)}
-    at = 0
-
-    def compose(affine: Any) -> np.ndarray:
-        out = np.zeros((affine.size, n + 1))
-        for source in (*affine.sources, ONE):
-            out += affine.csr(source, network.size_of(source))[0] @ values[source]
-        return out
-
-    for i, layer in enumerate(network.layers, start=1):
-        z = compose(layer.affine)
-        units = layer.units
-        mine = pattern[at : at + layer.size]
-        at += layer.size
-        if isinstance(units, MaxUnits):
-            values[i] = z[[g[w] for g, w in zip(units.groups, mine, strict=True)]]
-            continue
-        slope = np.array(
-            [float(units.kinds[w].slopes[p]) for w, p in zip(units.which, mine, strict=True)]
-        )
-        shift = np.array(
-            [float(units.kinds[w].intercepts[p]) for w, p in zip(units.which, mine, strict=True)]
-        )
-        values[i] = slope[:, None] * z
-        values[i][:, n] += shift
-    out = compose(network.output)
-    return AffineMap(out[:, :n], out[:, n])
+    W, b = maps_on(network, pattern[None])
+    return AffineMap(W[0], b[0])
 
 
 class Regions:
@@ -345,9 +313,13 @@ class Regions:
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
-        compile_kernel()
+        batches = self._shared() if self.means is not None else self._alone()
         exact: Any = None
-        for rational, found in self._shared() if self.means is not None else self._alone():
+        while True:  # each batch is a piece of work of its own, and no interrupt falls into it
+            batch = watched(lambda _: next(batches, None))
+            if batch is None:
+                return
+            rational, found = batch
             exact = exact or rational()
             signs = found.signs.astype(np.int8) * 2 - 1
             for i in range(len(signs)):
@@ -357,9 +329,11 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
+        compile_for(self.problem)
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
+            check()
             more = search.run(self.batch)
             yield lambda: search.rational, search.take()
 
@@ -368,12 +342,13 @@ class Regions:
         from .parallel.run import Shared
 
         assert self.means is not None
+        compile_for(self.problem)
         shared = Shared(self.problem, self.exact, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:
                 yield lambda: shared.search.rational, found
-        if shared.stop == "interrupt":
-            raise KeyboardInterrupt
+        if shared.stop:
+            raise Stopped(shared.stop)
 
     def __next__(self) -> Region:
         if self._own is None:
@@ -411,7 +386,7 @@ class Regions:
                 "graph() numbers the regions in the order of one process; leave out workers and "
                 "executor"
             )
-        return adjacency(cells_of(self.problem, self.exact), as_networkx)
+        return watched(lambda _: adjacency(cells_of(self.problem, self.exact), as_networkx))
 
     @staticmethod
     def load(path: str | Path, network: Any, domain: Domain | None = None) -> Listed:
@@ -501,6 +476,7 @@ def coordinates_of(problem: Restricted) -> str:
     return hashlib.sha256(np.ascontiguousarray(problem.picked).tobytes()).hexdigest()
 
 
+@watchful
 def regions(
     network: Any,
     domain: Domain | None = None,
@@ -538,10 +514,15 @@ def regions(
     return Regions(problem, exact, batch, means if means.divided else None)
 
 
+@watchful
 def region(
     network: Any, x: Any, domain: Domain | None = None, *, shape: Sequence[int] | None = None
 ) -> Region:
     """The activation region that holds a point, with its facets and neighbours.
+
+    The pattern comes at once: floats with bounds of their errors decide it, and rationals
+    where these do not. What is exact and costly (half-spaces, neighbours, the exact point) is
+    computed when asked for. `affine` gives patterns and maps of many points.
 
     Parameters
     ----------
@@ -561,10 +542,6 @@ def region(
     LinregionsError
         When x has the wrong length, holds NaN, or lies outside the domain.
     """
-    from .search.cells import locate
-    from .search.exact import Exact, value
-    from .search.program import Compiled
-
     net = _network(network, shape)
     rows, _ = points_of(x, net.inputs, "a point")
     if len(rows) != 1:
@@ -572,12 +549,125 @@ def region(
     (point,) = rows
     if not np.isfinite(point).all():
         raise LinregionsError("the point holds NaN or infinite values")
-    problem = restrict(net, Space() if domain is None else domain)
+    domain = Space() if domain is None else domain
+    sides = _sides(domain, net.inputs)
+    if sides is None:
+        return _found_exactly(restrict(net, domain), point)
+    if not _within(point, sides):
+        raise LinregionsError(f"the point lies outside {domain.describe()}")
+    return Located(net, domain, point, sides)
+
+
+Sides = tuple[np.ndarray, np.ndarray]
+
+
+def _sides(domain: Domain, n: int) -> Sides | None:
+    """Lower and upper sides of all of R^n or a box with an interior; None of other domains."""
+    if type(domain) is Space:
+        return np.full(n, -np.inf), np.full(n, np.inf)
+    if type(domain) is not Box or any(
+        side.shape not in ((), (n,)) for side in (domain.lo, domain.hi)
+    ):
+        return None
+    low, high = (np.broadcast_to(side, (n,)) for side in (domain.lo, domain.hi))
+    if low.dtype == object or high.dtype == object or (low == high).any():
+        return None
+    return low, high
+
+
+def _within(x: np.ndarray, sides: Sides) -> bool:
+    return bool((sides[0] <= x).all() and (x <= sides[1]).all())
+
+
+class Located(Region):
+    """The region that holds a point of all of R^n or of a box; all but its pattern is lazy."""
+
+    def __init__(self, network: Network, domain: Domain, x: np.ndarray, sides: Sides) -> None:
+        from .measure.sure import Sure, exact_point, generic
+
+        self._network, self._domain, self._x, self._sides = network, domain, x, sides
+        found = decide(network, x[None], interior=True)
+        assert found.inside is not None
+        pieces = found.pieces[0]
+        self._moved = bool((x == sides[0]).any() or (x == sides[1]).any())
+        if not found.inside[0]:  # on a boundary, or so near that floats cannot tell
+            self._moved = True
+            pieces = Sure(network).cell(exact_point(x), generic(x, sides)).astype(pieces.dtype)
+        self.pattern = pieces
+        self.signs = signs_of(network, pieces)
+
+    @property
+    def network(self) -> Network:
+        """The network as it was given."""
+        return self._network
+
+    @cached_property
+    def problem(self) -> Restricted:
+        """The network over the domain."""
+        return restrict(self._network, self._domain)
+
+    @cached_property
+    def _exact(self) -> Any:
+        from .search.exact import Exact
+        from .search.program import Compiled
+
+        return Exact(Compiled(self.problem))
+
+    @cached_property
+    def _input(self) -> list[Fraction]:
+        """A point in the interior, in input coordinates: the one given, if it is."""
+        from .measure.sure import Sure, exact_point, generic
+
+        if not self._moved:
+            return [Fraction(v) for v in self._x.tolist()]
+        way, at = generic(self._x, self._sides), exact_point(self._x)
+        found = Sure(self._network).inside(at, way, self.pattern, self._sides)
+        return [Fraction(int(v.p), int(v.q)) for v in found]
+
+    @cached_property
+    def point(self) -> np.ndarray:
+        """The interior point in input coordinates (float64)."""
+        return np.array([nearest(v) for v in self._input])
+
+    @cached_property
+    def _rational(self) -> list[Fraction]:
+        return _seen(self.problem, self._input)
+
+    @cached_property
+    def _at(self) -> np.ndarray:
+        return np.array([nearest(v) for v in self._rational])
+
+
+def signs_of(network: Network, pieces: np.ndarray) -> np.ndarray:
+    """Signs of the breakpoints (rows,) from the pieces of the units: `pieces` the other way."""
+    from .search.exact import crown
+
+    out: list[np.ndarray] = []
+    at = 0
+    for layer in network.layers:
+        mine = pieces[at : at + layer.size]
+        at += layer.size
+        counts = np.array([len(w) for w in layer.units.row_weights()], np.int64)
+        signs = np.full(int(counts.sum()), -1, np.int8)
+        first = np.cumsum(counts) - counts
+        if isinstance(layer.units, MaxUnits):
+            for row, m, won in zip(first, layer.units.pieces_per_unit(), mine, strict=True):
+                crown(signs, int(row), m, int(won))
+        else:
+            place = np.arange(len(signs)) - np.repeat(first, counts)
+            signs[place < np.repeat(mine.astype(np.int64), counts)] = 1
+        out.append(signs)
+    return np.concatenate([np.zeros(0, np.int8), *out])
+
+
+def _found_exactly(problem: Restricted, point: np.ndarray) -> Region:
+    """The region of a point of any domain, in rational arithmetic from the start."""
+    from .search.cells import locate
+    from .search.exact import Exact, value
+    from .search.program import Compiled
+
     exact = Exact(Compiled(problem))
-    if problem.lift is None and problem.origin is None:
-        y = [to_fmpq(float(v)) for v in point]
-    else:
-        y = _coordinates(problem, net, point)
+    y = [to_fmpq(v) for v in _coordinates(problem, point)]
     unit = exact.compiled.unit
     y = [v / to_fmpq(float(u)) for v, u in zip(y, unit, strict=True)]
     if any(value(r, y) < 0 for r in exact.domain_rows()):
@@ -586,24 +676,24 @@ def region(
     return _region(problem, exact, signs, inside)
 
 
-def _coordinates(problem: Restricted, net: Network, point: np.ndarray) -> list[Any]:
+def _coordinates(problem: Restricted, point: np.ndarray) -> list[Fraction]:
     """Domain coordinates of an input point, exact where the network fixes them.
 
     On a slice its own are the least-squares solution (which must reproduce the point); where
     the network does not see all of them, these are the values of r independent rows.
     """
-
     y = point
     if problem.basis is not None or problem.origin is not None:
-        lift = np.eye(net.inputs) if problem.basis is None else problem.basis
+        lift = np.eye(len(point)) if problem.basis is None else problem.basis
         origin = 0.0 if problem.origin is None else problem.origin
         y, *_ = np.linalg.lstsq(lift, point - origin, rcond=None)
         if not np.allclose(lift @ y + origin, point, rtol=1e-9, atol=1e-9):
             raise LinregionsError(f"the point lies outside {problem.domain.describe()}")
-    exactly = [Fraction(float(v)) for v in y]
+    return _seen(problem, [Fraction(float(v)) for v in y])
+
+
+def _seen(problem: Restricted, y: list[Fraction]) -> list[Fraction]:
+    """A slice's own (or the input's) coordinates as those of the restricted network."""
     if problem.rows is None:
-        return [to_fmpq(v) for v in exactly]
-    return [
-        to_fmpq(sum((a * b for a, b in zip(row, exactly, strict=True)), Fraction(0)))
-        for row in problem.rows
-    ]
+        return y
+    return [sum((a * b for a, b in zip(row, y, strict=True)), Fraction(0)) for row in problem.rows]

@@ -156,12 +156,19 @@ class Pointwise:
         """Breakpoints (padded with infinities), slopes and intercepts of every kind."""
         most = max((len(k.breaks) for k in self.kinds), default=0)
         breaks = np.full((len(self.kinds), most), np.inf)
-        slopes, shifts = np.zeros((2, len(self.kinds), most + 1))
         for i, kind in enumerate(self.kinds):
-            breaks[i, : len(kind.breaks)] = [float(t) for t in kind.breaks]
-            slopes[i, : len(kind.slopes)] = [float(s) for s in kind.slopes]
-            shifts[i, : len(kind.slopes)] = [float(c) for c in kind.intercepts]
-        return breaks, slopes, shifts
+            breaks[i, : len(kind.breaks)] = [nearest(t) for t in kind.breaks]
+        return breaks, *self.lines
+
+    @cached_property
+    def lines(self) -> tuple[np.ndarray, np.ndarray]:
+        """Slopes and constants (kinds, most pieces) of every kind in floats, filled with 0."""
+        most = max((len(k.slopes) for k in self.kinds), default=1)
+        out = np.zeros((2, len(self.kinds), most))
+        for i, kind in enumerate(self.kinds):
+            out[0, i, : len(kind.slopes)] = [nearest(s) for s in kind.slopes]
+            out[1, i, : len(kind.slopes)] = [nearest(c) for c in kind.intercepts]
+        return out[0], out[1]
 
     @cached_property
     def _which(self) -> np.ndarray:
@@ -178,7 +185,7 @@ class Pointwise:
         """Float evaluation, shape (points, units) to the same."""
         if self.kinds == (RELU,):
             return np.maximum(z, 0.0)
-        _, slopes, shifts = self._table
+        slopes, shifts = self.lines
         pieces = self.pieces(z)
         return slopes[self._which, pieces] * z + shifts[self._which, pieces]
 
@@ -235,7 +242,7 @@ class MaxUnits:
         ]
 
     @cached_property
-    def _padded(self) -> np.ndarray:
+    def members(self) -> np.ndarray:
         """Groups as one array, a short one filled up with its first member (it cannot win)."""
         longest = max((len(g) for g in self.groups), default=1)
         rows = [g + g[:1] * (longest - len(g)) for g in self.groups]
@@ -243,7 +250,7 @@ class MaxUnits:
 
     def pieces(self, z: np.ndarray) -> np.ndarray:
         """Position of the winner in each group, shape (points, units)."""
-        first, *others = self._padded.T
+        first, *others = self.members.T
         best, out = z[:, first], np.zeros((z.shape[0], self.size), dtype=np.int32)
         for p, index in enumerate(others, start=1):
             mine = z[:, index]
@@ -253,7 +260,7 @@ class MaxUnits:
 
     def __call__(self, z: np.ndarray) -> np.ndarray:
         """Float evaluation, shape (points, fan_in) to (points, units)."""
-        first, *others = self._padded.T
+        first, *others = self.members.T
         out = z[:, first]
         for index in others:  # column by column: many points times large groups is much memory
             np.maximum(out, z[:, index], out=out)

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from math import log10
 from typing import Any
+
+from ..figures import brief_repr
 
 EVERY = "activation regions of every network of this shape, over R^n or a convex part of it"
 MOST = "the largest number of activation regions that a network of this shape has over R^n"
 THIS = "activation regions of this network"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Bound:
     """A statement about a number of regions.
 
@@ -43,28 +44,16 @@ class Bound:
     status: str
     source: str
 
+    __repr__ = brief_repr
+
     def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``linregions bounds --json``; a Fraction becomes a string."""
-        value = self.value if isinstance(self.value, int) else str(self.value)
+        """What ``linregions bounds --json`` prints of it (`figures.dump` makes it text)."""
         return {
             "name": self.name,
-            "value": value,
+            "value": self.value,
             "direction": self.direction,
             "bounds": self.bounds,
             "conditions": list(self.conditions),
             "status": self.status,
             "source": self.source,
         }
-
-
-def magnitude(value: int | Fraction) -> str:
-    """A value for people: digits while they fit, else a power of ten."""
-    if isinstance(value, Fraction) and value.denominator != 1 and value < 10**12:
-        return f"{float(value):,.2f}"
-    value = int(value)
-    if value < 10**12:
-        return f"{value:,}"
-    bits = max(value.bit_length() - 60, 0)
-    exponent = log10(value >> bits) + bits * log10(2)
-    whole_part = int(exponent)
-    return f"{10 ** (exponent - whole_part):.3f}e{whole_part}"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json as jsonlib
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -13,6 +12,7 @@ from cyclopts import App, Parameter
 
 from ..domain import Domain, Space
 from ..errors import LinregionsError
+from ..figures import dump
 from ..files import beside, check_target
 from ..where import (
     BoxOption,
@@ -91,7 +91,7 @@ def register(
         nets = [load(model) for model in models]
         names = [model.stem for model in models]
         facts = render(nets, domain, target, names=names, points=shown, **options)
-        print(jsonlib.dumps(facts, allow_nan=False) if json else _prose(facts))
+        print(dump(facts) if json else _prose(facts))
         return 0
 
 

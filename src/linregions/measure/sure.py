@@ -16,7 +16,7 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import INPUT, ONE, UNIT, Affine
-from ..composing import outputs
+from ..composing import chosen, outputs
 from ..network import Network
 from ..rational import IntMatrix, integers
 from ..search.exact import Point, Row, negative, reduced
@@ -250,22 +250,6 @@ class Sure:
 
 TINY = 2.0**-1074
 LARGEST = float(np.finfo(float).max)
-
-
-def chosen(units: Units, form: IntMatrix) -> np.ndarray:
-    """Pieces by the columns of a form, lexicographically."""
-    table, den = form.num.tolist(), form.den
-    if isinstance(units, MaxUnits):
-        best = [max(range(len(g)), key=lambda p, g=g: (table[g[p]], -p)) for g in units.groups]
-        return np.array(best, np.int32)
-    out = np.zeros(units.size, np.int32)
-    breaks = [[Fraction(t) for t in kind.breaks] for kind in units.kinds]
-    for i, w in enumerate(units.which):
-        row = table[i]
-        for t in breaks[w]:
-            gap = row[0] * t.denominator - t.numerator * den
-            out[i] += gap > 0 or (gap == 0 and next((v for v in row[1:] if v != 0), 0) > 0)
-    return out
 
 
 def rows_of(

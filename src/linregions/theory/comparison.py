@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from math import log10
 from typing import NamedTuple
 
+from ..figures import brief_repr, log10_of
 from ._check import OutOfReach, shown, whole, wholes
 from .conv import Conv, eq4, fallback
 from .deepconv import chain, lower, parameters
@@ -29,10 +30,12 @@ class Side(NamedTuple):
     parameters: int
     regions: int
 
+    __repr__ = brief_repr
+
     @property
     def log10(self) -> float:
         """Decimal logarithm of the regions."""
-        return _log10(self.regions)
+        return log10_of(self.regions)
 
     @property
     def per_parameter(self) -> float:
@@ -50,11 +53,6 @@ class Comparison(NamedTuple):
     def decided(self) -> bool:
         """Whether the first surely has more."""
         return self.first.regions > self.second.regions
-
-
-def _log10(value: int) -> float:
-    shift = max(value.bit_length() - 900, 0)
-    return log10(value >> shift) + shift * log10(2)
 
 
 def deep_and_shallow(

@@ -21,6 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..errors import LinregionsError
+from ..figures import brief_repr
 from ._check import OutOfReach, shown, whole, within_reach
 from ._coverage import Progress
 from ._deletion import PRIME, standard_form, whitney
@@ -52,6 +53,8 @@ class Maximum(NamedTuple):
     eq4: int | None
     generic: int | None
     why: str
+
+    __repr__ = brief_repr
 
 
 def matrix(layer: Conv, weights: Any, biases: Any) -> tuple[np.ndarray, np.ndarray]:
