@@ -33,12 +33,14 @@ def points_of(points: Any, inputs: int, what: str = "points") -> tuple[np.ndarra
     try:
         x = array_of(points).astype(np.float64)
     except (TypeError, ValueError):
-        raise LinregionsError(f"the {what} are not an array of numbers") from None
+        raise LinregionsError(f"{what}: not numbers; give an array (points, {inputs})") from None
     if x.ndim > 1 and prod(x.shape[1:]) == inputs:
         return x.reshape(len(x), inputs), False
     if (x.ndim == 1 and len(x) == inputs) or (x.ndim > 1 and x.size == inputs):
         return x.reshape(1, inputs), True
+    if x.shape == (0,):
+        raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
     raise LinregionsError(
-        f"{what} of shape {x.shape} for a network of {inputs} inputs; give shape (points, "
-        f"{inputs}), or images of {inputs} entries each"
+        f"{what} of shape {x.shape} for a network of {inputs} inputs; give (points, {inputs}), or "
+        f"images of {inputs} entries each"
     )
