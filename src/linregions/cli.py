@@ -41,8 +41,8 @@ from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, c
 from .domain import restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError
-from .figures import dump
 from .estimate._plan import duration
+from .figures import dump
 from .listing import Listing
 from .network import Network
 from .parallel.run import Means

@@ -97,7 +97,7 @@ def jsonable(value: Any) -> Any:
 
 def _is_large(value: Any) -> bool:
     exact = isinstance(value, int | np.integer | Fraction) and not isinstance(value, bool)
-    return exact and abs(value) > LARGEST
+    return exact and bool(abs(value) > LARGEST)
 
 
 def _logarithm(value: Any) -> Any:

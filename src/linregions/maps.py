@@ -14,7 +14,6 @@ from .composing import nearest_map
 from .deciding import decide
 from .errors import LinregionsError
 from .network import Network
-from .rational import nearest
 from .scaling import measured
 from .units import MaxUnits, Units
 
