@@ -109,11 +109,15 @@ def refutes(target, forms, multipliers, box):
 
 @dataclass
 class Statement:
-    """A network over a domain, with all forms in the coordinates of the tree."""
+    """A network over a domain, with all forms in the coordinates of the tree.
+
+    ``reduce``: whether independent rows are the coordinates, or (block, row) of those that a file
+    names.
+    """
 
     net: lr.Network
     domain: lr.Domain
-    reduce: bool = False
+    reduce: bool | list = False
     walls: list = field(init=False)
 
     def __post_init__(self):
@@ -157,12 +161,14 @@ class Statement:
         for affine in [*(layer.affine for layer in self.net.layers), self.net.output]:
             blocks.append(_affine(affine, values))
         self.coordinates, self.base = [], []
-        for b, rows in enumerate(blocks):
-            for r, row in enumerate(rows):
-                if not any(row[:-1]) or unique_solution([*self.base], row[:-1]) is not None:
-                    continue
-                self.base.append(row[:-1] if b else [-v for v in row[:-1]])  # A y, not b - A y
+        named = self.reduce if isinstance(self.reduce, list) else None
+        each = named or [[b, r] for b, rows in enumerate(blocks) for r in range(len(rows))]
+        for b, r in each:
+            slopes = blocks[b][r][:-1]
+            if any(slopes) and unique_solution([*self.base], slopes) is None:
+                self.base.append(slopes if b else [-v for v in slopes])  # A y, not b - A y
                 self.coordinates.append([b, r])
+        assert named in (None, self.coordinates)
 
     def on_tree(self, form):
         """A form on y as a form on the coordinates of the tree."""

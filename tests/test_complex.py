@@ -363,7 +363,7 @@ def test_an_interrupt_leaves_a_lower_bound(monkeypatch):
         return real(self, *arguments)
 
     monkeypatch.setattr(engine.Refinement, "_round", interrupted)
-    answer = lr.count(net, lr.Box(-1, 1))
+    answer = lr.count(net, lr.Box(-1, 1), on_interrupt="return")
     assert not answer.complete and answer.stopped == "interrupt"
     assert 1 < answer <= whole
     with pytest.raises(KeyboardInterrupt):

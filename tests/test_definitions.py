@@ -181,7 +181,9 @@ def test_an_interrupt_ends_a_count(kind, monkeypatch):
     def interrupt(status):
         raise KeyboardInterrupt
 
-    answer = lr.count(gaussian(0, 4, 14, 12, 1), kind=kind, progress=interrupt)
+    answer = lr.count(
+        gaussian(0, 4, 14, 12, 1), kind=kind, progress=interrupt, on_interrupt="return"
+    )
     assert answer.stopped == "interrupt" and not answer.complete and answer >= 1
 
 

@@ -141,7 +141,7 @@ def test_progress_and_an_interrupt_in_it(threads, short, total):
     def stop(status):
         raise KeyboardInterrupt
 
-    part = lr.count(NET, executor=threads, progress=stop)
+    part = lr.count(NET, executor=threads, progress=stop, on_interrupt="return")
     assert part.stopped == "interrupt" and part < total
 
 

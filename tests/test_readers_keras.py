@@ -296,11 +296,11 @@ def test_output_functions_are_dropped():
         (layer("Dense", None, [np.eye(3), np.zeros(3)], activation="tanh"), "activation 'tanh'"),
         (layer("Activation", activation="hard_sigmoid"), "Keras 2 and 3"),
         (layer("LayerNormalization"), "not piecewise linear"),
-        (layer("Hologram"), r"layer 'hologram' \(Hologram\): not supported yet"),
+        (layer("Hologram"), r"layer 'hologram' \(Hologram, Keras\): not supported yet"),
         (layer("ReLU", threshold=1.0), "jumps"),
         (
             layer("Softmax"),
-            r"layer 'softmax' \(Softmax\): not piecewise linear, and .* comes after",
+            r"layer 'relu' \(ReLU, Keras\): .* after layer 'softmax' \(Softmax\), which is not",
         ),
         (layer("Dense"), "0 weights; build the model first"),
         (layer("Reshape", target_shape=[7]), "'reshape' .* does not fit a value of shape"),

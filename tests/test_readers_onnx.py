@@ -418,25 +418,45 @@ def test_open_shapes(tmp_path):
 
 MM = ("MatMul", "x w", "a")
 REFUSED = {
-    "sigmoid": ([("Sigmoid", "x", "a"), ("MatMul", "a w", "y")], "'Sigmoid_n' (Sigmoid)", "linear"),
-    "softmax": ([("Softmax", "x", "a"), ("Relu", "a", "y")], "'Softmax_n' (Softmax)", "very end"),
-    "tanh": ([MM, ("Tanh", "a", "y")], "'Tanh_n' (Tanh)", "not piecewise linear"),
-    "jump": ([("Floor", "x", "y")], "'Floor_n' (Floor)", "not a continuous"),
+    "sigmoid": (
+        [("Sigmoid", "x", "a"), ("MatMul", "a w", "y")],
+        "node 'Sigmoid_n' (Sigmoid)",
+        "linear",
+    ),
+    "softmax": (
+        [("Softmax", "x", "a"), ("Relu", "a", "y")],
+        "node 'Softmax_n' (Softmax)",
+        "very end",
+    ),
+    "tanh": ([MM, ("Tanh", "a", "y")], "'Tanh_n' (Tanh, opset 17)", "not piecewise linear"),
+    "jump": ([("Floor", "x", "y")], "'Floor_n' (Floor, opset 17)", "not a continuous"),
     "jump2": ([("ThresholdedRelu", "x", "y")], "ThresholdedRelu_n", "it jumps from 0 to 1 at 1"),
-    "hard_swish": ([("HardSwish", "x", "y")], "'HardSwish_n' (HardSwish)", "not piecewise linear"),
-    "product": ([("Mul", "x x", "y")], "'Mul_n' (Mul)", "quadratic"),
-    "square": ([("MatMul", "x x", "y")], "'MatMul_n' (MatMul)", "quadratic"),
-    "division": ([("Div", "w x", "y")], "'Div_n' (Div)", "depends on the input"),
-    "zero": ([("Div", "x z", "y")], "'Div_n' (Div)", "division by zero"),
-    "nan": ([("Add", "x n", "y")], "'Add_n' (Add)", "'n' holds NaN"),
-    "cast": ([("Cast", "x", "y", {"to": 7})], "'Cast_n' (Cast)", "INT64"),
-    "unknown": ([("Frobnicate", "x", "y")], "'Frobnicate_n' (Frobnicate)", "not supported yet"),
-    "conv": ([("Conv", "x w", "y")], "'Conv_n' (Conv)", "a value of shape (1, 3)"),
-    "shapes": ([("MatMul", "w x", "y")], "'MatMul_n' (MatMul)", "shapes (3, 4) and (1, 3)"),
-    "sum": ([("Add", "x w", "y")], "'Add_n' (Add)", "cannot be read"),
-    "dangling": ([("Add", "x q", "y")], "'Add_n' (Add)", "reads 'q'"),
-    "mask": ([("Dropout", "x", "a m"), ("Not", "m", "y")], "'Not_n' (Not)", "reads 'm'"),
-    "missing": ([("Add", "x", "y")], "'Add_n' (Add)", "argument 1 is missing"),
+    "hard_swish": (
+        [("HardSwish", "x", "y")],
+        "'HardSwish_n' (HardSwish, opset 17)",
+        "not piecewise linear",
+    ),
+    "product": ([("Mul", "x x", "y")], "'Mul_n' (Mul, opset 17)", "quadratic"),
+    "square": ([("MatMul", "x x", "y")], "'MatMul_n' (MatMul, opset 17)", "quadratic"),
+    "division": ([("Div", "w x", "y")], "'Div_n' (Div, opset 17)", "depends on the input"),
+    "zero": ([("Div", "x z", "y")], "'Div_n' (Div, opset 17)", "division by zero"),
+    "nan": ([("Add", "x n", "y")], "'Add_n' (Add, opset 17)", "'n' holds NaN"),
+    "cast": ([("Cast", "x", "y", {"to": 7})], "'Cast_n' (Cast, opset 17)", "INT64"),
+    "unknown": (
+        [("Frobnicate", "x", "y")],
+        "'Frobnicate_n' (Frobnicate, opset 17)",
+        "no operator of ONNX",
+    ),
+    "conv": ([("Conv", "x w", "y")], "'Conv_n' (Conv, opset 17)", "a value of shape (1, 3)"),
+    "shapes": (
+        [("MatMul", "w x", "y")],
+        "'MatMul_n' (MatMul, opset 17)",
+        "shapes (3, 4) and (1, 3)",
+    ),
+    "sum": ([("Add", "x w", "y")], "'Add_n' (Add, opset 17)", "cannot be read"),
+    "dangling": ([("Add", "x q", "y")], "'Add_n' (Add", "reads 'q'"),
+    "mask": ([("Dropout", "x", "a m"), ("Not", "m", "y")], "'Not_n' (Not, opset 17)", "reads 'm'"),
+    "missing": ([("Add", "x", "y")], "'Add_n' (Add, opset 17)", "argument 1 is missing"),
     "no_output": ([("Relu", "x", "h")], "output 'y'", "no node"),
     "random": ([("RandomNormal", "", "r", {"shape": [3]}), ("Add", "x r", "y")], "RandomNormal_n"),
 }
@@ -452,7 +472,10 @@ def test_refusals_name_the_node(name):
 def test_inputs_that_are_refused():
     two = model([("Relu", "x", "y")], [1, 3])
     two.graph.input.append(helper.make_tensor_value_info("z", TensorProto.FLOAT, [1, 3]))
-    refused(two, "2 inputs ('x', 'z')")
+    assert from_model(two).notes[0] == "inputs that output 'y' does not depend on: 'z'"
+    two.graph.node[0].op_type = "Add"
+    two.graph.node[0].input.append("z")
+    refused(two, "2 inputs ('x', 'z')", "joined into one")
     refused(model([("Relu", "x", "y")], [1, 3], kind=TensorProto.INT64), "input 'x' has type INT64")
     other = model([("Relu", "x", "y")], [1, 3])
     other.graph.node[0].domain = "com.microsoft"

@@ -201,7 +201,7 @@ def test_an_interrupt_gives_what_is_proved_so_far(big, kind):
         if len(calls) == 3:
             raise KeyboardInterrupt
 
-    answer = lr.count(big, kind=kind, progress=interrupt)
+    answer = lr.count(big, kind=kind, progress=interrupt, on_interrupt="return")
     assert (answer.complete, answer.stopped) == (False, "interrupt")
     assert 0 < answer <= calls[2].regions
 
@@ -212,7 +212,9 @@ def test_an_interrupt_during_the_merge():
             raise KeyboardInterrupt
 
     try:
-        answer = lr.count(gaussian(0, 3, 8, 6, 1), kind="linear", progress=interrupt)
+        answer = lr.count(
+            gaussian(0, 3, 8, 6, 1), kind="linear", progress=interrupt, on_interrupt="return"
+        )
     except KeyboardInterrupt:
         pytest.fail("the interrupt was passed on")
     assert (answer.complete, answer.stopped) == (False, "interrupt")

@@ -16,13 +16,14 @@ Load a network, say where to look, ask::
 """
 
 from . import constructions, draw, theory, training
+from .answer import Count
 from .bounds import Bound, bounds
 from .check_regions import Refused
 from .checking import check
 from .complex.cells import CellComplex, subdivide
-from .counting import Count, Status, count
+from .counting import count
 from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
-from .errors import LinregionsError, UnsupportedNetwork
+from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
 from .estimate import Estimate, Plan, estimate, plan
 from .estimate.sampling import Sampled, sample
 from .maps import AffineMaps, affine
@@ -34,6 +35,7 @@ from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_v
 from .measure.volume import BoundaryVolume, boundary_volume
 from .network import Layer, Network
 from .parallel.shards import Part, merge, shard
+from .progress import Status
 from .readers import load
 from .regions import Region, Regions, region, regions
 from .units import Activation, MaxUnits, Pointwise
@@ -56,6 +58,7 @@ __all__ = [
     "Domain",
     "Estimate",
     "ExpectedVolume",
+    "Interrupted",
     "Layer",
     "Line",
     "LinregionsError",
@@ -63,6 +66,7 @@ __all__ = [
     "MaxUnits",
     "Network",
     "Part",
+    "PartialAnswerWarning",
     "Plan",
     "Plane",
     "Pointwise",

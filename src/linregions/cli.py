@@ -17,8 +17,11 @@ from typing import Annotated, Any
 from cyclopts import App, CycloptsError, Parameter
 
 from . import __version__
+from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
+from .cli_boxes import Stop, count_each
 from .cli_check import add_check
+from .cli_compile import add_compile
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -37,15 +40,17 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import KINDS, MEMORY, Count, Status, check_kind, check_options, compile_kernel, count
+from .counting import check_options, compile_for, count
+from .definitions import KINDS, MEMORY, check_kind
 from .domain import restrict
 from .draw.command import register as add_draw
-from .errors import LinregionsError
+from .errors import LinregionsError, PartialAnswerWarning
 from .estimate._plan import duration
 from .figures import dump
 from .listing import Listing
 from .network import Network
 from .parallel.run import Means
+from .progress import Status
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
 from .regions import pieces
@@ -135,8 +140,19 @@ def count_command(
     if proof is not None and shard is not None:
         raise LinregionsError("--proof is that of a whole count; leave out --shard")
     _check_used(kind, engine, exact, memory, scratch)
-    net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
+    net = _load(model)
+    domains = Where(box, polytope, plane, size, segment, line).domains()
     effort = Effort(workers, cluster, checkpoint)
+    if len(domains) > 1:
+        with _progress() as report, effort.options() as given:
+            table = count_each(
+                net, domains, Stop(limit, seconds), single=[proof, shard, checkpoint],
+                kind=kind, exact=exact, engine=engine, progress=report,
+                memory=memory or MEMORY, scratch=scratch, **given,
+            )  # fmt: skip
+        print(dump(table.facts()) if json else table.describe(model.name, net.units))
+        return 130 if table.stopped == "interrupt" else 0
+    (domain,) = domains
     with _progress() as report:
         if shard is not None:
             part = count_part(net, domain, shard, output, effort, exact, seconds, report)
@@ -145,7 +161,8 @@ def count_command(
         with effort.options() as given:
             answer = count(
                 net, domain, kind=kind, exact=exact, engine=engine, limit=limit, seconds=seconds,
-                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof, **given,
+                progress=report, memory=memory or MEMORY, scratch=scratch, proof=proof,
+                on_interrupt="return", **given,
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
@@ -208,7 +225,7 @@ def list_command(
     with Effort(workers, cluster).options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
         listing = Listing(net, domain, exact, limit, seconds, means)
-        compile_kernel()
+        compile_for(listing.problem)
         if target is None:
             rows = [row for found in listing for row in _rows(listing, found, json)]
             extra = {"listed": rows} if json else {}
@@ -364,11 +381,11 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     where = r.domain.replace("R^n", f"R^{net.inputs}").replace("]^n", f"]^{net.inputs}")
     if r.dimension < net.inputs and not where.startswith(("plane", "segment", "line")):
         where += f" (in effect {r.dimension}-dimensional)"
-    rate = (r.also.get("activation", int(answer))) / max(r.seconds, 1e-9)
+    rate = (r.also.get("activation", answer.number)) / max(r.seconds, 1e-9)
     lines = [
         f"{name}: {shape}, {r.units} units",
         "",
-        f"  {least}{int(answer):,} {r.kind} regions",
+        f"  {least}{answer.number:,} {r.kind} regions",
         f"  over {where}",
         "",
         f"  counted     {KINDS[r.kind]}",
@@ -381,7 +398,7 @@ def _prose(name: str, net: Network, answer: Count) -> str:
     others = [f"{v:,} {k}" for k, v in r.also.items() if k != r.kind]
     if others:
         lines.append(f"  also        {', '.join(others)}")
-    lines.append(f"  perspective {_perspective(int(answer), r.units)}")
+    lines.append(f"  perspective {_perspective(answer.number, r.units)}")
     return "\n".join(lines)
 
 
@@ -425,6 +442,7 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
+add_compile(app, _load)
 add_estimate(app, _load, _progress, dump)
 add_draw(app, _load)
 add_paper(app)
@@ -439,6 +457,7 @@ def main(argv: list[str] | None = None) -> None:
     try:
         with warnings.catch_warnings():  # floats beyond 1e308 are no news
             warnings.simplefilter("ignore", RuntimeWarning)
+            warnings.simplefilter("ignore", PartialAnswerWarning)  # the words say it
             code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
     except CycloptsError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]

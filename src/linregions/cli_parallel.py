@@ -10,12 +10,13 @@ from typing import Annotated, Any
 
 from cyclopts import App, Parameter
 
-from .counting import Count, Progress
+from .answer import Count
 from .domain import Domain
 from .errors import LinregionsError
 from .network import Network
 from .parallel.pool import cluster as running_cluster
 from .parallel.shards import Part, merge, shard
+from .progress import Progress
 from .where import Json
 
 Workers = Annotated[

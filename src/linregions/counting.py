@@ -3,150 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Executor
-from contextlib import closing, contextmanager
-from dataclasses import asdict, dataclass, field
+from contextlib import closing
+from dataclasses import dataclass
 from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .affine import Affine
+from .answer import Count, Report, handed_over
+from .definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
-from .network import Network
+from .network import Layer, Network
+from .progress import Deadline, Progress, Status, announced, reason_of, tell, watched
+from .units import MaxUnits
 
 if TYPE_CHECKING:
     from .parallel.run import Means
     from .running import Room
 
-KINDS = {
-    "pattern": "patterns that some point of the closed domain has, lower-dimensional sets included",
-    "activation": "full-dimensional cells of one activation pattern",
-    "linear": "connected sets of cells, joined through facets, that carry the same affine map",
-    "closed": "closed connected sets with one affine map that hold an open set",
-    "affine": "distinct affine maps",
-}
-SEARCHED = {"pattern", "closed"}  # by no other engine
-ENGINES = ("auto", "search", "complex", "milp", "milp-scip")
-MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead; and of cells
-Progress = Callable[["Status"], None]
-
-
-@dataclass(frozen=True)
-class Status:
-    """What a progress callable receives: regions so far, seconds, and what is being done.
-
-    ``total`` is an estimate of all regions, once there is one (and an interval for it).
-    """
-
-    regions: int
-    seconds: float
-    stage: str = "search"
-    total: float | None = None
-
-    @property
-    def share(self) -> float | None:
-        """Part of the regions that is counted, by the estimate; below 1 until it is all."""
-        return None if self.total is None else min(self.regions / self.total, 0.999)
-
-    @property
-    def left(self) -> float | None:
-        """Seconds that the rest will take, by the estimate."""
-        done = self.share
-        return self.seconds * (1.0 - done) / done if done else None
-
-    @property
-    def rate(self) -> float:
-        """Regions per second."""
-        return self.regions / self.seconds if self.seconds > 0 else 0.0
-
-
-@dataclass(frozen=True)
-class Report:
-    """The particulars of a `Count`; see there."""
-
-    kind: str
-    exact: bool
-    complete: bool
-    engine: str
-    domain: str
-    dimension: int
-    inputs: int
-    units: int
-    seconds: float
-    stopped: str = ""
-    stats: dict[str, float] = field(default_factory=dict)
-    also: dict[str, int] = field(default_factory=dict)
-    proof: str = ""
-
-
-class Count(int):
-    """The answer to "how many regions": an ``int`` with the particulars.
-
-    Attributes
-    ----------
-    kind
-        The definition that was counted: a key of `KINDS`.
-    exact
-        True when every decision was justified (floats with error bounds, else rationals).
-    complete
-        False when the search was cut short: the number is then a proved lower bound.
-    engine, domain, dimension, inputs, units, seconds
-        How and where; ``dimension`` is that of the space searched (after reduction),
-        ``seconds`` excludes import and compilation.
-    stopped
-        Why an incomplete count ended: ``limit``, ``seconds`` or ``interrupt``; else empty.
-    stats
-        How many decisions each argument took. For ``milp``: the margin and the tolerance too.
-    also
-        Other kinds that came out on the way (``linear`` also gives ``activation``).
-    proof
-        The file in which the proof is, or empty.
-
-    Examples
-    --------
-    >>> import linregions as lr
-    >>> answer = lr.count([([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 1.0]], [0.0])])
-    >>> answer, answer.kind, answer.exact
-    (3, 'activation', True)
-    """
-
-    report: Report
-
-    def __new__(cls, value: int, report: Report) -> Count:
-        self = super().__new__(cls, value)
-        self.report = report
-        return self
-
-    def __getattr__(self, name: str) -> Any:
-        if name != "report" and name in Report.__dataclass_fields__:
-            return getattr(self.report, name)
-        raise AttributeError(name)
-
-    def __getnewargs__(self) -> tuple[int, Report]:
-        return int(self), self.report
-
-    def to_dict(self) -> dict[str, Any]:
-        """The JSON object of ``linregions count --json``."""
-        return {"regions": int(self), **asdict(self.report)}
-
-    def describe(self) -> str:
-        """One sentence."""
-        r = self.report
-        least = "" if r.complete else "at least "
-        sure = "exact" if r.exact else "by floating point, not certified"
-        if r.engine.startswith("milp"):
-            sure += ", too low where near-ties make cells thinner than the margin"
-        return (
-            f"{least}{int(self):,} {r.kind} regions in {r.domain}, dimension {r.dimension} "
-            f"({sure}, {r.seconds:.3g} s)"
-        )
-
-
-def check_kind(kind: str) -> None:
-    """Raise for an unknown definition."""
-    if kind not in KINDS:
-        raise LinregionsError(f"unknown kind {kind!r}; give one of {', '.join(KINDS)}")
+__all__ = ["ENGINES", "KINDS", "MEMORY", "Count", "Progress", "Report", "Status", "count"]
 
 
 def check_options(
@@ -178,6 +56,7 @@ def count(
     memory: int = MEMORY,
     scratch: str | Path | None = None,
     proof: str | Path | None = None,
+    on_interrupt: str = "raise",
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -213,7 +92,7 @@ def count(
         lower bound with ``complete`` False. (For ``linear``, ``closed`` and ``affine``: the
         number of distinct affine maps seen.)
     progress
-        Called with a `Status` several times a second.
+        Called with a `Status` several times a second, in the thread of the caller.
     workers
         Processes to search with (``"auto"``: one for each processor that this process may use).
         The total does not depend on it. A complex is made by one process whatever it is, and is
@@ -236,17 +115,22 @@ def count(
         `check`, and a program that shares no code with this library, accept it or say where it
         fails (`docs/proofs.md`). A count that is stopped keeps what it has in ``FILE.parts``, and
         goes on from there.
+    on_interrupt
+        What Ctrl-C does: ``"raise"`` `Interrupted`, a KeyboardInterrupt that holds the answer so
+        far as ``partial`` (default), or ``"return"`` that answer.
 
     Returns
     -------
     Count
-        An ``int`` with its particulars.
+        An ``int`` with its particulars. Where it was stopped early it is a lower bound, says so
+        wherever it is shown, and a `PartialAnswerWarning` is given.
 
     Raises
     ------
     LinregionsError
-        For a bad network, domain or option. An interrupt (Ctrl-C) does not raise: the
-        answer so far is returned with ``complete`` False.
+        For a bad network, domain or option.
+    Interrupted
+        After Ctrl-C, within a second.
     """
     from .parallel.run import Means
     from .running import Room
@@ -258,15 +142,57 @@ def count(
         _check_divided(kind, engine, means)
     target = None
     if proof is not None:
-        from .certificates.verb import check_proof_options, count_with_proof
+        from .certificates.verb import check_proof_options
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
     net = _network(network)
     domain = Space() if domain is None else domain
-    problem = restrict(net, domain)
-    if target is not None:
-        return count_with_proof(problem, kind, target, means.workers, limit, seconds, progress)
+    plan = _Plan(kind, exact, engine, limit, means, room, target)
+    plain = target is None and executor is None and checkpoint is None and exact
+    plain = plain and limit is None and kind not in SEARCHED and engine in ("auto", "complex")
+
+    def work(tell: Progress | None) -> Count:
+        return _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
+
+    def nothing(clock: Deadline) -> Count:
+        return _at_least(net, domain, plan, clock)
+
+    return handed_over(watched(work, seconds, progress, nothing), on_interrupt)
+
+
+@dataclass(frozen=True)
+class _Plan:
+    """What was asked for, checked."""
+
+    kind: str
+    exact: bool
+    engine: str
+    limit: int | None
+    means: Means
+    room: Room
+    proof: Path | None
+
+
+def _at_least(net: Network, domain: Domain, plan: _Plan, clock: Deadline) -> Count:
+    """The answer of a count that was stopped where it could not hand over its own."""
+    report = Report(
+        plan.kind, True, False, plan.engine, domain.describe(), domain.chart(net.inputs).dimension,
+        net.inputs, net.units, clock.elapsed, clock.reason,
+    )  # fmt: skip
+    return Count(clock.known() if plan.kind == "activation" else 0, report)
+
+
+def _counted(
+    problem: Restricted, plan: _Plan, seconds: float | None, progress: Progress | None
+) -> Count:
+    kind, engine, limit = plan.kind, plan.engine, plan.limit
+    if plan.proof is not None:
+        from .certificates.verb import count_with_proof
+
+        return count_with_proof(
+            problem, kind, plan.proof, plan.means.workers, limit, seconds, progress
+        )
     if engine.startswith("milp"):
         from .tally import count_milp
 
@@ -280,19 +206,21 @@ def count(
             from .tally import count_patterns
 
             return count_patterns(problem, limit, seconds, progress)
-        return _count_search(problem, kind, True, limit, seconds, progress, means, room)
+        return _count_search(problem, plan, seconds, progress)
     if engine == "complex" and not (limit is None and seconds is None):
         raise LinregionsError(
             'limit and seconds stop a search, and engine="complex" refines all cells at once; '
             'give engine="search" with them'
         )
-    refine = engine == "auto" and exact and limit is None and seconds is None
-    refine = refine and executor is None and checkpoint is None
+    means = plan.means
+    refine = engine == "auto" and plan.exact and limit is None
+    refine = refine and (seconds is None or problem.reduced is not None)
+    refine = refine and means.executor is None and means.checkpoint is None
     if engine == "complex" or refine:
         answer = _count_complex(problem, kind, engine == "auto", progress)
         if answer is not None:
             return answer
-    return _count_search(problem, kind, exact, limit, seconds, progress, means, room)
+    return _count_search(problem, plan, seconds, progress)
 
 
 def _check_divided(kind: str, engine: str, means: Means) -> None:
@@ -331,20 +259,28 @@ def _count_complex(
     try:
         engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
     except TooFar:
-        if auto:
+        if auto and problem.reduced is None:
             return None
         raise
     start = begin + compile_complex(problem.network)
 
     def report(cells: int, seconds: float) -> None:
-        if progress is not None:
-            progress(Status(cells, seconds))
+        tell(progress, Status(cells, seconds))
 
+    small = problem.reduced is not None
     try:
-        refined = engine.run(count_only=kind == "activation", progress=report)
+        refined = engine.run(count_only=kind == "activation" and not small, progress=report)
     except TooLarge:
+        if small:
+            raise _too_many(problem) from None
         return None
-    value, also, complete = refined.cells, {}, refined.complete
+    value, also, complete, stopped = refined.cells, {}, refined.complete, refined.stopped
+    if small and complete and kind == "activation":
+        cells = CellComplex(problem, engine, refined)
+        seconds = time.perf_counter() - start
+        return answer_of(
+            problem, "complex", value, kind, cells.exact, True, "", seconds, cells.stats, also
+        )
     if kind != "activation":
         also["activation"] = value
         value, complete = 1, False
@@ -353,40 +289,46 @@ def _count_complex(
                 cells = CellComplex(problem, engine, refined)
                 also["affine"] = cells.count("affine")
                 value, complete = cells.count(kind), True
-            except KeyboardInterrupt:
-                value = also.get("affine", 1)
+            except KeyboardInterrupt as stop:
+                value, stopped = also.get("affine", 1), reason_of(stop)
     seconds = time.perf_counter() - start
     return answer_of(
-        problem, "complex", value, kind, True, complete, "" if complete else "interrupt", seconds,
-        refined.stats, also,
+        problem, "complex", value, kind, not small, complete, stopped, seconds, refined.stats, also,
     )  # fmt: skip
 
 
+def _too_many(problem: Restricted) -> LinregionsError:
+    return LinregionsError(
+        f"{problem.domain.describe()}: the complex would take more than {MEMORY >> 30} GiB; "
+        "take a smaller slice"
+    )
+
+
 def _count_search(
-    problem: Restricted, kind: str, exact: bool, limit: int | None, seconds: float | None,
-    progress: Progress | None, means: Means, room: Room,
-) -> Count:  # fmt: skip
+    problem: Restricted, plan: _Plan, seconds: float | None, progress: Progress | None
+) -> Count:
     from .running import Divided, Run
     from .search.zonotope import seen_through
 
+    kind, exact, limit, means, room = plan.kind, plan.exact, plan.limit, plan.means, plan.room
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem
     if means.some:
         run = Divided(searched, exact, kind, means, room)
     else:
         run = Run(searched, exact, kind, room)
-    wide = searched.zonotope is not None
-    start = begin + compile_kernel(merge=kind != "activation", zonotope=wide)
+    start = begin + compile_for(searched, merge=kind != "activation")
     run.start = time.perf_counter()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
         complete = not stopped
         also: dict[str, int] = {}
-        value = run.leaves
+        value = run.leaves if limit is None or complete else min(run.leaves, limit)
         if kind != "activation":
             also["activation"] = value
-            value, merged = run.merge(kind, complete, also, progress)
-            complete, stopped = merged, stopped or ("" if merged else "interrupt")
+            value, ended = run.merge(kind, complete, also, progress)
+            stopped = stopped or ended
+            complete = not stopped
     took = run.before + time.perf_counter() - start
     return answer_of(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
@@ -425,62 +367,56 @@ def _network(network: Any) -> Network:
     return load(network)
 
 
-_compiled: set[tuple[bool, bool]] = set()
+_compiled: set[tuple[bool, bool, bool]] = set()
 
 
-@contextmanager
-def announced(
-    line: str, announce: Callable[[str], None] | None = None
-) -> Iterator[Callable[[], float]]:
-    """Say a line (on stderr by default) if a compilation takes more than a second and a half.
+def compile_for(problem: Restricted, merge: bool = False) -> float:
+    """Compile the kernels that a search of this problem takes; returns the seconds taken."""
+    return compile_kernel(merge, None, problem.zonotope is not None, has_max(problem.network))
 
-    Gives a function that returns the seconds since the beginning.
-    """
-    import sys
-    import threading
 
-    say = announce or (lambda text: print(text, file=sys.stderr, flush=True))
-    timer = threading.Timer(2.5, say, [line])
-    start = time.perf_counter()
-    timer.start()
-    try:
-        yield lambda: time.perf_counter() - start
-    finally:
-        timer.cancel()
-    if time.perf_counter() - start > 2.5:
-        say(f"linregions: compiled in {time.perf_counter() - start:.1f} s")
+def has_max(network: Network) -> bool:
+    """Whether some layer has max units."""
+    return any(isinstance(layer.units, MaxUnits) for layer in network.layers)
 
 
 def compile_kernel(
     merge: bool = False,
     announce: Callable[[str], None] | None = None,
     zonotope: bool = False,
+    full: bool = False,
 ) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
     ``merge``: those of linear and affine counts as well. ``zonotope``: those for boxes of many
-    inputs instead. ``announce`` is called with one line if it is not done within a second and a
-    half; by default the line goes to stderr.
+    inputs instead. ``full``: those that know max units and write proofs. ``announce`` is called
+    with a line for every kernel that takes more than a second; by default it goes to stderr.
     """
     from .running import Room, Run
 
-    if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
+    if (merge, zonotope, full) in _compiled or (True, zonotope, full) in _compiled:
         return 0.0
-    line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
-    with announced(line, announce) as seconds:
-        run = Run(tiny_problem(zonotope), True, "linear" if merge else "activation", Room())
+    with announced(announce) as seconds:
+        problem = tiny_problem(zonotope, full)
+        run = Run(problem, True, "linear" if merge else "activation", Room())
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    _compiled.add((merge, zonotope))
+    _compiled.add((merge, zonotope, full))
     return seconds()
 
 
-def tiny_problem(zonotope: bool) -> Restricted:
-    """A problem to compile with: two hidden layers, over the line or over a box of many inputs."""
+def tiny_problem(zonotope: bool, full: bool = False) -> Restricted:
+    """A problem to compile with: two hidden layers, over the line or over a box of many inputs.
+
+    ``full``: with a max unit.
+    """
     from .search.zonotope import seen_through
 
     # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
     first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
     net = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
+    if full:
+        largest = Layer(Affine.identity(2, 1), MaxUnits(((0, 1),), 2))
+        net = Network(net.inputs, (net.layers[0], largest), Affine.identity(1, 2))
     return seen_through(restrict(net, Box(-2.0, 2.0))) if zonotope else restrict(net)

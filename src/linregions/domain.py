@@ -16,7 +16,10 @@ import numpy as np
 
 from .affine import INPUT, ONE, Affine, Term
 from .errors import LinregionsError
-from .network import Layer, Network
+from .large.reduce import Reduced, reduce
+from .network import Layer, Network, check_matrices
+from .operators import LARGE
+from .progress import check
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
@@ -103,6 +106,17 @@ class Box(Domain):
         from .readers.vnnlib import read_box
 
         return read_box(path)
+
+    @staticmethod
+    def all_from_vnnlib(path: Any) -> list[Box]:
+        """The boxes of a vnnlib property that constrains its inputs to a union of them.
+
+        ``[count(net, box) for box in Box.all_from_vnnlib(path)]`` counts in each: a region that
+        reaches over two boxes counts in both. Boxes that overlap in their interiors are refused.
+        """
+        from .readers.vnnlib import read_boxes
+
+        return read_boxes(path)
 
     def chart(self, n: int) -> Chart:
         sides = []
@@ -423,7 +437,8 @@ class Restricted:
 
     ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
     one of many (the network does not see the rest of the input), and ``rows`` (k, n), exact,
-    are the rows whose values are the coordinates (None: y is x itself, or a slice's). On an
+    are the rows whose values are the coordinates (None: y is x itself, or a slice's). ``reduced``:
+    ``network`` holds only the units of a large one that may switch on the domain. On an
     unbounded slice they are rows over its own coordinates, those of the columns of its ``basis``;
     `own` goes back to these.
     """
@@ -439,6 +454,7 @@ class Restricted:
     rows: Any = None
     picked: np.ndarray | None = None
     zonotope: Any = None  # the search's, see `search.zonotope`
+    reduced: Reduced | None = None
 
     @property
     def dimension(self) -> int:
@@ -480,8 +496,14 @@ class Restricted:
         return x if self.origin is None else x + self.origin
 
 
-def restrict(network: Network, domain: Domain | None = None) -> Restricted:
+def restrict(
+    network: Network, domain: Domain | None = None, *, switching: bool = False
+) -> Restricted:
     """Fold a domain into a network: the network on R^k and the polytope in R^k.
+
+    ``switching``: of a network with large convolutions on a slice of at most four dimensions keep
+    only the units that may switch there (`large.reduce`), for callers that know what `Restricted`
+    says about ``reduced``. Everybody else gets the convolutions as matrices, or is refused.
 
     Exact: the chart becomes one more factor of every map that reads the input. Where the
     input maps and inequalities together have rank r < k, coordinates are changed to r
@@ -494,10 +516,17 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
             f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b), Segment(p, q), "
             "Line(p, direction), Plane.through(a, b, c) or Slice(...)"
         )
+    large = sum(c.multiplications for c in network.convolutions) > LARGE
+    if large and not (switching and _is_low(domain, network.inputs)):
+        check_matrices(network)  # before the chart: that of a box has as many rows as inputs
     chart = domain.chart(network.inputs)
-    inner = _compose(network, chart)
+    small = None
+    if large and switching and chart.bounded and chart.dimension <= 4:
+        small = reduce(network, chart)
+    elif large:
+        check_matrices(network)
     out = Restricted(
-        inner,
+        _compose(network, chart) if small is None else small.network,
         chart.A,
         chart.b,
         chart.bounded,
@@ -505,8 +534,16 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
         None if chart.origin is None else rounded(chart.origin),
         network,
         domain,
+        reduced=small,
     )
-    return out if chart.bounded else reduce_inputs(out)
+    return out if chart.bounded or small is not None else reduce_inputs(out)
+
+
+def _is_low(domain: Domain, n: int) -> bool:
+    """Whether a domain has at most four dimensions, for all that its class tells."""
+    if isinstance(domain, Box):
+        return int(np.count_nonzero(np.broadcast_to(domain.lo != domain.hi, (n,)))) <= 4
+    return isinstance(domain, Slice | Plane | Segment)
 
 
 def _compose(network: Network, chart: Chart) -> Network:
@@ -540,14 +577,19 @@ def reduce_inputs(given: Restricted) -> Restricted:
     readers = [m.affine for m in net.layers] + [net.output]
     readers = [a for a in readers if INPUT in a.sources]
     blocks = [a.exact(INPUT, k) for a in readers] + [integers(given.A)]
-    rows = [r for b in blocks for r in b.num.tolist()]
+    rows = []
+    for block in blocks:
+        check()
+        rows += block.num.tolist()
     if k == 0 or _surely_full_rank(rows, k):
         return given
     chosen: list[int] = []
+    check()
     if rows:
         columns = [int(x) % PRIME for column in zip(*rows, strict=True) for x in column]
         chosen = _pivots(nmod_mat(k, len(rows), columns, PRIME))
     r = len(chosen)
+    check()
     if r == k:
         return given
     maps = _coordinates(blocks, rows, chosen, k)
@@ -615,9 +657,11 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
     if rest:
         right = fmpz_mat(r, len(rest), [rows[i][j] for j in columns for i in rest])
         weights = fmpq_mat(square).solve(fmpq_mat(right))
-        check = weights.transpose() * fmpq_mat(base)
+        check()
+        combined = weights.transpose() * fmpq_mat(base)
         for n, i in enumerate(rest):
-            if any(check[n, j] != rows[i][j] for j in range(k)):
+            check()
+            if any(combined[n, j] != rows[i][j] for j in range(k)):
                 raise ArithmeticError("the rank modulo a prime fell short; report this network")
             solved[i] = [
                 Fraction(int(weights[a, n].p), int(weights[a, n].q))
@@ -626,6 +670,7 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
             ]
     out, start = [], 0
     for block in blocks:
+        check()
         m = np.empty((block.shape[0], r), dtype=object)
         for i in range(block.shape[0]):
             row = start + i

@@ -15,12 +15,15 @@ import numpy as np
 
 from . import audit_cells
 from .audit import asked
+from .progress import check, current
 from .rational import IntMatrix, nearest
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
 from .search.exact import point_of
 from .search.modular import PRIME, evaluate, tables
 from .units import MaxUnits
+
+AT_ONCE = 1 << 25  # products of one task, in about a tenth of a second
 
 
 class Merger:
@@ -136,14 +139,19 @@ class Merger:
         point, mix = v.astype(np.uint64), mix.astype(np.uint64)
         known = (*tables(self.compiled), point, mix)
 
+        clock = current()
+
         def some(part: np.ndarray) -> np.ndarray:
+            clock.check()
             arguments: Any = (*known, part)
             return np.asarray(evaluate(*arguments))
 
         if len(signs) < 4096:
             return some(signs)
+        work = len(signs) * len(self.compiled.program.W)
+        parts = np.array_split(signs, min(len(signs), max(8, work // AT_ONCE)))
         with ThreadPoolExecutor() as pool:  # the kernel holds no lock
-            return np.concatenate(list(pool.map(some, np.array_split(signs, 8))))
+            return np.concatenate(list(pool.map(some, parts)))
 
     def _confirm(self, first: np.ndarray, same: np.ndarray) -> np.ndarray:
         """Labels after comparing, in rationals, the patterns whose fingerprints agree."""
@@ -156,6 +164,7 @@ class Merger:
                 end += 1
             seen: list[tuple[Any, int]] = []
             for i in order[at:end]:
+                check()
                 exact = None if end - at == 1 else self._map(int(first[i]))
                 mine = next((n for other, n in seen if other == exact), None)
                 if mine is None:
@@ -220,6 +229,7 @@ class Merger:
         if not generic:
             return
         for i in np.flatnonzero(verdict == UNSURE):
+            check()
             if self._root(parent, first[i]) != self._root(parent, second[i]):
                 self._join_exactly(int(first[i]), parent, {int(rows[i])})
 

@@ -13,14 +13,16 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
-from .counting import _network, compile_kernel
+from .counting import _network, compile_for
 from .deciding import decide
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .maps import maps_on
 from .network import Network
+from .progress import Stopped, check, watched
 from .rational import nearest, rounded, to_fmpq
 from .units import MaxUnits
+from .watching import watchful
 
 if TYPE_CHECKING:
     from .parallel.run import Means
@@ -310,9 +312,13 @@ class Regions:
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
-        compile_kernel()
+        batches = self._shared() if self.means is not None else self._alone()
         exact: Any = None
-        for rational, found in self._shared() if self.means is not None else self._alone():
+        while True:  # each batch is a piece of work of its own, and no interrupt falls into it
+            batch = watched(lambda _: next(batches, None))
+            if batch is None:
+                return
+            rational, found = batch
             exact = exact or rational()
             signs = found.signs.astype(np.int8) * 2 - 1
             for i in range(len(signs)):
@@ -322,9 +328,11 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
+        compile_for(self.problem)
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
+            check()
             more = search.run(self.batch)
             yield lambda: search.rational, search.take()
 
@@ -333,12 +341,13 @@ class Regions:
         from .parallel.run import Shared
 
         assert self.means is not None
+        compile_for(self.problem)
         shared = Shared(self.problem, self.exact, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:
                 yield lambda: shared.search.rational, found
-        if shared.stop == "interrupt":
-            raise KeyboardInterrupt
+        if shared.stop:
+            raise Stopped(shared.stop)
 
     def __next__(self) -> Region:
         if self._own is None:
@@ -376,7 +385,7 @@ class Regions:
                 "graph() numbers the regions in the order of one process; leave out workers and "
                 "executor"
             )
-        return adjacency(cells_of(self.problem, self.exact), as_networkx)
+        return watched(lambda _: adjacency(cells_of(self.problem, self.exact), as_networkx))
 
     @staticmethod
     def load(path: str | Path, network: Any, domain: Domain | None = None) -> Listed:
@@ -466,6 +475,7 @@ def coordinates_of(problem: Restricted) -> str:
     return hashlib.sha256(np.ascontiguousarray(problem.picked).tobytes()).hexdigest()
 
 
+@watchful
 def regions(
     network: Any,
     domain: Domain | None = None,
@@ -499,6 +509,7 @@ def regions(
     return Regions(problem, exact, batch, means if means.divided else None)
 
 
+@watchful
 def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
     """The activation region that holds a point, with its facets and neighbours.
 

@@ -9,9 +9,10 @@ from numbers import Integral
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from .counting import MEMORY, Progress, Status
+from .definitions import MEMORY
 from .domain import Restricted
 from .errors import LinregionsError
+from .progress import Progress, Status, current, reason_of, tell
 
 if TYPE_CHECKING:
     from .parallel.run import Forecast, Means
@@ -77,10 +78,12 @@ class Run:
         """Run to the end (empty answer), or say what stopped the search."""
         from .estimate._ahead import Ahead
 
-        search, nodes = self.search, 1000
+        search, nodes, clock = self.search, 1000, current()
         ahead = Ahead(self.problem, self.exact)
+        clock.stage, clock.known = "search", lambda: search.leaves
         try:
             while True:
+                clock.check()
                 before = time.perf_counter()
                 if limit is not None and search.leaves >= limit:
                     return "" if search.done else "limit"
@@ -91,7 +94,8 @@ class Run:
                 now = time.perf_counter()
                 if progress is not None:
                     total = ahead.total(search.leaves, now - self.start) if more else None
-                    progress(Status(search.leaves, now - self.start, total=total))
+                    status = Status(search.leaves, now - self.start, total=total, hint=clock.hint)
+                    tell(progress, status)
                 if not more:
                     return ""
                 if seconds is not None and now - self.start >= seconds:
@@ -100,13 +104,13 @@ class Run:
                     nodes = min(2 * nodes, 1 << 24)
                 elif now - before > 0.2:
                     nodes = max(nodes // 2, 16)
-        except KeyboardInterrupt:
-            return "interrupt"
+        except KeyboardInterrupt as stop:
+            return reason_of(stop)
 
     def merge(
         self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None
-    ) -> tuple[int, bool]:
-        """Merge the cells into linear regions or affine maps."""
+    ) -> tuple[int, str]:
+        """Merge the cells into linear regions or affine maps; how many, and what stopped it."""
         from .merging import Merger
 
         maps = value = done = 0
@@ -117,7 +121,7 @@ class Run:
                     took = time.perf_counter() - self.start
                     apart = bool(self.cells.runs)  # then it takes a while, part after part
                     total = float(self.leaves) if apart else None
-                    progress(Status(done if apart else self.leaves, took, "merge", total))
+                    tell(progress, Status(done if apart else self.leaves, took, "merge", total))
                 merger = Merger(self.search, part)
                 maps += merger.affine()
                 also["affine"] = maps
@@ -126,12 +130,12 @@ class Run:
 
                     answer = closed(merger)
                     also["linear"] = answer.linear
-                    return answer.closed, True
+                    return answer.closed, ""
                 value += merger.linear() if linear else 0
                 done += len(merger.signs)
-        except KeyboardInterrupt:
-            return max(maps, 1), False
-        return (value, True) if linear else (maps, complete)
+        except KeyboardInterrupt as stop:
+            return max(maps, 1), reason_of(stop)
+        return value if linear else maps, ""
 
 
 class Divided(Run):
@@ -169,8 +173,8 @@ class Divided(Run):
                     self.cells.add(batch)
                 if progress is not None:
                     self._tell(progress, ahead)
-        except KeyboardInterrupt:
-            return "interrupt"
+        except KeyboardInterrupt as stop:
+            return reason_of(stop)
         return shared.stop
 
     def _tell(self, progress: Progress, ahead: Forecast) -> None:
@@ -178,6 +182,6 @@ class Divided(Run):
         shared = self.shared
         try:
             total = ahead.total(self.leaves, shared.seconds - shared.before)
-            progress(Status(self.leaves, shared.seconds, total=total))
+            tell(progress, Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt:
             shared.crew.interrupt()

@@ -6,8 +6,10 @@ import time
 from collections.abc import Iterable
 from typing import Any
 
-from .counting import Count, Progress, Status, answer_of
+from .answer import Count
+from .counting import answer_of
 from .domain import Restricted
+from .progress import Progress, Status, check, reason_of, tell
 
 
 def tally(
@@ -21,14 +23,15 @@ def tally(
             if limit is not None and number >= limit:
                 return number, "limit"
             number += 1
+            check()
             now = time.perf_counter()
             if progress is not None and now - last > 0.1:
-                progress(Status(number, now - start))
+                tell(progress, Status(number, now - start))
                 last = now
             if seconds is not None and now - start >= seconds:
                 return number, "seconds"
-    except KeyboardInterrupt:
-        return number, "interrupt"
+    except KeyboardInterrupt as stop:
+        return number, reason_of(stop)
     return number, ""
 
 
@@ -56,7 +59,7 @@ def count_milp(
     from .milp import Referee
 
     start = time.perf_counter()
-    number, stopped, also = 0, "interrupt", {}
+    number, stopped, also = 0, "", {}
     stats: dict[str, float] = {}
     try:
         solver = "scip" if engine == "milp-scip" else "highs"
@@ -68,7 +71,7 @@ def count_milp(
         stats = referee.stats()
         if kind == "activation" and solver == "highs" and not stopped:
             also["pattern"] = number + referee.flat
-    except KeyboardInterrupt:  # while the model was made
-        pass
+    except KeyboardInterrupt as stop:  # while the model was made
+        stopped = reason_of(stop)
     took = time.perf_counter() - start
     return answer_of(problem, engine, number, kind, False, not stopped, stopped, took, stats, also)

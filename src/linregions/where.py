@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -80,6 +80,12 @@ class Where:
             with _named(f"--line {self.line}"):
                 return Line(p, simplest(fraction_array(q) - fraction_array(p)))
         return Space()
+
+    def domains(self) -> Sequence[Domain]:
+        """The domains to take one by one: several for a property with a union of boxes."""
+        if self.given() == ["--box"] and self.size is None and str(self.box).endswith(".vnnlib"):
+            return Box.all_from_vnnlib(self.box)
+        return [self.domain()]
 
     def corners(self) -> np.ndarray:
         """The three points of ``--plane``."""

@@ -18,6 +18,7 @@ from ..figures import magnitude
 from ..network import Network
 from ..seen import seen_at_most
 from ..theory import Conv, OutOfReach
+from ..watching import watchful
 from ._bound import Bound
 from ._conv import of_convolutions
 from ._dense import of_shape
@@ -43,6 +44,7 @@ class Bounds(list[Bound]):
         self.skipped = tuple(skipped)
 
 
+@watchful
 def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bounds:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
@@ -91,6 +93,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
     return Bounds(_sorted(found), skipped)
 
 
+@watchful
 def tightest(network: Any, domain: Domain | None = None) -> Bound:
     """The tightest upper bound of a network over a domain, of those that are proved.
 

@@ -23,6 +23,8 @@ import numpy as np
 from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..jit import Tripped
+from ..progress import check, current, reason_of
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
@@ -76,6 +78,7 @@ class Refined:
     seconds: float
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = True
+    stopped: str = ""
 
     def bits_of(self, cells: np.ndarray) -> np.ndarray:
         """Patterns of cells as 0 and 1, (n, bits); 0 for bits still to come."""
@@ -147,6 +150,7 @@ class Refinement:
         self.domain = _domain_rows(self.plan)
         self.stats = {"cells_refined": 0, "doubtful_cells": 0, "rational": 0}
         self.stop = Event()
+        self.trip = np.zeros(1, np.int64)  # raised, it stops the kernels of all threads
         self.memory = memory
         self.written = 0
 
@@ -191,18 +195,22 @@ class Refinement:
     def run(
         self, count_only: bool = False, progress: Callable[[int, float], None] | None = None
     ) -> Refined:
-        """Refine to the end; an interrupt ends after the last complete round."""
+        """Refine to the end; an interrupt or the trip wire ends after the last complete round."""
         begin = time.perf_counter()
         X, k = self.faces, self.faces.k
         rounds, audited = self.rounds(k), asked()
         known, none = Patterns.none(1, self.plan.bits), np.zeros((1, 0), np.uint64)
         done = Refined(X, 1, known, np.zeros(1, np.int32), none, 0, 0, 0.0)
+        clock = current()
+        clock.known, clock.stage = lambda: done.cells, "complex"
         try:
             for n, round_ in enumerate(rounds):
+                check()
                 known = done.patterns()
                 short = count_only and n == len(rounds) - 1
                 X = X._replace(bits=known.words)
-                done = self._round(round_, X, known, short and not audited)
+                with clock.wire(self.trip, 0):
+                    done = self._round(round_, X, known, short and not audited)
                 if audited and short:
                     audit.same(round_, done, self._round(round_, X, known, True))
                 if done.faces is not None:
@@ -212,12 +220,17 @@ class Refinement:
                     audit.look(self, round_, done)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
-        except KeyboardInterrupt:
-            self.stop.set()
-            done.complete = False
+        except (KeyboardInterrupt, Tripped) as stop:
+            self.halt()
+            done.complete, done.stopped = False, reason_of(stop)
         done.seconds = time.perf_counter() - begin
         done.stats = self.stats
         return done
+
+    def halt(self) -> None:
+        """Let all threads end soon; the round under way is lost."""
+        self.stop.set()
+        self.trip[0] = 1
 
     def _sharpen(self, done: Refined, X: Faces) -> None:
         """Put the vertices that floats know too badly exactly where they are."""
@@ -227,6 +240,7 @@ class Refinement:
             return
         K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
         for cell in np.unique(X.host[bad]):
+            check()
             bits = done.bits_of(np.array([cell]))[0]
             corners = Corners(self.forms, X, int(cell), bits)
             for g in bad[X.host[bad] == cell].tolist():
@@ -262,7 +276,7 @@ class Refinement:
                 for job in jobs:
                     job.result()
             except BaseException:  # an interrupt, or no room: let the others end first
-                self.stop.set()
+                self.halt()
                 for job in jobs:
                     job.exception()
                 raise
@@ -270,6 +284,7 @@ class Refinement:
             self.stats["doubtful_cells"] += len(doubtful)
             mine = _Worker(self, this, X, known, count_only, tally)
             for cell in sorted(doubtful):
+                check()
                 mine.settle(cell)
             outputs += mine.outputs
         found = int(sum(o.st[K.LEFT] for o in outputs))
@@ -296,7 +311,9 @@ class _Worker:
     ) -> None:
         self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
         self.tally, self.known = tally, known
-        self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base)
+        self.rows: Rows = rows_of(
+            owner.net, known.words.shape[1], known.base, owner.trip
+        )
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
         self.contest: K.Contest | None = None
@@ -334,6 +351,8 @@ class _Worker:
         )  # fmt: skip
         kernel: Any = refine_largest if self.most else refine
         status = kernel(*given, *([self.contest] if self.most else []))
+        if status == K.STOPPED:
+            raise Tripped
         if status == K.LOCAL:
             self.size *= 2
             self._room()

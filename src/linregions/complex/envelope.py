@@ -27,7 +27,7 @@ from typing import Any
 
 import numpy as np
 
-from ..search.lp import inner
+from ..jit import inner, raised
 from .forms import bound, nothing
 from .lattice import (
     ALIVE,
@@ -59,16 +59,19 @@ from .program import PRE, SPARSE, WIDE
 # without rounding
 CHALLENGER, INCIDENT, BARE = range(3)
 EVERYWHERE = -1
-MORE = -1  # local arrays are too small
+MORE, BROKEN = -1, -2  # local arrays are too small; the trip wire is raised
 
 
 @inner()
 def envelope(
     k, layer, first, last, reach, net: Any, N, F, facets, act, V, bits, old, facet, M, Z, zero,
     live, error, best, link, pairs, pair_of, slack, size, blur, inc, arg, doubt,
-    column, mid, far, box, told: Any,
+    column, mid, far, box, told: Any, trip,
 ):  # fmt: skip
-    """Cut the old cell by the max units ``first`` to ``last``; how many signs are open, or MORE."""
+    """Cut the old cell by the max units ``first`` to ``last``.
+
+    Returns how many signs are open, MORE or BROKEN.
+    """
     corners, walls, asked, used = N[MADE, 0], N[MADE, k - 1], np.int64(0), np.int64(0)
     _incidence(k, N, F, facets, inc)
     wide, sparse = net.table[layer, WIDE], net.table[layer, SPARSE] == 1
@@ -78,6 +81,8 @@ def envelope(
         net.bias_error, net.pick, zero, live, Z, error, box, mid, far,
     )  # fmt: skip
     for g in range(first, last):
+        if raised(trip, 0):
+            return np.int64(BROKEN)
         begin, end = net.gptr[g], net.gptr[g + 1]
         count = _survivors(
             k, begin, end, corners, reach, worst, net.args, net.idle, V, Z, error, box, mid, far,
@@ -94,6 +99,8 @@ def envelope(
             _enter(k, N, act, arg[CHALLENGER, 0], best)
             before = N[MADE, k]
             for s in range(1, count):
+                if raised(trip, 0):
+                    return np.int64(BROKEN)
                 j = arg[CHALLENGER, s]
                 asked += 1
                 used = _compare(

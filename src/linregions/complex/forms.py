@@ -17,10 +17,9 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from ..affine import UNIT
-from ..search.lp import LONG, OPTIONS, inner
+from ..jit import LONG, inner, kernel, raised
 from .program import AT, BIT, HI, LO, PRE, SPARSE, TEST, VALUE, WIDE, Layers
 
 UPDATES = 128  # values that may be updated before a small dense layer is computed afresh
@@ -38,7 +37,7 @@ class Rows(NamedTuple):
     non-zero values each one reads in sparse layers, ``count`` its updates; ``bits`` and ``sign``
     the pattern; ``R`` (k + 1, tests) rows of the layer at hand, ``slack`` the error of their
     coefficients, ``size`` their 1-norms and ``error`` what evaluating them at a point may be off
-    by, apart from the point's own error.
+    by, apart from the point's own error. ``trip`` is the trip wire, one for all threads.
     """
 
     Z: np.ndarray
@@ -61,9 +60,10 @@ class Rows(NamedTuple):
     slack: np.ndarray
     size: np.ndarray
     error: np.ndarray
+    trip: np.ndarray
 
 
-def rows_of(net: Layers, words: int, base: np.ndarray) -> Rows:
+def rows_of(net: Layers, words: int, base: np.ndarray, trip: np.ndarray | None = None) -> Rows:
     """A composition that has not begun.
 
     Patterns come in ``words`` words; ``base`` (bits,) are the bits that no cell has otherwise.
@@ -94,11 +94,12 @@ def rows_of(net: Layers, words: int, base: np.ndarray) -> Rows:
         np.zeros(widest),
         np.zeros(widest),
         np.zeros(widest),
+        np.zeros(1, np.int64) if trip is None else trip,
     )
 
 
 @inner(fastmath=LONG)
-def _add(k, first, end, lo, hi, at, changed, W, Z, H, pick):
+def _add(k, first, end, lo, hi, at, changed, W, Z, H, pick, trip):
     """``Z += W[:, v] H[:, v]`` for the first ``changed`` values v in ``pick``, four at a time.
 
     The last four are filled up by a value that is zero: the last column of H.
@@ -107,6 +108,8 @@ def _add(k, first, end, lo, hi, at, changed, W, Z, H, pick):
     for a in range(changed, changed + 3):
         pick[a] = H.shape[1] - 1
     for a in range(0, changed, 4):
+        if raised(trip, 0):
+            return
         p, q, r, s = pick[a], pick[a + 1], pick[a + 2], pick[a + 3]
         wp = W[at + (p - lo) * m : at + (p - lo + 1) * m]
         wq = W[at + (min(q, hi - 1) - lo) * m : at + (min(q, hi - 1) - lo + 1) * m]
@@ -146,6 +149,8 @@ def _refresh(k, layer, net: Any, rows: Any):
         if rows.updates[layer] < 0 or 3 * changed > hi - lo:
             rows.updates[layer] = 0
             for i in range(first, end):
+                if raised(rows.trip, 0):
+                    return
                 _afresh(
                     k, i, lo, net.rptr, net.ridx, net.rval, net.bias, rows.Z, rows.H[0],
                     rows.zero, rows.live, rows.count,
@@ -153,7 +158,7 @@ def _refresh(k, layer, net: Any, rows: Any):
         else:
             found = _touch(
                 k, first, lo, at, changed, net.cptr, net.cidx, net.cval, rows.Z, rows.H[1], pick,
-                rows.delta, rows.live, rows.count, rows.mark, rows.touched,
+                rows.delta, rows.live, rows.count, rows.mark, rows.touched, rows.trip,
             )  # fmt: skip
             rows.found[layer] = found
             rows.moved[layer] = SOME if found > 0 else STILL
@@ -176,7 +181,7 @@ def _refresh(k, layer, net: Any, rows: Any):
             rows.updates[layer] += changed
         else:
             rows.moved[layer] = STILL
-        _add(k, first, end, lo, hi, at, changed, net.W, rows.Z, rows.H[which], pick)
+        _add(k, first, end, lo, hi, at, changed, net.W, rows.Z, rows.H[which], pick, rows.trip)
 
 
 @inner()
@@ -196,11 +201,14 @@ def _afresh(k, i, lo, rptr, ridx, rval, bias, Z, H, zero, live, count):
 
 @inner()
 def _touch(
-    k, first, lo, at, changed, cptr, cidx, cval, Z, D, pick, delta, live, count, mark, touched
+    k, first, lo, at, changed, cptr, cidx, cval, Z, D, pick, delta, live, count, mark, touched,
+    trip,
 ):  # fmt: skip
     """Add what has changed to the forms that read it; lists those, and says how many."""
     found = 0
     for a in range(changed):
+        if raised(trip, 0):
+            break
         v = pick[a]
         for e in range(cptr[at + v - lo], cptr[at + v - lo + 1]):
             i, w = first + cidx[e], cval[e]
@@ -330,6 +338,7 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, slots, erro
 
     ``bits[w]`` holds the bits numbered ``slots[64 w]``, ...; ``reach`` bounds the coordinates of
     all points; ``error`` is what `bounds` gave. For max units the forms are all there is.
+    False where the trip wire was raised: then all is composed anew the next time.
     """
     flips = 0
     for word in range(len(bits)):
@@ -346,6 +355,9 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, slots, erro
     n = 0
     for j in range(layer + 1):
         _refresh(k, j, net, rows)
+        if raised(rows.trip, 0):
+            _forget(rows)
+            return False
         if j < layer:
             n = _values(k, j, n, flips, net, rows)
     for v in range(net.table[layer, VALUE]):
@@ -355,7 +367,7 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, slots, erro
             for a in range(net.table[j, PRE], net.table[j, PRE] + rows.found[j]):
                 rows.mark[rows.touched[a]] = False
     if first == last or net.table[layer, WIDE] > 0:
-        return
+        return True
     sparse = net.table[layer, SPARSE] == 1
     lo, hi = net.table[layer, LO], net.table[layer, HI]
     empty = not sparse
@@ -368,12 +380,22 @@ def compose(k, layer, first, last, reach, net: Any, rows: Any, bits, slots, erro
         _plain(k, layer, first, last, reach, net, rows, error)
         if sparse:
             _bare(k, layer, first, last, reach, net, rows)
-        return
+        return True
     for n in range(last - first):
         alone = empty or (sparse and rows.live[net.row_unit[first + n]] == 0)
         rows.size[n], rows.slack[n], rows.error[n] = row_at(
             k, first + n, alone, reach, net, rows, error, rows.R[:, n]
         )
+    return True
+
+
+@inner()
+def _forget(rows: Any):
+    """Nothing but the pattern is known any more."""
+    for j in range(len(rows.updates)):
+        rows.updates[j] = -1
+    for i in range(len(rows.mark)):
+        rows.mark[i] = False
 
 
 @inner(inline="always")
@@ -432,13 +454,18 @@ def bound(k, ew, ec, reach, total, constant):
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("affine maps of cells")
 def forms_at(layer, reach, net, rows, words, slots, error, first, last, out):
-    """Forms of all pre-activations of a layer (or of the output) on cells ``first`` to ``last``."""
+    """Forms of all pre-activations of a layer (or of the output) on cells ``first`` to ``last``.
+
+    Returns the cell to go on with: ``last`` but where the trip wire was raised.
+    """
     begin, end = net.table[layer, PRE], net.table[layer + 1, PRE]
     none = net.table[layer, TEST]
     for cell in range(first, last):
-        compose(net.k, layer, none, none, reach, net, rows, words[cell], slots, error)
+        if not compose(net.k, layer, none, none, reach, net, rows, words[cell], slots, error):
+            return cell
         for i in range(begin, end):
             for c in range(net.k + 1):
                 out[cell - first, i - begin, c] = rows.Z[c, i]
+    return last

@@ -5,10 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numba import njit
 
-from ..search.lp import OPTIONS, inner
-from .envelope import MORE, envelope
+from ..jit import inner, kernel, raised
+from .envelope import BROKEN, MORE, envelope
 from .forms import compose
 from .lattice import (
     ALIVE,
@@ -23,6 +22,7 @@ from .lattice import (
     MINUS,
     NEXT,
     PLUS,
+    STOPPED,
     candidates,
     emit,
     facet_rows,
@@ -32,7 +32,7 @@ from .lattice import (
 )  # fmt: skip
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("the cell complex")
 def refine(
     layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
     tally, slots,
@@ -42,8 +42,9 @@ def refine(
     ``slots``: which bits of a pattern the bits of the cells are.
 
     Returns DONE; LOCAL or FULL when arrays are too small (``st[NEXT]`` is the cell to go on
-    with); DOUBT, for a single cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a
-    range of cells the doubtful ones are put on a list, ``O.doubtful``, and left out.
+    with), STOPPED where the trip wire ``rows.trip`` is raised (likewise); DOUBT, for a single
+    cell, when signs are open (``L.doubt``, ``st[ASKED]`` of them). In a range of cells the
+    doubtful ones are put on a list, ``O.doubtful``, and left out.
     """
     k, m, st = X.k, last - first, O.st
     N, F, facets, act, V, bits, old, facet = (
@@ -52,7 +53,8 @@ def refine(
     R, slack, size, blur = rows.R, rows.slack, rows.size, rows.error
     for cell in range(begin, end):
         st[NEXT] = cell
-        compose(k, layer, first, last, reach, net, rows, X.bits[cell], slots, error)
+        if not compose(k, layer, first, last, reach, net, rows, X.bits[cell], slots, error):
+            return STOPPED
         if not load(
             k, cell, X.at, X.ptr, X.idx, X.host, X.own, X.x, X.r, N, F, facets, act, V, old, L.where
         ):
@@ -65,6 +67,8 @@ def refine(
             )  # fmt: skip
         open_ = at = np.int64(0)  # of one type from the first: literals would compile twice
         for c in range(cuts):
+            if raised(rows.trip, 0):
+                return STOPPED
             n = np.int64(L.cut[c])
             open_, found, at = signs(
                 k, n, at, N[MADE, 0], V, F, R, size, blur, L.doubt, told.row, told.vertex, told.sign
@@ -88,7 +92,7 @@ def refine(
     return DONE
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("the cell complex of max units")
 def refine_largest(
     layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
     tally, slots, C,
@@ -100,7 +104,8 @@ def refine_largest(
     )  # fmt: skip
     for cell in range(begin, end):
         st[NEXT] = cell
-        compose(k, layer, first, last, reach, net, rows, X.bits[cell], slots, error)
+        if not compose(k, layer, first, last, reach, net, rows, X.bits[cell], slots, error):
+            return STOPPED
         if not load(
             k, cell, X.at, X.ptr, X.idx, X.host, X.own, X.x, X.r, N, F, facets, act, V, old, L.where
         ):
@@ -115,7 +120,10 @@ def refine_largest(
             k, layer, first, last, reach, net, N, F, facets, act, V, bits, old, facet, L.M,
             rows.Z, rows.zero, rows.live, error, L.best, C.link, C.pairs, C.pair_of, C.slack,
             C.size, C.error, C.inc, C.arg, L.doubt, L.column, C.mid, C.far, C.box, told,
+            rows.trip,
         )  # fmt: skip
+        if open_ == BROKEN:
+            return STOPPED
         if open_ == MORE:
             return LOCAL
         status = _finish(k, cell, end == begin + 1, count_only, open_, N, F, facets, act, V, bits,

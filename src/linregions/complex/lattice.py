@@ -19,12 +19,12 @@ from __future__ import annotations
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
-from ..search.lp import OPTIONS, inner
+from ..jit import inner, kernel
 from .forms import bound
 
-DONE, DOUBT, LOCAL, FULL = range(4)  # finished; a sign is open; local arrays or output too small
+# finished; a sign is open; local arrays or output too small; the trip wire is raised
+DONE, DOUBT, LOCAL, FULL, STOPPED = range(5)
 NEXT, LEFT, HELD, LISTED, POINTS, PIECES, DOUBTFUL, ASKED = range(8)  # places in st
 RANK = 24  # bits of a name that hold the place among the pieces of an old face
 UNKNOWN = 2
@@ -748,7 +748,7 @@ def emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
     return True
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("lists of faces")
 def lengths(name, dim, size, start, at, ptr):
     """First pass over an output: the number of facets of every new face, at its number."""
     for h in range(len(name)):
@@ -757,7 +757,7 @@ def lengths(name, dim, size, start, at, ptr):
         ptr[g + 1] = size[h]
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("lists of faces")
 def links(k, name, dim, size, own, facets, start, at, ptr, idx, owner):
     """Second pass: the facets of every new face, by number."""
     low, e = (1 << RANK) - 1, 0
@@ -773,7 +773,7 @@ def links(k, name, dim, size, own, facets, start, at, ptr, idx, owner):
             e += 1
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("lists of faces")
 def hosts(k, at, ptr, idx, host):
     """The first cell that holds each face."""
     for g in range(at[k]):

@@ -25,17 +25,17 @@ infinity, which multiplies biases and breakpoints. So half of an infinite line i
 from __future__ import annotations
 
 import math
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
+
+from ..jit import inner, kernel, raised
 
 ULP = 2.0**-53
 GAP = 1e-12  # mesh points closer than this part of the segment are left to rationals
 TINY = 1e-290  # far above what underflow can hide
 SMALL = 1e-150  # what underflow of a square can hide
 SPAN = 8  # mesh cells between evaluations of the whole last layer
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False, "cache": True}
 FAST = {"contract", "nsz", "reassoc"}
 
 # columns of the layer table: units, first column of the outputs, columns read, places in W, T
@@ -54,7 +54,8 @@ WEIGHT, SIZE, ROUNDED = 0, 1, 2  # of ends
 # As variables these are plain integers; as literals each would be a type, compiled apart.
 NONE, ONE, TWO, END, WINDOW = (np.array([v]) for v in (0, 1, 2, -1, SPAN))
 # outcomes of a segment
-GOOD, DOUBT, FULL = range(3)
+GOOD, DOUBT, FULL, STOPPED = range(4)
+ROWS = 64  # products between looks at the trip wire
 
 
 class Program(NamedTuple):
@@ -95,12 +96,7 @@ class Scratch(NamedTuple):
     sizes: np.ndarray  # (layers, 3): bounds of outputs, of their errors, of their slopes
     tree: np.ndarray  # (3, nodes) of a window: first and last point of a node; nodes to visit
     dev: np.ndarray  # (2, nodes): distance from the chord; a unit's values at the points
-
-
-def inner(**options: Any) -> Any:
-    """A compiled function for compiled callers."""
-    every: dict[str, Any] = {"no_cpython_wrapper": True, **OPTIONS, **options}
-    return njit(**every)
+    trip: np.ndarray  # (1,) the trip wire, one for all threads
 
 
 @inner(fastmath=FAST)
@@ -157,8 +153,11 @@ def four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more):
 
 
 @inner(fastmath=FAST)
-def products(count, step, nv, X, lo, hi, W, at, n, Z):
-    """``Z[v] += W X[v, lo:hi]`` for v = 0, step, 2 step, ..., the last one being nv - 1."""
+def products(count, step, nv, X, lo, hi, W, at, n, Z, trip):
+    """``Z[v] += W X[v, lo:hi]`` for v = 0, step, 2 step, ..., the last one being nv - 1.
+
+    Broken off where the trip wire is raised.
+    """
     m, last = hi - lo, nv - 1
     for first in range(0, count, 4):
         more = min(4, count - first)
@@ -168,10 +167,13 @@ def products(count, step, nv, X, lo, hi, W, at, n, Z):
         v3 = min((first + 3) * step, last)
         x0, x1, x2, x3 = X[v0, lo:hi], X[v1, lo:hi], X[v2, lo:hi], X[v3, lo:hi]
         z0, z1, z2, z3 = Z[v0], Z[v1], Z[v2], Z[v3]
-        for i in range(0, n - 1, 2):
-            u = W[at + i * m : at + (i + 1) * m]
-            v = W[at + (i + 1) * m : at + (i + 2) * m]
-            four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more)
+        for row in range(0, n - 1, ROWS):
+            if raised(trip, 0):
+                return
+            for i in range(row, min(row + ROWS, n - 1), 2):
+                u = W[at + i * m : at + (i + 1) * m]
+                v = W[at + (i + 1) * m : at + (i + 2) * m]
+                four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more)
         if n % 2:
             u = W[at + (n - 1) * m : at + n * m]
             z0[n - 1] += dot(x0, u)
@@ -457,6 +459,8 @@ def refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict):
     w0, w1 = Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1]
     largest = 0.0
     for v in range(nv):
+        if raised(S.trip, 0):
+            return NONE[0], 0.0, NONE[0], 0.0
         z, w = S.Z[old, v, :n], (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
         if strict and not clear(layer, P, w, z, e):
             return NONE[0], 0.0, NONE[0], 0.0
@@ -467,9 +471,11 @@ def refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict):
         after, u = layer + 1, P.table[layer + 1]
         for v in range(nv):
             constants(after, P, Q, i0, i1, S.mesh[old, 0, v], S.Z[2, v])
-        products(nv, ONE[0], nv, S.X[old], u[LO], u[HI], P.W, u[W_AT], u[N], S.Z[2])
+        products(nv, ONE[0], nv, S.X[old], u[LO], u[HI], P.W, u[W_AT], u[N], S.Z[2], S.trip)
     k, many, bent = NONE[0], NONE[0], 0.0
     for v in range(nv - 1):
+        if raised(S.trip, 0):
+            return NONE[0], 0.0, NONE[0], 0.0
         wa = (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
         wb = (1.0 - S.mesh[old, 0, v + 1]) * w0 + S.mesh[old, 0, v + 1] * w1
         za, zb = S.Z[old, v], S.Z[old, v + 1]
@@ -601,11 +607,13 @@ def finish(layer, P, Q, S, old, nv, i0, i1, e, strict):
     for v in range(0, nv - 1 + SPAN, SPAN):
         v = min(v, nv - 1)
         constants(layer, P, Q, i0, i1, S.mesh[old, 0, v], S.Z[old, v])
-    products(windows + 1, WINDOW[0], nv, S.X[old], t[LO], t[HI], P.W, t[W_AT], n, S.Z[old])
+    products(windows + 1, WINDOW[0], nv, S.X[old], t[LO], t[HI], P.W, t[W_AT], n, S.Z[old], S.trip)
     w0, w1 = Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1]
     k = ONE[0]
     put(S, new, NONE[0], 0.0, END[0], 0.0)
     for window in range(windows):
+        if raised(S.trip, 0):
+            return 0
         first, last = window * SPAN, min((window + 1) * SPAN, nv - 1)
         a, b = S.mesh[old, 0, first], S.mesh[old, 0, last]
         wa, wb = (1.0 - a) * w0 + a * w1, (1.0 - b) * w0 + b * w1
@@ -673,6 +681,8 @@ def sweep(P, Q, S, i0, i1, strict, start):
             wanted = layer + 2 < layers
             nv, largest, many, bent = refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict)
             keep_bounds(layer, P, S, e, largest, slope)
+        if raised(S.trip, 0):
+            return STOPPED, 0, 0
         if nv <= 0:
             return (DOUBT if nv == 0 else FULL), 0, 0
         note_start(layer, P, S.Z[old, 0], Q.ends[WEIGHT, i0], start)
@@ -689,27 +699,38 @@ def apart(nv, s, tau):
     return True
 
 
-@njit(**OPTIONS)
-def multiply(x, W, n, first, last, out):
-    """``out[v] += W x[v]`` for v = first .. last - 1; W by rows, n of them."""
-    m = last - first
-    products(m, ONE[0], m, x[first:last], NONE[0], x.shape[1], W, NONE[0], n, out[first:last])
+@kernel("products along lines")
+def multiply(x, W, n, first, last, out, trip):
+    """``out[v] = W x[v]`` for v = first .. last - 1; W by rows, n of them.
+
+    Returns the next v to do: not yet ``last`` where the trip wire is raised.
+    """
+    for v in range(first, last, 4):
+        end = min(v + 4, last)
+        for c in range(v, end):
+            for i in range(n):
+                out[c, i] = 0.0
+        m = end - v
+        products(m, ONE[0], m, x[v:end], NONE[0], x.shape[1], W, NONE[0], n, out[v:end], trip)
+        if raised(trip, 0):
+            return v
+    return last
 
 
-@njit(**OPTIONS)
+@kernel("crossings of lines")
 def run(P, Q, S, ends, first, last, strict, starts, outcome, counts, out_s, out_row, at):
     """Segments first .. last - 1, each between two of the points; appends to the outputs.
 
     Returns the next segment to do and the next free place: fewer than asked for where the
     work space or the output is too small, and then ``outcome`` says FULL for that segment if
-    it was the work space.
+    it was the work space; or STOPPED where the trip wire ``S.trip`` is raised.
     """
     for k in range(first, last):
         result, mesh, nv = sweep(P, Q, S, ends[k, 0], ends[k, 1], strict, starts[k])
         if result == GOOD and strict and not apart(nv, S.mesh[mesh, 0], S.mesh[mesh, 1]):
             result = DOUBT
         outcome[k] = result
-        if result == FULL or (result == GOOD and at + nv > len(out_s)):
+        if result >= FULL or (result == GOOD and at + nv > len(out_s)):
             return k, at
         counts[k] = 0
         if result == GOOD:

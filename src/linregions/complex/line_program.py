@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import partial
 from itertools import pairwise
@@ -16,7 +16,9 @@ import numpy as np
 
 from ..affine import INPUT, ONE, UNIT
 from ..errors import LinregionsError, UnsupportedNetwork
+from ..jit import Tripped
 from ..network import Network
+from ..progress import current
 from ..rational import nearest
 from ..scaling import measured
 from ..units import Pointwise
@@ -36,6 +38,7 @@ class Sweeper:
     biases: tuple[np.ndarray, ...]
     columns: int
     widest: int
+    trip: np.ndarray = field(default_factory=lambda: np.zeros(1, np.int64))  # of its kernels
 
     @property
     def rows(self) -> int:
@@ -208,8 +211,9 @@ def points_of(
     for i, (weight, bias) in enumerate(zip(sweeper.inputs, sweeper.biases, strict=True)):
         part = bias
         if weight is not None:
-            part = weights[:, None] * bias
-            share(partial(_multiply, x, weight, part), len(x), 16)
+            part = np.empty((len(x), len(bias)))
+            share(partial(_multiply, x, weight, part, sweeper.trip), len(x), 16)
+            part += weights[:, None] * bias
         table[i, line.C_AT], table[i, line.C_ROW] = at, weight is not None
         parts.append(part.ravel())
         at += part.size
@@ -218,8 +222,11 @@ def points_of(
     return program._replace(table=table), line.Points(C, np.stack([weights, sizes, errors]))
 
 
-def _multiply(x: np.ndarray, W: np.ndarray, out: np.ndarray, first: int, last: int) -> None:
-    line.multiply(x, W.ravel(), W.shape[0], first, last, out)
+def _multiply(
+    x: np.ndarray, W: np.ndarray, out: np.ndarray, trip: np.ndarray, first: int, last: int
+) -> None:
+    if line.multiply(x, W.ravel(), W.shape[0], first, last, out, trip) < last:
+        raise Tripped
 
 
 def _scratch(sweeper: Sweeper, cap: int) -> line.Scratch:
@@ -235,6 +242,7 @@ def _scratch(sweeper: Sweeper, cap: int) -> line.Scratch:
         np.empty((len(sweeper.biases), 3)),
         np.zeros((3, nodes), np.int64),
         np.zeros((2, nodes)),
+        sweeper.trip,
     )
 
 
@@ -251,13 +259,20 @@ class Swept:
     s: np.ndarray
     row: np.ndarray
 
+    def first(self, m: int) -> Swept:
+        """That of the first m segments."""
+        end = int(self.ptr[m])
+        return Swept(
+            self.outcome[:m], self.starts[:m], self.ptr[: m + 1], self.s[:end], self.row[:end]
+        )
+
 
 class _Work:
     """Batches of segments, shared by the threads; each fills its own pieces of the output."""
 
     def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray, strict: bool):
         self.sweeper, self.program, self.points, self.ends = sweeper, program, points, ends
-        self.strict = strict
+        self.strict, self.clock = strict, current()
         m = len(ends)
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
@@ -273,12 +288,15 @@ class _Work:
             S = _scratch(self.sweeper, 4 * max(self.sweeper.rows, 64) + 64)
         k = first
         while k < last:
+            self.clock.check()
             s, row = np.empty(room), np.empty(room, np.int64)
             k, used = line.run(
                 self.program, self.points, S, self.ends, k, last, self.strict, self.starts,
                 self.outcome, self.counts, s, row, 0,
             )  # fmt: skip
             pieces.append((s[:used], row[:used]))
+            if k < last and self.outcome[k] == line.STOPPED:
+                raise Tripped
             if k < last and self.outcome[k] == line.FULL:
                 if S.row.shape[1] >= MOST:
                     raise LinregionsError(
@@ -308,6 +326,14 @@ def sweep(
     threads: int,
 ) -> Swept:
     """Sweep segments between points x[ends[:, 0]] and x[ends[:, 1]] in float64."""
+    with current().wire(sweeper.trip, 0):
+        return _shared_sweep(sweeper, x, weights, errors, ends, strict, threads)
+
+
+def _shared_sweep(
+    sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, ends: np.ndarray,
+    strict: bool, threads: int,
+) -> Swept:  # fmt: skip
     m = len(ends)
     if not sweeper.biases:  # no hidden layer bends anything
         none = np.zeros((m, 0), np.bool_)

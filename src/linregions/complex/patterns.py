@@ -5,9 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit
 
-from ..search.lp import OPTIONS
+from ..jit import kernel
 
 LONG = 1024  # bits from which it is worth looking for those that all cells share
 
@@ -66,7 +65,7 @@ def _shared(own: np.ndarray, first: int, count: int, base: np.ndarray):
     return out, slots[kept], base
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("patterns")
 def gather(words, chosen, out):
     """Some bits of every row, packed."""
     for c in range(len(words)):
@@ -76,7 +75,7 @@ def gather(words, chosen, out):
             out[c, b >> 6] |= bit << np.uint64(b & 63)
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("patterns")
 def join(before, parent, own, first, out):
     """Patterns of new cells: the parent's bits, and behind the first ones the new cells' own."""
     shift = np.uint64(first & 63)

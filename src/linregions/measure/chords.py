@@ -18,10 +18,10 @@ from typing import Any
 
 import numpy as np
 
-from ..counting import Status
 from ..domain import Segment
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status
 from ..units import Pointwise
 from .crossings import crossings
 

@@ -11,17 +11,20 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..answer import CutShort
 from ..audit import asked
 from ..complex import line
 from ..complex.engine import threads as cores
 from ..complex.line_exact import ExactBreaks, ExactLine, difference
 from ..complex.line_program import Swept, prepare, sweep
-from ..counting import Status, check_kind
+from ..definitions import check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Status, Stopped, check, current, reason_of
 from ..rational import is_rational, nearest, rounded
 from ..scaling import along
+from ..watching import watchful
 from . import audit, wide
 from .pieces import Pieces, affine_pieces, merge
 
@@ -45,6 +48,11 @@ class Given(NamedTuple):
         """(m, n) other ends, or directions of lines."""
         return self.both[:, 1]
 
+    def first(self, m: int) -> Given:
+        """The first m of them."""
+        exactly = {i: pair for i, pair in self.exactly.items() if i < m}
+        return Given(self.both[:m], self.lines, exactly)
+
     def exact(self, i: int) -> tuple[Any, Any, int | None, int | None]:
         """Origin and direction of one, exactly, and the range of t."""
         p, q = self.exactly.get(i, (self.p[i], self.q[i]))
@@ -52,7 +60,7 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Crossings:
+class Crossings(CutShort):
     """Breakpoints of a network along m segments ``p + t (q - p)`` or lines ``p + t d``.
 
     Attributes
@@ -73,6 +81,8 @@ class Crossings:
         and left in doubt (``doubtful``, with ``exact=False`` only).
     seconds
         Time taken, compilation apart.
+    stopped
+        Why it holds the first segments only: ``seconds`` or ``interrupt``; else empty.
     """
 
     network: Network
@@ -86,6 +96,7 @@ class Crossings:
     stats: dict[str, int]
     seconds: float
     rational: dict[int, Fraction] = field(default_factory=dict)
+    stopped: str = ""
 
     def __len__(self) -> int:
         return len(self.ptr) - 1
@@ -170,20 +181,25 @@ class Crossings:
     def __repr__(self) -> str:
         what = "lines" if self.given.lines else "segments"
         sure = "exact" if self.exact else f"{self.stats['doubtful']} in doubt"
-        return f"<{int(self.regions.sum()):,} regions along {len(self):,} {what}, {sure}>"
+        return (
+            f"<{int(self.regions.sum()):,} regions along {len(self):,} {what}, {sure}{self.remark}>"
+        )
 
 
 # -- the verb ---------------------------------------------------------------------------------
 
 
+@watchful
 def crossings(
     network: Any,
     segments: Any,
     *,
     lines: bool = False,
     exact: bool = True,
+    seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
     threads: int | None = None,
+    on_interrupt: str = "raise",
 ) -> Crossings:
     """Breakpoints of a network along segments or lines, all of them, in order.
 
@@ -203,10 +219,15 @@ def crossings(
     exact
         Settle in rational arithmetic whatever rounding could hide. False: take computed signs
         for true.
+    seconds
+        Stop after so much time; the answer then holds the first segments only, and says so
+        (``complete``, ``stopped``).
     progress
         Called with a `Status` after every few hundred segments.
     threads
         Processors to use; all by default.
+    on_interrupt
+        As in `count`.
 
     Raises
     ------
@@ -228,29 +249,42 @@ def crossings(
         return _wide(net, given, progress)
     sweeper = prepare(net)
     line_compile()
-    start = time.perf_counter()
+    start, clock = time.perf_counter(), current()
     threads = cores() if threads is None else max(1, int(threads))
     m = len(given.both)
-    parts, step = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2)
-    for first in range(0, m, step):
-        parts.append(_floats(sweeper, given, first, min(first + step, m), exact, threads))
-        if progress is not None:
-            found = sum(len(s.s) + len(s.starts) for s in parts)
-            progress(Status(found, time.perf_counter() - start, "line"))
-    return _assemble(net, given, _joined(parts), exact, start)
+    parts, step, stopped = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2), ""
+    clock.stage = "lines"
+    try:
+        for first in range(0, m, step):
+            check()
+            parts.append(_floats(sweeper, given, first, min(first + step, m), exact, threads))
+            if progress is not None:
+                found = sum(len(s.s) + len(s.starts) for s in parts)
+                progress(Status(found, time.perf_counter() - start, "line"))
+    except Stopped as stop:
+        if not parts:
+            raise
+        given, stopped = given.first(sum(len(s.starts) for s in parts)), reason_of(stop)
+    return _assemble(net, given, _joined(parts), exact, start, stopped)
 
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
-    """Every segment as a complex of dimension one: always exact."""
+    """Every segment as a complex of dimension one: exact, large convolutions apart."""
     from ..complex.compiling import compile_complex
 
     compile_complex(net)
-    start, found, total = time.perf_counter(), [], 0
-    for i in range(len(given.both)):
-        found.append(wide.breaks(net, given, i))
-        total += len(found[-1].t) + 1
-        if progress is not None:
-            progress(Status(total, time.perf_counter() - start, "line"))
+    start, found, total, stopped = time.perf_counter(), [], 0, ""
+    try:
+        for i in range(len(given.both)):
+            check()
+            found.append(wide.breaks(net, given, i))
+            total += len(found[-1].t) + 1
+            if progress is not None:
+                progress(Status(total, time.perf_counter() - start, "line"))
+    except KeyboardInterrupt as stop:
+        if not found:
+            raise
+        given, stopped = given.first(len(found)), reason_of(stop)
     rows = [r for f in found for r in f.rows]
     none = np.zeros(0, np.int64)
     return Crossings(
@@ -261,10 +295,18 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
         np.cumsum([0, *map(len, rows)]),
         np.concatenate([none, *rows]),
         np.stack([f.start for f in found]),
-        True,
-        {"float": len(found), "rational": 0, "doubtful": 0},
+        not any(f.undecided for f in found),
+        _stats(found),
         time.perf_counter() - start,
+        stopped=stopped,
     )
+
+
+def _stats(found: list[wide.Found]) -> dict[str, int]:
+    doubtful = sum(f.undecided > 0 for f in found)
+    out = {"float": len(found) - doubtful, "rational": 0, "doubtful": doubtful}
+    undecided = sum(f.undecided for f in found)
+    return {**out, "undecided": undecided} if undecided else out
 
 
 def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: int) -> Swept:
@@ -324,23 +366,36 @@ def _joined(parts: list[Swept]) -> Swept:
     )
 
 
-def _assemble(net: Network, given: Given, swept: Swept, exact: bool, start: float) -> Crossings:
+def _assemble(
+    net: Network, given: Given, swept: Swept, exact: bool, start: float, stopped: str
+) -> Crossings:
     """The answer, with the segments in doubt replaced by their rational sweeps."""
-    m = len(given.both)
     doubt = np.flatnonzero(swept.outcome != line.GOOD) if exact else np.zeros(0, np.int64)
+    engine, found = ExactLine(net) if len(doubt) else None, dict[int, ExactBreaks]()
+    current().stage = "lines in rationals"
+    try:
+        for i in doubt.tolist():
+            check()
+            assert engine is not None
+            found[i] = engine.breaks(*given.exact(i))
+    except KeyboardInterrupt as stop:
+        end = int(doubt[len(found)])  # the first one that is open
+        if not end:
+            raise
+        given, swept, stopped = given.first(end), swept.first(end), reason_of(stop)
+        doubt = doubt[: len(found)]
+    m = len(given.both)
     ptr, t, rows, starts = swept.ptr, swept.s, swept.row, swept.starts
     row_ptr = np.arange(len(t) + 1)
     rational: dict[int, Fraction] = {}
     stats = {"float": m - len(doubt), "rational": len(doubt), "doubtful": 0}
-    answer = [net, given, ptr, t, row_ptr, rows, starts, exact, stats, 0.0, rational]
+    answer: list[Any] = [net, given, ptr, t, row_ptr, rows, starts, exact, stats, 0.0, rational]
     if len(doubt):
-        engine = ExactLine(net)
-        found = {int(i): engine.breaks(*given.exact(int(i))) for i in doubt}
         answer[2:7] = _replaced(swept, found, rational)
     elif not exact:
         stats["doubtful"] = int(np.count_nonzero(swept.outcome != line.GOOD))
     answer[9] = time.perf_counter() - start
-    result = Crossings(*answer)
+    result = Crossings(*answer, stopped=stopped)
     if len(doubt):
         result.__dict__["rationally"] = engine
     if exact and asked():
@@ -448,7 +503,7 @@ def _domains(domains: list[Any], n: int) -> Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Along:
+class Along(CutShort):
     """Regions along a polyline; see `regions_along`.
 
     Attributes
@@ -468,12 +523,29 @@ class Along:
     patterns: int
     crossings: Crossings
 
+    @property
+    def stopped(self) -> str:  # type: ignore[override]
+        """Why it is that of the first segments only; see `Crossings`."""
+        return self.crossings.stopped
+
     def __int__(self) -> int:
         return self.regions
 
+    def __str__(self) -> str:
+        return f"{'' if self.complete else 'at least '}{self.regions:,} regions{self.remark}"
 
+
+@watchful
 def regions_along(
-    network: Any, points: Any, *, closed: bool = False, exact: bool = True, **options: Any
+    network: Any,
+    points: Any,
+    *,
+    closed: bool = False,
+    exact: bool = True,
+    seconds: float | None = None,
+    progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
+    **options: Any,
 ) -> Along:
     """Count activation regions along a curve given as a polyline.
 
@@ -490,8 +562,9 @@ def regions_along(
         (k, n), k >= 2.
     closed
         Join the last point to the first; the interval that holds the start is then counted once.
-    exact, options
-        As in `crossings`.
+    exact, seconds, progress, on_interrupt, options
+        As in `crossings`. Where time ends the answer is that of the first part of the curve: at
+        least so many regions.
 
     Examples
     --------
@@ -508,7 +581,12 @@ def regions_along(
     if not moved.any():
         raise LinregionsError("all points of the curve are the same")
     ends = np.stack([x[:-1], x[1:]], axis=1)[moved]
-    found = crossings(network, ends, exact=exact, **options)
+    try:
+        found = crossings(network, ends, exact=exact, progress=progress, **options)
+    except Stopped as stop:
+        if stop.partial is None:
+            raise
+        found, closed = stop.partial, False
     first, last = found.start, _last_signs(found)
     same = int((first[1:] == last[:-1]).all(axis=1).sum())
     around = int(closed and bool((first[0] == last[-1]).all()))

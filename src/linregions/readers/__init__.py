@@ -13,7 +13,9 @@ from ..network import Network
 from . import keras, sklearn
 from .values import about, floats
 
-FILES = (".onnx", ".nnet", ".npz")
+TORCH = (".pt2", ".pt", ".pth")
+FILES = (".onnx", ".nnet", ".npz", *TORCH)
+SHAPELESS = "shape= is for .onnx files, torch and Keras models only; leave it out"
 ACCEPTED = (
     f"a path ({', '.join(FILES)}), a torch module, a Keras model, a fitted sklearn "
     "MLPClassifier or MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or a Network"
@@ -26,8 +28,9 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     Parameters
     ----------
     source
-        A path to a ``.onnx``, ``.nnet`` or ``.npz`` file, a ``torch.nn.Module``, a Keras
-        model, a fitted scikit-learn MLPClassifier or MLPRegressor, a list
+        A path to a ``.onnx``, ``.nnet`` or ``.npz`` file, to a program of ``torch.export``
+        (``.pt2``) or TorchScript (``.pt``, ``.pth``), a ``torch.nn.Module`` or exported program,
+        a Keras model, a fitted scikit-learn MLPClassifier or MLPRegressor, a list
         ``[(W1, b1), ..., (W_out, b_out)]`` of a ReLU network with weights of shape (units,
         inputs), or a `Network`.
     shape
@@ -54,14 +57,14 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
         shape = _checked(shape)
     if isinstance(source, str | os.PathLike):
         return _load_file(Path(source), shape)
-    if _is_module(source):
+    if _is_torch(source):
         from . import torch
 
-        return torch.read(source, shape)
+        return torch.read_any(source, shape)
     if keras.is_model(source):
         return keras.read(source, shape)
     if shape is not None:
-        raise LinregionsError("shape= is for .onnx files, torch modules and Keras models only")
+        raise LinregionsError(SHAPELESS)
     if isinstance(source, Network):
         return source
     if sklearn.is_perceptron(source):
@@ -78,9 +81,8 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
     if path.is_dir():
         raise LinregionsError(f"{path}: is a directory; give a file ({', '.join(FILES)})")
     if kind not in FILES:
-        hint = "; load the module in Python and pass it" if kind in (".pt", ".pth") else ""
         what = f"the file type {kind!r}" if kind else "a file without an extension"
-        raise LinregionsError(f"{path}: cannot read {what}; supported: {', '.join(FILES)}{hint}")
+        raise LinregionsError(f"{path}: cannot read {what}; supported: {', '.join(FILES)}")
     with about(path):
         if path.stat().st_size == 0:
             raise LinregionsError("the file is empty")
@@ -88,17 +90,23 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
             from . import onnx
 
             return onnx.read(path, shape)
+        if kind in TORCH:
+            from . import torch_files
+
+            return torch_files.read(path, shape)
         if shape is not None:
-            raise LinregionsError("shape= is for .onnx files, torch modules and Keras models only")
+            raise LinregionsError(SHAPELESS)
         from . import nnet, npz
 
         return nnet.read(path) if kind == ".nnet" else npz.read(path)
 
 
-def _is_module(source: Any) -> bool:
-    """True for a torch module; torch is not imported to find out."""
-    torch = sys.modules.get("torch")
-    return hasattr(torch, "nn") and isinstance(source, torch.nn.Module)  # type: ignore[union-attr]
+def _is_torch(source: Any) -> bool:
+    """True for a torch module or program; torch is not imported to find out."""
+    torch: Any = sys.modules.get("torch")
+    if not hasattr(torch, "nn"):
+        return False
+    return isinstance(source, (torch.nn.Module, torch.export.ExportedProgram))
 
 
 def _checked(shape: Sequence[int]) -> tuple[int, ...]:

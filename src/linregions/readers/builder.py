@@ -6,6 +6,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import reduce
 from math import prod
 
@@ -14,6 +15,7 @@ import numpy as np
 from ..affine import INPUT
 from ..errors import LinregionsError
 from ..network import Layer, Network
+from ..rational import simplest
 from ..units import Activation, MaxUnits, Pointwise, Units
 from .addends import Addend
 from .kinds import at_least, at_most
@@ -64,8 +66,12 @@ class Builder:
         )
 
     def pointwise(self, value: Value, kind: Activation | Sequence[Activation]) -> Value:
-        """A new layer of one activation, or of one for each entry."""
+        """A new layer of one activation, or of one for each entry; none where nothing bends."""
         if isinstance(kind, Activation):
+            if not kind.breaks:
+                slope = np.array(Fraction(kind.slopes[0]), dtype=object)
+                height = np.full(value.shape, kind.intercepts[0], dtype=object)
+                return value.scaled(slope) + constant(simplest(height))
             return self.units(value, Pointwise.uniform(kind, value.size))
         return self.units(value, Pointwise.each(list(kind)))
 

@@ -22,7 +22,20 @@ from .layers import (
     normalised,
     padded,
 )
-from .values import Shape, Value, concatenated, constant, floats, inverse, stripped, words
+from .refusals import CURVED as NOT_LINEAR
+from .refusals import Part, first_line, reading
+from .values import (
+    Shape,
+    Value,
+    beside_behind,
+    concatenated,
+    constant,
+    ended,
+    floats,
+    inverse,
+    stripped,
+    words,
+)
 from .windows import Window, same_padding, spatial
 
 PASSIVE = words(
@@ -33,6 +46,7 @@ CURVED = words(
     "ELU Embedding LayerNormalization GroupNormalization UnitNormalization LSTM GRU SimpleRNN "
     "MultiHeadAttention Attention AdditiveAttention Multiply Dot"
 )
+MOVES = words("Flatten Reshape Permute Concatenate")
 ENDS = words("softmax sigmoid log_softmax log_sigmoid")
 
 
@@ -52,8 +66,8 @@ class Context:
         return type(self.layer).__name__
 
     @property
-    def label(self) -> str:
-        return f"layer '{self.config.get('name', 'without a name')}' ({self.kind})"
+    def label(self) -> Part:
+        return Part("layer", self.config.get("name", "without a name"), self.kind, "Keras")
 
     @cached_property
     def weights(self) -> list[np.ndarray]:
@@ -107,26 +121,30 @@ def run(c: Context, values: list[Value]) -> Value:
     """The value of a layer; errors name it."""
     if c.kind in PASSIVE:
         return values[0]
-    try:
+    with reading(c.label):
         if c.kind in ("Softmax",) or (_activation_name(c) in ENDS and c.kind == "Activation"):
-            return _ended(c, values[0])
-        values = [stripped(v, c.label) for v in values]
+            return ended(values[0], str(c.label))
+        if any(v.dropped for v in values) and c.kind in MOVES:
+            return beside_behind(values)
+        values = [stripped(v) for v in values]
         if c.kind not in LAYERS:
-            reason = "not piecewise linear" if c.kind in CURVED else "not supported yet"
-            raise UnsupportedNetwork(f"{reason}; leave it out or replace it")
+            known = (
+                f"not piecewise linear; {NOT_LINEAR}" if c.kind in CURVED else "not supported yet"
+            )
+            raise UnsupportedNetwork(known)
         before = len(c.builder.layers)
-        out = LAYERS[c.kind](c, values)
+        try:
+            out = LAYERS[c.kind](c, values)
+        except (ValueError, IndexError, KeyError) as error:
+            if isinstance(error, LinregionsError):
+                raise
+            shape = values[0].shape[1:]
+            raise LinregionsError(
+                f"does not fit a value of shape {shape} ({first_line(error)}); give shape=, the "
+                "sizes of one input without the batch dimension"
+            ) from error
         c.builder.count(c.kind, before)
         return out if c.kind == "Activation" else _activated(c, out)
-    except (ValueError, IndexError, KeyError) as error:
-        text = str(error)
-        if isinstance(error, LinregionsError):
-            raise type(error)(
-                text if text.startswith("layer '") else f"{c.label}: {text}"
-            ) from None
-        raise LinregionsError(
-            f"{c.label}: does not fit a value of shape {values[0].shape[1:]} ({text})"
-        ) from error
 
 
 def _activation_name(c: Context) -> str:
@@ -136,17 +154,13 @@ def _activation_name(c: Context) -> str:
     return given if isinstance(given, str) else getattr(given, "__name__", "linear")
 
 
-def _ended(c: Context, value: Value) -> Value:
-    return Value(value.shape, value.addends, (*value.dropped, c.label))
-
-
 def _activated(c: Context, value: Value) -> Value:
     name = _activation_name(c)
     known = {"relu": RELU, "relu6": RELU6, "leaky_relu": leaky_relu(0.2)}
     if name == "linear":
         return value
     if name in ENDS:
-        return _ended(c, value)
+        return ended(value, str(c.label))
     if name not in known:
         more = (
             "means different functions in Keras 2 and 3; write it with a ReLU layer and max_value"
@@ -251,7 +265,7 @@ def _batch_norm(c: Context, values: list[Value]) -> Value:
     mean, variance = (c.weight(i) for i in parts)
     epsilon = float(c.config.get("epsilon", 1e-3))
     return normalised(
-        c.builder, c.label, values[0], mean, variance, scale, shift, epsilon, axis
+        c.builder, str(c.label), values[0], mean, variance, scale, shift, epsilon, axis
     )  # fmt: skip
 
 

@@ -19,14 +19,23 @@ def at_most(level: float) -> Activation:
 
 
 def between(low: float | None, high: float | None) -> Activation | None:
-    """``min(max(z, low), high)`` with either bound absent; None where both are."""
+    """``min(max(z, low), high)`` with either bound absent; None where both are.
+
+    Where the range is empty or one number the result is ``high`` throughout: a unit of one
+    piece with slope zero.
+    """
     if low is None or high is None:
         if low is not None:
             return at_least(low)
         return None if high is None else at_most(high)
     if low >= high:
-        raise UnsupportedNetwork(f"an empty range [{low}, {high}]")
+        return level(high)
     return HARDTANH if (low, high) == (-1, 1) else clip(low, high)
+
+
+def level(height: float) -> Activation:
+    """The constant ``height``, as a unit without a breakpoint."""
+    return Activation((), (0,), height, "constant")
 
 
 def hard_sigmoid(slope: float | Fraction, offset: float | Fraction) -> Activation:

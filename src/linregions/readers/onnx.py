@@ -1,55 +1,62 @@
 """ONNX models: the walk through a graph.
 
-Every tensor is either a constant (a numpy array) or a `Value` that depends on the input.
-Operators on constants, and those that only move entries about, are run by the package's
-reference implementation; the latter on an array of positions, which gives the exact choice
-of rows. What is left is affine or piecewise linear, and stands in the table of `onnx_ops`.
+Every tensor is either a constant (a numpy array) or a `Value` that depends on the input. A
+node is first brought to the form of one opset (`onnx_versions`). Operators on constants, and
+those that only move entries about, are run by the package's reference implementation; the
+latter on an array of positions, which gives the exact choice of rows. What is left is affine
+or piecewise linear, and stands in the table of `onnx_ops`.
 """
 
 from __future__ import annotations
 
-import heapq
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import onnx
-from onnx import numpy_helper
+from onnx import defs, helper, numpy_helper
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..network import Network
 from .builder import Builder
 from .onnx_call import FLOAT_TYPES, Call, Tensor, type_name
+from .onnx_graph import body, needed, ordered, part_of
+from .onnx_moves import SELECTIONS, selected
 from .onnx_ops import TABLE
-from .values import Shape, Value, about, constant, floats, stripped, words
+from .onnx_refusals import CONTROL, RANDOM, ROUNDING, SEQUENCES, STRINGS, reason
+from .onnx_versions import CONTRIBUTED, dense_of, modern
+from .refusals import BROKEN, Part, first_line, reading
+from .values import (
+    Shape,
+    Value,
+    about,
+    beside_behind,
+    constant,
+    ended,
+    floats,
+    moved_behind,
+    stripped,
+    words,
+)
 
-SELECTIONS = words(
-    "Reshape Flatten Transpose Squeeze Unsqueeze Slice Gather GatherElements GatherND Split "
-    "Expand Tile DepthToSpace SpaceToDepth"
-)
-PASSIVE = words("Identity Cast Dropout Reshape Flatten Squeeze Unsqueeze")
+SHAPES = words("Shape Size EyeLike")  # they read the shape of a value, and no entry
+PASSIVE = words("Identity Cast CastLike Dropout")
 AT_THE_END = words("Softmax LogSoftmax Sigmoid ArgMax")
-CURVED = words(
-    "Sigmoid Tanh Softmax LogSoftmax Hardmax Softplus Softsign Elu Selu Celu Gelu Mish Swish "
-    "HardSwish Erf Exp Log Sqrt Reciprocal Pow Sin Cos Tan LayerNormalization "
-    "InstanceNormalization GroupNormalization RMSNormalization LpNormalization LRN Attention "
-    "ReduceL2 ReduceProd ReduceLogSumExp LSTM GRU RNN"
-)
-JUMPS = words(
-    "Sign Floor Ceil Round Greater Less GreaterOrEqual LessOrEqual Equal ArgMax ArgMin TopK Mod "
-    "Not And Or"
-)
-ROUNDING = words("Add Sub Mul Div MatMul Gemm Sum Pow Sqrt Exp Reciprocal Sigmoid Tanh")
+NEVER = RANDOM | CONTROL | SEQUENCES | STRINGS  # not even of constants
+STANDARD = ("", "ai.onnx")
 
 
 def read(path: str | Path, shape: Sequence[int] | None = None) -> Network:
     """Read a piecewise-linear network from an ``.onnx`` file.
 
-    A leading dimension that is symbolic, 0 or 1 is the batch, and the network is that of one
-    sample. Where all dimensions are numbers and the first is above 1, the whole tensor is the
-    input vector. With several outputs, the first one is read.
+    Operators have the meaning of the opset that the file names, from 1 on. A leading
+    dimension that is symbolic, 0 or 1 is the batch, and the network is that of one sample.
+    Where all dimensions are numbers and the first is above 1, the whole tensor is the input
+    vector. With several outputs, the first one is read; of several inputs only one may matter
+    to it.
 
     Parameters
     ----------
@@ -73,71 +80,77 @@ def _parse(path: str | Path) -> onnx.ModelProto:
     except OSError:
         raise
     except Exception as error:  # protobuf's and onnx's many types, for a damaged file
-        first = (str(error).splitlines() or [type(error).__name__])[0]
-        raise LinregionsError(f"not a readable ONNX file, truncated perhaps ({first})") from error
+        raise LinregionsError(
+            f"not a readable ONNX file, truncated perhaps ({first_line(error)})"
+        ) from error
     if not model.graph.node or not model.graph.output:
         raise LinregionsError("the model holds no nodes or no output; the file may be truncated")
     return model
 
 
-def _label(node: onnx.NodeProto) -> str:
-    name = node.name or next((o for o in node.output if o), "without a name")
-    return f"node '{name}' ({node.op_type})"
+def _opsets(imports: Sequence[onnx.OperatorSetIdProto]) -> dict[str, int]:
+    """The version of each domain; files from before opsets were named have none."""
+    out = {"" if o.domain in STANDARD else o.domain: o.version for o in imports}
+    newest = defs.onnx_opset_version()
+    if out.get("", 1) > newest:
+        raise UnsupportedNetwork(
+            f"the model is of opset {out['']}, and the installed onnx package knows those up to "
+            f"{newest}; upgrade it (pip install -U onnx), or export the model with an older one"
+        )
+    return out
 
 
 class _Reader:
-    """One walk through a graph."""
+    """One walk through a model."""
 
     def __init__(self, model: onnx.ModelProto) -> None:
-        self.model, self.graph = model, model.graph
+        self.graph = model.graph
+        self.opsets = {"": 1, **_opsets(model.opset_import)}
+        self.functions = {(f.domain, f.name, f.overload): f for f in model.functions}
         self.builder = Builder()
-        self.known: dict[str, Tensor] = {}
 
     def network(self, shape: Sequence[int] | None) -> Network:
-        self._constants()
-        given = self._input(shape)
-        inputs = given.size
-        outputs = [o.name for o in self.graph.output]
-        for node in self._order(outputs[0]):
-            self._run(node)
-        out = self.known[outputs[0]]
-        if len(outputs) > 1:
-            self._leave_out(outputs[0], outputs[1:])
-        value = out if isinstance(out, Value) else constant(floats(out, f"output {outputs[0]!r}"))
-        return self.builder.network(inputs, value)
+        first, *others = [o.name for o in self.graph.output]
+        known: dict[str, Tensor | None] = dict(_constants(self.graph))
+        given = self._input(known, first, shape)
+        self._run(self.graph.node, [first], known, self.opsets)
+        out = known[first]
+        if others:
+            self._leave_out(first, others, known)
+        value = out if isinstance(out, Value) else constant(floats(out, f"output {first!r}"))
+        return self.builder.network(given.size, value)
 
-    def _leave_out(self, first: str, others: list[str]) -> None:
+    def _leave_out(self, first: str, others: list[str], known: Mapping[str, Any]) -> None:
         names = ", ".join(repr(o) for o in others)
         text = f"the network is that of output {first!r}; not read: {names}"
         self.builder.note(text)
-        if any(o not in self.known for o in others):  # they hold units of their own, perhaps
+        if any(o not in known for o in others):  # they hold units of their own, perhaps
             warnings.warn(text, stacklevel=4)
 
-    def _constants(self) -> None:
-        if self.graph.sparse_initializer:
-            raise UnsupportedNetwork("sparse initializers are not supported; store them dense")
-        for tensor in self.graph.initializer:
-            try:
-                self.known[tensor.name] = numpy_helper.to_array(tensor)
-            except Exception as error:  # wrong sizes, unknown types: several exception types
-                raise LinregionsError(
-                    f"initializer '{tensor.name}' cannot be read ({error})"
-                ) from error
+    # -- input ------------------------------------------------------------------------
 
-    def _input(self, shape: Sequence[int] | None) -> Value:
-        inputs = [i for i in self.graph.input if i.name not in self.known]
+    def _input(self, known: dict[str, Any], output: str, shape: Sequence[int] | None) -> Value:
+        declared = [i for i in self.graph.input if i.name not in known]
+        _, read = needed(self.graph.node, [output])
+        inputs = [i for i in declared if i.name in read] if len(declared) > 1 else declared
         if len(inputs) != 1:
-            names = ", ".join(repr(i.name) for i in inputs) or "none"
+            names = ", ".join(repr(i.name) for i in inputs or declared) or "none"
             raise UnsupportedNetwork(
-                f"the model has {len(inputs)} inputs ({names}); only one is supported: export the "
-                "model with its inputs joined into one"
+                f"the model has {len(inputs or declared)} inputs ({names}); only one is supported: "
+                "export the model with its inputs joined into one"
             )
+        if len(declared) > 1:
+            idle = ", ".join(repr(i.name) for i in declared if i.name not in read)
+            self.builder.note(f"inputs that output {output!r} does not depend on: {idle}")
         name, kind = inputs[0].name, inputs[0].type.tensor_type
         if kind.elem_type not in FLOAT_TYPES:
             what = type_name(kind.elem_type)
-            raise UnsupportedNetwork(f"input '{name}' has type {what}; a network reads floats")
+            raise UnsupportedNetwork(
+                f"input '{name}' has type {what}; a network reads floats: cut the model behind its "
+                "cast"
+            )
         value = self.builder.input(self._declared(name, kind, shape))
-        self.known[name] = value
+        known[name] = value
         return value
 
     def _declared(self, name: str, kind: Any, given: Sequence[int] | None) -> Shape:
@@ -159,133 +172,161 @@ class _Reader:
             raise LinregionsError(f"input '{name}' has the open shape {shown}; {remedy}")
         return tuple(sizes)
 
-    # -- order ------------------------------------------------------------------------
+    # -- graphs -----------------------------------------------------------------------
 
-    def _order(self, target: str) -> list[onnx.NodeProto]:
-        """The nodes that the target needs, each after what it reads, else as in the file."""
-        nodes = list(self.graph.node)
-        maker = {o: i for i, n in enumerate(nodes) for o in n.output if o}
-        if target not in maker and target not in self.known:
-            raise LinregionsError(f"output '{target}' is made by no node; the file is damaged")
-        needed: set[int] = set()
-        stack = [maker[target]] if target in maker else []
-        waits: dict[int, set[int]] = {}
-        readers: dict[int, list[int]] = {}
-        while stack:
-            i = stack.pop()
-            if i in needed:
-                continue
-            needed.add(i)
-            waits[i] = set()
-            for name in (n for n in nodes[i].input if n and n not in self.known):
-                if name not in maker:
-                    raise LinregionsError(
-                        f"{_label(nodes[i])} reads '{name}', which no node, initializer or input "
-                        "provides; the file may be truncated"
+    def _run(
+        self,
+        nodes: Sequence[onnx.NodeProto],
+        targets: Sequence[str],
+        known: dict[str, Any],
+        opsets: Mapping[str, int],
+        inside: str = "",
+    ) -> None:
+        """Run the nodes that the targets need; results are added to ``known``."""
+        for node in ordered(nodes, targets, known):
+            domain = "" if node.domain in STANDARD else node.domain
+            part = part_of(node, opsets.get(domain, 1), inside)
+            with reading(part):
+                if missing := [n for n in node.input if n and n not in known]:
+                    raise UnsupportedNetwork(
+                        f"it reads '{missing[0]}', a side output of a node, which is not read; use "
+                        "the first output alone"
                     )
-                waits[i].add(maker[name])
-                readers.setdefault(maker[name], []).append(i)
-            stack += waits[i]
-        ready = [i for i in sorted(needed) if not waits[i]]
-        order = []
-        while ready:
-            i = heapq.heappop(ready)
-            order.append(nodes[i])
-            for j in dict.fromkeys(readers.get(i, [])):
-                waits[j].discard(i)
-                if not waits[j]:
-                    heapq.heappush(ready, j)
-        if len(order) < len(needed):
-            raise LinregionsError("the nodes of the graph form a cycle")
-        return order
-
-    # -- one node ---------------------------------------------------------------------
-
-    def _run(self, node: onnx.NodeProto) -> None:
-        label = _label(node)
-        if node.domain not in ("", "ai.onnx"):
-            raise UnsupportedNetwork(f"{label}: operators of '{node.domain}' are not supported")
-        if missing := [n for n in node.input if n and n not in self.known]:
-            raise UnsupportedNetwork(f"{label} reads '{missing[0]}', a side output of a node")
-        arguments = [self.known[n] if n else None for n in node.input]
-        try:
-            results = self._results(node, label, arguments)
-        except LinregionsError as error:
-            text = str(error)
-            raise type(error)(text if text.startswith("node '") else f"{label}: {text}") from error
-        except Exception as error:  # shapes that do not fit, in numpy or the reference
-            first = (str(error).splitlines() or [type(error).__name__])[0]
-            raise UnsupportedNetwork(f"{label}: cannot be read ({first})") from error
-        self.known.update({name: r for name, r in zip(node.output, results, strict=False) if name})
+                arguments = [known[n] if n else None for n in node.input]
+                results = self._results(node, part, arguments, known, opsets)
+            made = zip(node.output, results, strict=False)
+            known.update({name: r for name, r in made if name})
 
     def _results(
-        self, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
-    ) -> Sequence[Tensor]:
-        op = node.op_type
-        values = [a for a in arguments if isinstance(a, Value)]
-        if op == "Shape" and values:
-            whole = np.empty(stripped(values[0], label).shape, np.bool_)
-            return self._reference(node, [whole])
+        self,
+        node: onnx.NodeProto,
+        part: Part,
+        arguments: list[Tensor | None],
+        known: Mapping[str, Any],
+        opsets: Mapping[str, int],
+    ) -> Sequence[Tensor | None]:
+        domain = "" if node.domain in STANDARD else node.domain
+        function = self.functions.get((node.domain, node.op_type, node.overload))
+        if function is not None:
+            return self._function(function, node, part, arguments)
+        if domain and (domain, node.op_type) not in CONTRIBUTED:
+            raise UnsupportedNetwork(
+                f"operators of '{domain}' are not read; save the model with operators of ONNX "
+                "alone, before a runtime optimises it"
+            )
+        if node.op_type == "If" and not domain:
+            return self._branch(node, part, arguments, known, opsets)
+        if node.op_type in NEVER and not domain:
+            raise UnsupportedNetwork(reason(node.op_type))
+        attributes = {a.name: helper.get_attribute_value(a) for a in node.attribute}
+        opset = opsets.get(domain, 1)
+        names = (self.builder, node.op_type, domain, opset, part, arguments, list(node.input))
+        return modern(Call(*names, attributes, list(node.output)), self._read)
+
+    def _branch(
+        self,
+        node: onnx.NodeProto,
+        part: Part,
+        arguments: list[Tensor | None],
+        known: Mapping[str, Any],
+        opsets: Mapping[str, int],
+    ) -> list[Any]:
+        """If with a condition that is known while the model is read."""
+        condition = arguments[0]
+        if condition is None or isinstance(condition, Value):
+            raise UnsupportedNetwork(
+                "a branch that depends on the input may jump; write it with Max, Min or Where"
+            )
+        wanted = "then_branch" if np.all(condition) else "else_branch"
+        graph = next(a.g for a in node.attribute if a.name == wanted)
+        inner = {**known, **_constants(graph)}
+        targets = [o.name for o in graph.output]
+        self._run(graph.node, targets, inner, opsets, f"{part.name}/")
+        self.builder.note(f"{part}: its {wanted.replace('_', ' ')} alone, by a constant condition")
+        return [inner[t] for t in targets]
+
+    def _function(
+        self,
+        function: onnx.FunctionProto,
+        node: onnx.NodeProto,
+        part: Part,
+        arguments: list[Tensor | None],
+    ) -> list[Any]:
+        """A function that the model defines: its body, with the opsets that it names."""
+        if part.name.count("/") > 50:
+            raise LinregionsError("functions call each other without an end")
+        padded = [*arguments, *[None] * (len(function.input) - len(arguments))]
+        inner: dict[str, Any] = dict(zip(function.input, padded, strict=False))
+        opsets = {**self.opsets, **_opsets(function.opset_import)}
+        targets = list(function.output)[: len(node.output)]
+        self._run(body(function, node), targets, inner, opsets, f"{part.name}/")
+        return [inner[t] for t in targets]
+
+    # -- one node, in the form of one opset ---------------------------------------------
+
+    def _read(self, c: Call) -> Sequence[Tensor]:
+        values = c.values()
+        if c.op in SHAPES and values:
+            return c.reference([np.zeros(values[0].now, np.float32)])
         if not values:
-            return self._fold(node, label, arguments)
-        if values[0].dropped and len(values) == 1 and op in PASSIVE:
-            return [values[0]]
-        if op in AT_THE_END and len(values) == 1:
-            return [Value(values[0].shape, values[0].addends, (*values[0].dropped, label))]
+            return self._fold(c)
+        if any(v.dropped for v in values) and c.op in SELECTIONS | PASSIVE | {"Concat"}:
+            return self._behind(c, values)
+        if c.op in AT_THE_END and len(values) == 1:
+            (like, *_) = c.reference([np.zeros(values[0].now, np.float32)])
+            return [ended(values[0], str(c.label), like.shape)]
         for value in values:
-            stripped(value, label)
-        if op in SELECTIONS:
-            self.builder.compiled[op] += 1
-            return self._select(node, arguments)
-        if op not in TABLE:
-            raise UnsupportedNetwork(_refusal(op))
-        version = max((o.version for o in self.model.opset_import if not o.domain), default=1)
+            stripped(value)
+        if c.op in SELECTIONS:
+            self.builder.compiled[c.op] += 1
+            return selected(c)
+        if c.op not in TABLE:
+            raise UnsupportedNetwork(reason(c.op))
         before = len(self.builder.layers)
-        out = TABLE[op](Call(self.builder, node, label, arguments, version))
-        self.builder.count(op, before)
+        out = TABLE[c.op](c)
+        self.builder.count(c.op, before)
         return [out]
 
-    def _select(self, node: onnx.NodeProto, arguments: list[Tensor | None]) -> list[Tensor]:
-        value, *rest = arguments
-        if not isinstance(value, Value) or any(isinstance(r, Value) for r in rest):
-            raise UnsupportedNetwork("a choice of entries that depends on the input")
-        return [value.select(np.asarray(g)) for g in self._reference(node, [value.grid(), *rest])]
+    def _behind(self, c: Call, values: list[Value]) -> Sequence[Tensor]:
+        """Moves of entries behind a function that is dropped at the output."""
+        if c.op == "Concat":
+            return [beside_behind([c.value(i) for i in range(len(c.arguments))])]
+        value, *rest = c.arguments
+        if len(values) > 1 or not isinstance(value, Value):
+            stripped(next(v for v in values if v.dropped))
+        assert isinstance(value, Value)
+        if c.op in PASSIVE:
+            return [value]
+        grid = np.arange(int(np.prod(value.now))).reshape(value.now)
+        return moved_behind(value, c.reference([grid, *rest]), grid)
 
-    def _fold(
-        self, node: onnx.NodeProto, label: str, arguments: list[Tensor | None]
-    ) -> Sequence[Tensor]:
+    def _fold(self, c: Call) -> Sequence[Tensor]:
         """A node on constants, in the precision of the file."""
-        op = node.op_type
-        graphs = [a for a in node.attribute if a.type in (a.GRAPH, a.GRAPHS)]
-        if graphs or op.startswith("Random") or op in ("Bernoulli", "Multinomial", "Dropout"):
-            raise UnsupportedNetwork("random numbers and control flow are not supported")
-        results = self._reference(node, arguments)
-        if op in ROUNDING and any(np.asarray(r).dtype.kind == "f" for r in results):
-            self.builder.rounding(f"{label}: constants combined once, in {results[0].dtype}")
+        if c.op == "Dropout" and c.argument(2) is not None and np.any(c.numbers(2)):
+            raise UnsupportedNetwork("in training mode it is random; export for inference")
+        results = c.reference()
+        if c.op in ROUNDING and any(np.asarray(r).dtype.kind == "f" for r in results):
+            self.builder.rounding(f"{c.label}: constants combined once, in {results[0].dtype}")
         return results
 
-    def _reference(self, node: onnx.NodeProto, arguments: list[Any]) -> list[np.ndarray]:
-        from onnx.reference import ReferenceEvaluator
 
-        used = {n: a for n, a in zip(node.input, arguments, strict=False) if n}
-        unknown = onnx.TypeProto()
-        graph = onnx.helper.make_graph(
-            [node],
-            "one",
-            [onnx.helper.make_value_info(n, unknown) for n in used],
-            [onnx.helper.make_value_info(o, unknown) for o in node.output if o],
-        )
-        model = onnx.helper.make_model(graph, opset_imports=list(self.model.opset_import))
-        results = iter(ReferenceEvaluator(model).run(None, used))
-        return [np.asarray(next(results)) if o else np.empty(0) for o in node.output]
+@contextmanager
+def _initializer(name: str) -> Iterator[None]:
+    try:
+        yield
+    except Exception as error:  # wrong sizes, unknown types: several exception types
+        raise LinregionsError(
+            f"initializer '{name}' cannot be read ({first_line(error)}); {BROKEN}"
+        ) from error
 
 
-def _refusal(op: str) -> str:
-    if op in CURVED:
-        return f"{op} is not piecewise linear"
-    if op in JUMPS:
-        return f"{op} is not a continuous piecewise-linear function"
-    return (
-        "not supported yet; known are dense and convolutional layers, pooling, piecewise-linear "
-        "functions, sums, maxima, and whatever moves entries about: rewrite the model with these"
-    )
+def _constants(graph: onnx.GraphProto) -> dict[str, np.ndarray]:
+    """The weights of a graph, by name."""
+    out = {}
+    for tensor in graph.initializer:
+        with _initializer(tensor.name):
+            out[tensor.name] = numpy_helper.to_array(tensor)
+    for tensor in graph.sparse_initializer:
+        with _initializer(tensor.values.name):
+            out[tensor.values.name] = dense_of(tensor)
+    return out

@@ -4,21 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
+from onnx.helper import np_dtype_to_tensor_dtype
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..units import ABS, RELU, Activation, leaky_relu
+from .contraction import product
 from .kinds import between, hard_sigmoid, soft_shrink, threshold
 from .onnx_call import FLOAT_TYPES, Call, Tensor, type_name
+from .onnx_moves import MOVES
 from .onnx_windows import WINDOWS
-from .values import Value, chosen, concatenated, constant, inverse
+from .values import Value, chosen, inverse
 
 LARGEST = float(np.finfo(np.float32).max)
-
-
-def _add(c: Call) -> Value:
-    return c.value(0) + c.value(1)
 
 
 def _sum(c: Call) -> Value:
@@ -39,22 +39,17 @@ def _multiply(c: Call) -> Value:
 
 def _divide(c: Call) -> Value:
     if isinstance(c.given(1), Value):
-        raise UnsupportedNetwork("division by a value that depends on the input")
+        raise UnsupportedNetwork(
+            "division by a value that depends on the input is not piecewise linear; cut the model "
+            "before it"
+        )
     return c.value(0).scaled(inverse(c.numbers(1)))
 
 
 def _matmul(c: Call) -> Value:
     a, b = c.given(0), c.given(1)
     left = a if isinstance(a, Value) else c.numbers(0)
-    return _product(left, b if isinstance(b, Value) else c.numbers(1))
-
-
-def _product(a: Tensor, b: Tensor) -> Value:
-    if isinstance(a, Value) and isinstance(b, Value):
-        raise UnsupportedNetwork("a product of two values that depend on the input is quadratic")
-    if isinstance(a, Value):
-        return a.times(np.asarray(b))
-    return b.after(a) if isinstance(b, Value) else constant(a @ b)
+    return product(left, b if isinstance(b, Value) else c.numbers(1))
 
 
 def _gemm(c: Call) -> Value:
@@ -70,7 +65,7 @@ def _gemm(c: Call) -> Value:
             pair.append(c.numbers(i).T if turned else c.numbers(i))
     if not any(isinstance(x, Value) for x in pair):
         raise UnsupportedNetwork("only the summand depends on the input")
-    out = _product(pair[0], pair[1]).scaled(np.float64(c.attribute("alpha", 1.0)))
+    out = product(pair[0], pair[1]).scaled(np.float64(c.attribute("alpha", 1.0)))
     if c.argument(2) is None:
         return out
     return out + c.value(2).scaled(np.float64(c.attribute("beta", 1.0)))
@@ -79,13 +74,11 @@ def _gemm(c: Call) -> Value:
 def _clip(c: Call) -> Value:
     bounds = []
     for i, name in ((1, "min"), (2, "max")):
-        bound = c.attribute(name)
-        if c.argument(i) is not None:
-            array = c.given(i)
-            if isinstance(array, Value) or array.size != 1:
-                raise UnsupportedNetwork(f"{name} must be one constant number")
-            bound = float(array.ravel()[0])  # an infinite bound is none
-        bounds.append(None if bound is None or abs(bound) >= LARGEST else float(bound))
+        array = c.argument(i)
+        if isinstance(array, Value) or (array is not None and array.size != 1):
+            raise UnsupportedNetwork(f"{name} must be one constant number; use Min and Max")
+        bound = None if array is None else float(array.ravel()[0])  # an infinite one is none
+        bounds.append(None if bound is None or abs(bound) >= LARGEST else bound)
     kind = between(*bounds)
     return c.value() if kind is None else c.builder.pointwise(c.value(), kind)
 
@@ -96,17 +89,15 @@ def _prelu(c: Call) -> Value:
 
 
 def _hard_sigmoid(c: Call) -> Value:
-    alpha, beta = c.attribute("alpha", float(np.float32(0.2))), c.attribute("beta", 0.5)
-    return c.builder.pointwise(c.value(), hard_sigmoid(alpha, beta))
+    return c.builder.pointwise(c.value(), hard_sigmoid(c.attribute("alpha"), c.attribute("beta")))
 
 
 def _thresholded(c: Call) -> Value:
-    return c.builder.pointwise(c.value(), threshold(c.attribute("alpha", 1.0), 0.0))
+    return c.builder.pointwise(c.value(), threshold(c.attribute("alpha"), 0.0))
 
 
 def _shrink(c: Call) -> Value:
-    kind = soft_shrink(c.attribute("lambd", 0.5), c.attribute("bias", 0.0))
-    return c.builder.pointwise(c.value(), kind)
+    return c.builder.pointwise(c.value(), soft_shrink(c.attribute("lambd"), c.attribute("bias")))
 
 
 def _extremum(lowest: bool) -> Callable[[Call], Value]:
@@ -130,18 +121,24 @@ def _where(c: Call) -> Value:
     return chosen(mask, c.value(1), c.value(2))
 
 
-def _concat(c: Call) -> Value:
-    values = [c.value(i) for i in range(len(c.arguments))]
-    return concatenated(values, int(c.attribute("axis", 1)))
+def _as_type(c: Call, kind: Any) -> Value:
+    if kind not in FLOAT_TYPES:
+        raise UnsupportedNetwork(
+            f"a cast to {type_name(kind)} of a value that depends on the input jumps; leave it out"
+        )
+    c.builder.note(f"{c.label}: a cast to {FLOAT_TYPES[kind]} is read as the identity")
+    return c.value()
 
 
 def _cast(c: Call) -> Value:
-    to = c.attribute("to")
-    if to not in FLOAT_TYPES:
-        what = type_name(to)
-        raise UnsupportedNetwork(f"a cast to {what} of a value that depends on the input jumps")
-    c.builder.note(f"{c.label}: a cast to {FLOAT_TYPES[to]} is read as the identity")
-    return c.value()
+    return _as_type(c, c.attribute("to"))
+
+
+def _cast_like(c: Call) -> Value:
+    like = c.given(1)
+    if isinstance(like, Value):  # what depends on the input is of the float type of the input
+        return c.value()
+    return _as_type(c, np_dtype_to_tensor_dtype(like.dtype))
 
 
 def _dropout(c: Call) -> Value:
@@ -154,19 +151,18 @@ def _dropout(c: Call) -> Value:
 
 def _axes(c: Call) -> list[int] | None:
     """The axes of a reduction; None is all of them."""
-    axes = c.attribute("axes")
-    if c.argument(1) is not None:
-        axes = [int(a) for a in c.numbers(1).ravel().tolist()]
-    if not axes:
-        return [] if c.attribute("noop_with_empty_axes", 0) else None
-    return list(axes)
+    axes = c.whole(1) if c.argument(1) is not None else []
+    return axes or ([] if c.attribute("noop_with_empty_axes") else None)
 
 
-def _reduced(c: Call) -> Value:
+def _total(c: Call, value: Value) -> Value:
     axes = _axes(c)
-    if axes == []:
-        return c.value()
-    return c.value().summed(axes, bool(c.attribute("keepdims", 1)))
+    return value if axes == [] else value.summed(axes, bool(c.attribute("keepdims")))
+
+
+def _mean(c: Call) -> Value:
+    total = _total(c, c.value())
+    return total.scaled(np.array(Fraction(total.size, c.value().size), dtype=object))
 
 
 def _reduced_extreme(lowest: bool) -> Callable[[Call], Value]:
@@ -174,14 +170,13 @@ def _reduced_extreme(lowest: bool) -> Callable[[Call], Value]:
         axes = _axes(c)
         if axes == []:
             return c.value()
-        return c.builder.extreme(c.value(), axes, bool(c.attribute("keepdims", 1)), lowest)
+        return c.builder.extreme(c.value(), axes, bool(c.attribute("keepdims")), lowest)
 
     return run
 
 
-def _mean(c: Call) -> Value:
-    total = _reduced(c)
-    return total.scaled(np.array(Fraction(total.size, c.value().size), dtype=object))
+def _magnitude(c: Call) -> Value:
+    return c.builder.pointwise(c.value(), ABS)
 
 
 def _activation(kind: Activation) -> Callable[[Call], Value]:
@@ -189,16 +184,19 @@ def _activation(kind: Activation) -> Callable[[Call], Value]:
 
 
 def _leaky(c: Call) -> Value:
-    slope = c.attribute("alpha", float(np.float32(0.01)))
-    return c.builder.pointwise(c.value(), leaky_relu(slope))
+    return c.builder.pointwise(c.value(), leaky_relu(c.attribute("alpha")))
+
+
+def _average(c: Call) -> Value:
+    return _sum(c).scaled(np.array(Fraction(1, len(c.arguments)), dtype=object))
 
 
 TABLE: dict[str, Callable[[Call], Value]] = {
-    "Abs": _activation(ABS),
-    "Add": _add,
+    "Abs": _magnitude,
+    "Add": _sum,
     "Cast": _cast,
+    "CastLike": _cast_like,
     "Clip": _clip,
-    "Concat": _concat,
     "Div": _divide,
     "Dropout": _dropout,
     "Gemm": _gemm,
@@ -207,19 +205,22 @@ TABLE: dict[str, Callable[[Call], Value]] = {
     "LeakyRelu": _leaky,
     "MatMul": _matmul,
     "Max": _extremum(lowest=False),
+    "Mean": _average,
     "Min": _extremum(lowest=True),
     "Mul": _multiply,
     "Neg": lambda c: -c.value(),
     "PRelu": _prelu,
+    "ReduceL1": lambda c: _total(c, _magnitude(c)),
     "ReduceMean": _mean,
     "ReduceMax": _reduced_extreme(lowest=False),
     "ReduceMin": _reduced_extreme(lowest=True),
-    "ReduceSum": _reduced,
+    "ReduceSum": lambda c: _total(c, c.value()),
     "Relu": _activation(RELU),
     "Sub": lambda c: c.value(0) + -c.value(1),
     "Sum": _sum,
     "Shrink": _shrink,
     "ThresholdedRelu": _thresholded,
     "Where": _where,
+    **MOVES,
     **WINDOWS,
 }

@@ -7,6 +7,7 @@ from collections.abc import Callable
 import numpy as np
 
 from ..errors import LinregionsError, UnsupportedNetwork
+from ..units import ABS
 from .layers import (
     adaptive_average_pool,
     adaptive_max_pool,
@@ -100,21 +101,17 @@ def _ones(value: Value) -> Shape:
 
 
 def _batch_norm(c: Call) -> Value:
-    if c.attribute("training_mode", 0) or len([o for o in c.node.output if o]) > 1:
+    if c.attribute("training_mode", 0) or len([o for o in c.outputs if o]) > 1:
         raise UnsupportedNetwork("in training mode it is not affine; export for inference")
-    if not c.attribute("spatial", 1):
-        raise UnsupportedNetwork("spatial = 0 is not supported; export with opset 9 or later")
     scale, shift, mean, variance = (c.numbers(i) for i in (1, 2, 3, 4))
     epsilon = float(c.attribute("epsilon", float(np.float32(1e-5))))
-    return normalised(c.builder, c.label, c.value(), mean, variance, scale, shift, epsilon)
+    return normalised(c.builder, str(c.label), c.value(), mean, variance, scale, shift, epsilon)
 
 
 def _pad(c: Call) -> Value:
     value, mode = c.value(), c.text("mode", "constant")
     rank = len(value.shape)
-    pads = c.attribute("pads") or c.attribute("paddings")
-    pads = list(pads) if pads else c.whole(1)
-    level = float(c.attribute("value", 0.0))
+    pads, level = c.whole(1), 0.0
     if c.argument(2) is not None and c.numbers(2).size:
         level = float(c.numbers(2).ravel()[0])
     axes = [a % rank for a in c.whole(3)] if c.argument(3) is not None else list(range(rank))
@@ -127,16 +124,14 @@ def _pad(c: Call) -> Value:
 
 
 def _resize(c: Call) -> Value:
-    """Upsample and Resize by the nearest entry."""
+    """Resize by the nearest entry."""
     value, mode = c.value(), c.text("mode", "nearest")
     if mode != "nearest":
-        raise UnsupportedNetwork(f"mode {mode!r} is not supported yet; use nearest")
-    old = c.node.op_type == "Upsample" or c.version < 11
+        raise UnsupportedNetwork(f"mode {mode!r} is not read; use nearest")
     at = c.attribute("axes")
     axes = [a % len(value.shape) for a in at] if at else list(range(len(value.shape)))
-    scales, sizes = _scales(c, value, old, axes)
-    where = "asymmetric" if old else c.text("coordinate_transformation_mode", "half_pixel")
-    rounding = "floor" if old else c.text("nearest_mode", "round_prefer_floor")
+    scales, sizes = _scales(c, value, axes)
+    where, rounding = c.text("coordinate_transformation_mode"), c.text("nearest_mode")
     chosen = [np.arange(n) for n in value.shape]
     for a, scale, size in zip(axes, scales, sizes, strict=True):
         if size != value.shape[a] or scale != 1:
@@ -144,15 +139,14 @@ def _resize(c: Call) -> Value:
     return value.select(nearest(value.shape, chosen))
 
 
-def _scales(c: Call, value: Value, old: bool, axes: list[int]) -> tuple[list[float], list[int]]:
+def _scales(c: Call, value: Value, axes: list[int]) -> tuple[list[float], list[int]]:
     """Scale and new size of the given axes."""
     if c.text("keep_aspect_ratio_policy", "stretch") != "stretch":
         raise UnsupportedNetwork("a keep_aspect_ratio_policy is not supported; give all sizes")
     before = [value.shape[a] for a in axes]
-    place = 1 if old else 2
-    scales = c.attribute("scales")
-    if scales is None and c.argument(place) is not None and np.size(c.numbers(place)):
-        scales = c.numbers(place).ravel().tolist()
+    scales = None
+    if c.argument(2) is not None and np.size(c.numbers(2)):
+        scales = c.numbers(2).ravel().tolist()
     if scales is None and c.argument(3) is not None:
         sizes = c.whole(3)
         return [s / n for s, n in zip(sizes, before, strict=True)], sizes
@@ -172,6 +166,8 @@ def _nearest_axis(n: int, m: int, scale: float, where: str, rounding: str) -> np
         x = i * ((n - 1) / (m - 1)) if m > 1 else 0 * i
     elif where == "asymmetric":
         x = i / scale
+    elif where == "tf_half_pixel_for_nn":
+        x = (i + 0.5) / scale
     elif where in ("half_pixel", "half_pixel_symmetric") or (
         where == "pytorch_half_pixel" and m > 1
     ):
@@ -193,6 +189,27 @@ def _nearest_axis(n: int, m: int, scale: float, where: str, rounding: str) -> np
     return np.clip(ways[rounding](x), 0, n - 1).astype(np.int64)
 
 
+def _absolute(c: Call, value: Value) -> Value:
+    """The magnitudes that an L1 norm adds up."""
+    if int(c.attribute("p")) != 1 or c.attribute("p") % 1:
+        raise UnsupportedNetwork(
+            f"the {c.attribute('p')}-norm is not piecewise linear; only p = 1 is, and p = infinity "
+            "is Abs with MaxPool"
+        )
+    return c.builder.pointwise(value, ABS)
+
+
+def _norm_pool(c: Call) -> Value:
+    value = c.value()
+    window = _window(c, tuple(c.attribute("kernel_shape")), spatial(value.shape)[0])
+    return average_pool(_absolute(c, value), window, False, 1)
+
+
+def _flat_norm(c: Call) -> Value:
+    value = _absolute(c, c.value())
+    return value.summed(range(2, len(value.shape)), True)
+
+
 def _flat_mean(c: Call) -> Value:
     return adaptive_average_pool(c.value(), _ones(c.value()))
 
@@ -204,6 +221,8 @@ WINDOWS: dict[str, Callable[[Call], Value]] = {
     "ConvTranspose": _conv_transpose,
     "GlobalAveragePool": _flat_mean,
     "GlobalMaxPool": lambda c: adaptive_max_pool(c.builder, c.value(), _ones(c.value())),
+    "GlobalLpPool": _flat_norm,
+    "LpPool": _norm_pool,
     "MaxPool": _max_pool,
     "Pad": _pad,
     "Resize": _resize,

@@ -9,8 +9,9 @@ from torch import nn
 
 from ..errors import UnsupportedNetwork
 from .builder import Builder
+from .refusals import CURVED
 from .torch_ops import OPERATORS, Named, moved
-from .values import Value
+from .values import Value, words
 
 Make = Callable[[Any], Named]
 
@@ -49,7 +50,7 @@ def _conv(operator: str) -> Callable[..., Value]:
 
 def _norm(builder: Builder, value: Value, module: Any, label: str) -> Value:
     if len(value.shape) < 2:
-        raise UnsupportedNetwork(f"{label}: a value of shape {value.shape} has no channels")
+        raise UnsupportedNetwork(f"a value of shape {value.shape} has no channels")
     names = ("weight", "bias", "running_mean", "running_var", "eps")
     return OPERATORS["batch_norm"](builder, label, {**_of(*names)(module), "input": value})
 
@@ -65,7 +66,7 @@ def _move(builder: Builder, value: Value, module: Any, label: str) -> Value:
 
 def _upsample(builder: Builder, value: Value, module: Any, label: str) -> Value:
     if not module.mode.startswith("nearest"):
-        raise UnsupportedNetwork(f"{label}: mode {module.mode!r} is not supported yet; use nearest")
+        raise UnsupportedNetwork(f"mode {module.mode!r} is not supported yet; use nearest")
     return moved(value, module)
 
 
@@ -122,9 +123,31 @@ for _n in (1, 2, 3):
         getattr(nn, f"ReplicationPad{_n}d"): _move,
         getattr(nn, f"CircularPad{_n}d"): _move,
     }
-PASSIVE = (nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout)
-AT_THE_END = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
-CURVED = (
-    *(nn.Tanh, nn.GELU, nn.SiLU, nn.ELU, nn.SELU, nn.CELU, nn.Softplus, nn.Softsign, nn.Mish),
-    *(nn.Hardswish, nn.LayerNorm, nn.MultiheadAttention, nn.Softmin, nn.GLU, nn.Tanhshrink),
+PASSIVE = (
+    *(nn.Identity, nn.Flatten, nn.Unflatten, nn.Dropout, nn.PixelShuffle, nn.PixelUnshuffle),
+    nn.ChannelShuffle,
 )
+AT_THE_END = (nn.Softmax, nn.LogSoftmax, nn.Sigmoid, nn.LogSigmoid)
+CURVED_NAMES = words(
+    "Tanh GELU SiLU ELU SELU CELU Softplus Softsign Mish Hardswish LayerNorm GroupNorm RMSNorm "
+    "InstanceNorm1d InstanceNorm2d InstanceNorm3d LocalResponseNorm CrossMapLRN2d "
+    "MultiheadAttention Transformer TransformerEncoder TransformerDecoder TransformerEncoderLayer "
+    "TransformerDecoderLayer LSTM GRU LSTMCell GRUCell Softmin GLU Tanhshrink Bilinear LPPool1d "
+    "LPPool2d LPPool3d CosineSimilarity PairwiseDistance Softmax2d Softmax LogSoftmax Sigmoid "
+    "LogSigmoid AdaptiveLogSoftmaxWithLoss"
+)
+JUMPING = words("Hardshrink Embedding EmbeddingBag MaxUnpool1d MaxUnpool2d MaxUnpool3d")
+RANDOM = words("FractionalMaxPool2d FractionalMaxPool3d")
+
+
+def curved(module: nn.Module) -> str:
+    """Why a module of torch cannot be read, where that is known; else nothing."""
+    kinds = {kind.__name__ for kind in type(module).__mro__}
+    recurrent = kinds & {"RNN", "RNNCell"}
+    if kinds & CURVED_NAMES or (recurrent and getattr(module, "nonlinearity", "") == "tanh"):
+        return f"not piecewise linear; {CURVED}"
+    if kinds & JUMPING:
+        return "not a continuous piecewise-linear function; cut the model before or behind it"
+    if kinds & RANDOM:
+        return "its windows are random; use MaxPool2d"
+    return ""

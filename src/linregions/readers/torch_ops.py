@@ -16,6 +16,7 @@ import torch
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..units import ABS, RELU, RELU6, Activation, leaky_relu
 from .builder import Builder
+from .contraction import product
 from .kinds import between, hard_sigmoid, soft_shrink, threshold
 from .layers import (
     adaptive_average_pool,
@@ -26,7 +27,7 @@ from .layers import (
     max_pool,
     normalised,
 )
-from .values import Value, chosen, concatenated, constant, floats, inverse
+from .values import Value, chosen, concatenated, constant, floats, inverse, moved_behind
 from .windows import Window, same_padding, spatial
 
 Named = dict[str, Any]
@@ -48,7 +49,10 @@ def weights(tensor: Any, what: str) -> np.ndarray:
 
 def _numbers(x: Any, label: str) -> np.ndarray:
     if isinstance(x, Value):
-        raise UnsupportedNetwork("two arguments depend on the input; one must be a constant")
+        raise UnsupportedNetwork(
+            "two arguments depend on the input, and one must be a constant; a product of both is "
+            "quadratic"
+        )
     return weights(x, label)
 
 
@@ -60,15 +64,17 @@ def moved(value: Value, move: Callable[[torch.Tensor], Any]) -> Any:
     """A function that only moves entries about, run on their positions.
 
     Positions travel as float64, which holds them exactly: resizing and padding know no
-    whole numbers.
+    whole numbers. Behind a dropped function see `moved_behind`.
     """
+    grid = np.arange(int(np.prod(value.now))).reshape(value.now)
 
-    def chosen(grid: Any) -> Any:
-        if isinstance(grid, list | tuple):
-            return [chosen(g) for g in grid]
-        return value.select(grid.numpy().astype(np.int64))
+    def chosen(part: Any) -> Any:
+        if isinstance(part, list | tuple):
+            return [chosen(p) for p in part]
+        index = part.numpy().astype(np.int64)
+        return moved_behind(value, [index], grid)[0] if value.dropped else value.select(index)
 
-    return chosen(move(torch.from_numpy(value.grid()).double()))
+    return chosen(move(torch.from_numpy(grid).double()))
 
 
 def affine(value: Value, weight: Any, bias: Any, label: str) -> Value:
@@ -104,14 +110,17 @@ def _div(builder: Builder, label: str, a: Named) -> Value:
     return a["self"].scaled(inverse(_numbers(a["other"], label)))
 
 
+def _product(x: Any, y: Any, label: str) -> Value:
+    left, right = (v if isinstance(v, Value) else _numbers(v, label) for v in (x, y))
+    return product(left, right)
+
+
 def _matmul(builder: Builder, label: str, a: Named) -> Value:
-    x, y = a["self"], a["mat2"] if "mat2" in a else a["other"]
-    return x.times(_numbers(y, label)) if isinstance(x, Value) else y.after(_numbers(x, label))
+    return _product(a["self"], a["mat2"] if "mat2" in a else a["other"], label)
 
 
 def _addmm(builder: Builder, label: str, a: Named) -> Value:
-    x, y = a["mat1"], a["mat2"]
-    out = x.times(_numbers(y, label)) if isinstance(x, Value) else y.after(_numbers(x, label))
+    out = _product(a["mat1"], a["mat2"], label)
     shift = _value(a["self"], label).scaled(np.float64(a["beta"]))
     return out.scaled(np.float64(a["alpha"])) + shift
 
@@ -287,6 +296,7 @@ OPERATORS: dict[str, Callable[..., Any]] = {
     "addmm": _addmm,
     "mm": _matmul,
     "matmul": _matmul,
+    "bmm": _matmul,
     "add": lambda b, label, a: _sum(1, b, label, a),
     "sub": lambda b, label, a: _sum(-1, b, label, a),
     "rsub": _rsub,

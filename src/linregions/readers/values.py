@@ -70,11 +70,21 @@ def floats(array: Any, what: str) -> np.ndarray:
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """A tensor that depends on the input: shape, addends, output functions dropped so far."""
+    """A tensor that depends on the input: shape, addends, output functions dropped so far.
+
+    Behind a dropped function the entries are those in front of it; ``outward`` is then the
+    shape that the tensor has by now, where that is another one.
+    """
 
     shape: Shape
     addends: tuple[Addend, ...]
     dropped: tuple[str, ...] = ()
+    outward: Shape | None = None
+
+    @property
+    def now(self) -> Shape:
+        """The shape that the model's tensor has."""
+        return self.shape if self.outward is None else self.outward
 
     @property
     def size(self) -> int:
@@ -205,14 +215,44 @@ def inverse(divisor: np.ndarray) -> np.ndarray:
     return out.reshape(divisor.shape)
 
 
-def stripped(value: Value, what: str) -> Value:
+def stripped(value: Value) -> Value:
     """The value, unless a softmax or the like came before: then it is not piecewise linear."""
     if value.dropped:
         raise UnsupportedNetwork(
-            f"{value.dropped[-1]}: not piecewise linear, and {what} comes after it; such a "
-            "function can be left out only at the very end"
+            f"it comes after {value.dropped[-1]}, which is not piecewise linear; such a function "
+            "can be left out only at the very end"
         )
     return value
+
+
+def ended(value: Value, what: str, shape: Shape | None = None) -> Value:
+    """The value behind a function that is left out at the output, such as a softmax."""
+    now = value.now if shape is None else shape
+    same = now == value.shape
+    return replace(value, dropped=(*value.dropped, what), outward=None if same else now)
+
+
+def moved_behind(value: Value, results: Sequence[np.ndarray], grid: np.ndarray) -> list[Value]:
+    """Moves of entries behind a dropped function, as their effect on ``grid`` of positions.
+
+    A permutation moves what stands in front as well. A choice leaves it whole, for a
+    softmax depends on all of its arguments.
+    """
+    out = []
+    for index in results:
+        whole = value.outward is None and index.size == value.size
+        if whole and np.array_equal(np.sort(index, axis=None), grid.ravel()):
+            out.append(replace(value.select(index), dropped=value.dropped))
+        else:
+            out.append(replace(value, outward=tuple(index.shape)))
+    return out
+
+
+def beside_behind(values: Sequence[Value]) -> Value:
+    """Values side by side, some of them behind dropped functions: a vector of all entries."""
+    flat = [replace(v.reshaped((v.size,)), dropped=(), outward=None) for v in values]
+    dropped = tuple(dict.fromkeys(what for v in values for what in v.dropped))
+    return replace(concatenated(flat, 0), dropped=dropped)
 
 
 def _kron(lead: int, matrix: np.ndarray, columns: int) -> sparse.csr_array:

@@ -7,11 +7,13 @@ differs in row c alone: two such cells are neighbours exactly if row c is a face
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from typing import Any
 
+import numpy as np
+
+from ..jit import Tripped, inner, kernel, raised
+from ..progress import check, current
 from .forms import compose
-from .kernel import proved
 from .lp import (
     AERR,
     BELOW,
@@ -26,20 +28,48 @@ from .lp import (
     ROOM,
     SLACK,
     TRIAL,
+    TRIP,
     W,
     Z,
-    inner,
     minimise,
     restart,
     span_of,
 )
+from .place import proved
+from .program import Cursor, Program
 
 APART, SHARED, UNSURE = 0, 1, 2
+AT_ONCE = 1 << 18  # flips looked up by one call, in about a tenth of a second
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
-def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks):
+def shared_facets(P: Program, C: Cursor, *pairs: Any) -> None:
+    """Decide pairs of cells that differ in one row: `decide` with its first arguments.
+
+    Raises `Tripped` where the trip wire of the cursor is raised.
+    """
+    with current().wire(C.st, TRIP):
+        if decide(P, C, *pairs, 0) < len(pairs[2]):
+            raise Tripped
+
+
+def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
+    """Pairs of cells of one group that differ in exactly one row: see `differing`."""
+    step = max(1, AT_ONCE // max(1, signs.shape[1]))
+    parts = []
+    for a in range(0, max(1, len(signs)), step):
+        check()
+        parts.append(differing(signs, *keys, a, min(a + step, len(signs))))
+    return [np.concatenate(part) for part in zip(*parts, strict=True)]
+
+
+@kernel("neighbours of cells", _nrt=True)
+def decide(
+    P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks, begin
+):  # fmt: skip
     """Decide pairs ``(first[i], second[i])`` of cells that differ in row ``rows[i]`` alone.
+
+    Begins with pair ``begin``; returns the pair to go on with, which is none of them but where the
+    trip wire ``C.st[TRIP]`` is raised.
 
     ``verdict[i]`` becomes APART, SHARED or UNSURE; pairs already joined in the union-find
     forest ``parent`` are skipped (APART), pairs that share a facet are joined; with an empty
@@ -53,7 +83,7 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
     every = np.arange(len(C.sign)).astype(np.int32)  # all rows are constraints here
     m, loaded = len(every), -1
     joining = len(parent) > 0
-    for i in range(len(first)):
+    for i in range(begin, len(first)):
         p, q, c = first[i], second[i], rows[i]
         verdict[i] = APART
         if joining and _root(parent, p) == _root(parent, q):
@@ -66,8 +96,10 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                     P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
-                    C.ok, C.live, C.H, C.Z, G,
+                    C.ok, C.live, C.H, C.Z, G, C.st, C.log,
                 )  # fmt: skip
+                if raised(C.st, TRIP):
+                    return i
             _gather(k, m, C.sign, G, A, S, points[p])
         elif len(masks) > 0:
             _gather(k, m, C.sign, G, A, S, points[p])
@@ -78,21 +110,25 @@ def shared_facets(P, C, signs, points, first, second, rows, segments_only, verdi
             verdict[i] = _facet(
                 k, m, c, P.n_layers, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
             )
+            if verdict[i] == UNSURE and raised(C.st, TRIP):
+                return i
         if joining and verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
+    return len(first)
 
 
-@njit(cache=True, nogil=True)
-def flips(signs, group, key, order, codes):
+@kernel("pairs of cells", _nrt=True, error_model="python")
+def differing(signs, group, key, order, codes, begin, end):
     """Pairs of cells of one group that differ in exactly one row: lower, upper, row.
 
-    ``key`` is a hash of group and pattern, ``order`` sorts it, ``codes[c]`` is what flipping
-    row c changes; every hit is compared in full, so a collision does no harm.
+    Lower ones are those from ``begin`` to ``end``. ``key`` is a hash of group and pattern,
+    ``order`` sorts it, ``codes[c]`` is what flipping row c changes; every hit is compared in full,
+    so a collision does no harm.
     """
     n, rows = signs.shape
     ordered = key[order]
     lower, upper, row = [0], [0], [0]
-    for a in range(n):
+    for a in range(begin, end):
         for c in range(rows):
             if signs[a, c] > 0:
                 continue  # each pair once, from its lower side
@@ -179,7 +215,7 @@ def _facet(k, m, c, layers, st, G, every, A, T, S, I, MR, live, V, X, x):
     slack = S[SLACK, c]
     restart(S, I, k, m)
     S[ROOM, c] = FAR  # no constraint any more
-    status, low, count = minimise(A, T, S, I, k, m, slack, -0.1 * slack)
+    status, low, count = minimise(A, T, S, I, k, m, slack, -0.1 * slack, st)
     if status == BELOW or (status == INSIDE and low < 0.0):
         # a point on the far side that keeps every other row certainly: row c is a facet
         far, t = END, 0.5 * (1.0 + slack / (slack - low))

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ..jit import FAST, LONG, inner, raised
 from .lp import (
     ACTIVE,
     BASIS,
@@ -19,16 +20,14 @@ from .lp import (
     CONST_AT,
     END,
     FAILED,
-    FAST,
     INSIDE,
-    LONG,
     MULT,
     ORDER,
     RESID,
     SLACK,
+    TRIP,
     W,
     Z,
-    inner,
 )
 from .zonotope import ALPHA, HI, LO, REST, SPANS, proved_zonotope, support, through
 
@@ -68,7 +67,7 @@ def fill(X: np.ndarray, V: np.ndarray) -> None:
 
 
 @inner(fastmath=FAST)
-def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip):
+def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip, st):
     """Minimise ``S[W] . y + wc`` over a cell of the zonotope, from the best of its points.
 
     The first ``inside`` of ``pts`` are in the cell, the witness before the others. Row ``skip``
@@ -81,6 +80,8 @@ def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip):
     _begin(k, m, A, S, I, X, pts[first], value)
     mu = value
     for _ in range(PIVOTS):
+        if raised(st, TRIP):
+            break
         if mu < stop:
             return _mixture(k, m, I, S, X, pts, first, mu)
         enter, gain, const = _priced(k, m, A, S, X, wc, mu)
@@ -103,14 +104,14 @@ def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip):
             break
         _pivot(k, m, I, X, enter, out, gain)
         mu = pi[m]
-    if mu < -1e-9:
+    if mu < -1e-9 and not raised(st, TRIP):
         return _mixture(k, m, I, S, X, pts, first, mu)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
 
 
 @inner(fastmath=FAST)
-def middle(k, m, A, S, I, V, X, pts):
+def middle(k, m, A, S, I, V, X, pts, st):
     """Seek a point where the least of the m rows is large; that least, and the point in S[END].
 
     Witnesses come from ends of programmes, one from another, ever nearer to the cell's walls.
@@ -120,6 +121,8 @@ def middle(k, m, A, S, I, V, X, pts):
     _begin(k, m, A, S, I, X, pts[0], 0.0)
     enter, gain, mu = LEAST, -1.0, 0.0
     for _ in range(PIVOTS):
+        if raised(st, TRIP):
+            break
         _column(k, m, A, S, X, enter)
         out = _leaving(m, I, X, -1)
         if out < 0:

@@ -21,6 +21,7 @@ from ..affine import ONE, Affine
 from ..composing import outputs
 from ..domain import Restricted
 from ..errors import LinregionsError
+from ..progress import check
 from ..rational import IntMatrix, integers, nearest, to_fmpq
 from ..units import MaxUnits
 from .guess import centre, farthest
@@ -109,6 +110,7 @@ def minimise(
         return [a + b for a, b in zip(x0, y, strict=True)]
 
     while True:
+        check()
         free = [c for c in range(k) if names[c] < 0 and cost[c] != 0]
         enter = free[0] if free else -1
         if enter < 0:
@@ -147,6 +149,7 @@ def minimise(
             f = T[i][enter]
             if i == leave or f == 0:
                 continue
+            check()
             row = T[i]
             for c in range(k + 1):
                 if c != enter and factors[c] != 0:
@@ -191,6 +194,7 @@ def guessed(
     """
     x = x0
     for _ in range(GUESSES):
+        check()
         guess = farthest(rows, x, w)
         if guess is None:
             return None
@@ -294,6 +298,7 @@ def exact_domain(problem: Restricted, unit: np.ndarray) -> list[Row]:
     b = integers(np.asarray(problem.b)[:, None])
     out = []
     for r in range(len(problem.b)):
+        check()
         row = [-(A.num[r, j] * fmpz(b.den)) for j in range(len(unit))]
         out.append(reduced([*row, b.num[r, 0] * fmpz(A.den)]))
     return out
@@ -379,6 +384,8 @@ class Exact:
             ]
         breaks = [Fraction(t) for w in units.which for t in units.kinds[w].breaks]
         for c, t in zip(range(self.cut[layer], self.cut[layer + 1]), breaks, strict=True):
+            if not c % 64:
+                check()
             i = int(where[c]) - base
             row = [forms.num[i, j] * t.denominator for j in range(k + 1)]
             row[k] -= fmpz(t.numerator) * forms.den
@@ -469,6 +476,7 @@ class Exact:
             return
         survivors: list[tuple[int, Row, int, Point, Point]] = []
         for c in cand:
+            check()
             g = self.row(c, signs)
             s, x, other, tie = self.place(rows, x, g)
             coincident |= tie

@@ -16,7 +16,8 @@ from __future__ import annotations
 
 import math
 
-from .lp import AERR, ALIVE, BERR, EC, EW, EXP, LONG, POWER, SPAN, ULP, inner
+from ..jit import LONG, inner, raised
+from .lp import AERR, ALIVE, BERR, EC, EW, EXP, POWER, SPAN, TRIP, ULP
 
 # columns of the layer table
 PRE, CUT, VAL, LO, HI, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(10)
@@ -52,10 +53,17 @@ def compose(
     H,
     Z,
     G,
+    st,
+    log,
 ):
-    """Forms of the pre-activations of a layer, then one normalised row per breakpoint."""
+    """Forms of the pre-activations of a layer, then one normalised row per breakpoint.
+
+    Where the trip wire is raised it returns before the end, to be called again. ``log``: see
+    `records`.
+    """
     if layer > 0 and layers[layer - 1, KIND] > 0:
-        _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
+        if log.ndim == 1:  # decided when this is compiled
+            _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
     elif layer > 0:
         _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
     lo, hi = layers[layer, LO], layers[layer, HI]
@@ -69,6 +77,8 @@ def compose(
     few = layers[layer, SPARSE] > 0
     limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and ok[layer] else 0.0
     for i in range(start, layers[layer + 1, PRE]):
+        if raised(st, TRIP):
+            return
         weights = Wt[rows[i] : rows[i + 1]]
         ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
         if few:

@@ -12,35 +12,20 @@ Floats only guess here. A guess becomes a decision through `proved_bounded`,
 from __future__ import annotations
 
 import math
-from typing import Any
 
 import numpy as np
-from numba import njit
+
+from ..jit import FAST, inner, raised
 
 INSIDE, BELOW, FAILED = 0, 1, 2
 # G: one row per constraint, k coefficients and then, at k + ...
 CONST, EW, EC, AERR, BERR, EXP, SPAN, ALIVE, POWER = range(9)
 # S: float vectors, of length k and then of one entry per constraint;  I: integer vectors
 W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT, SCALE = range(13)
-ACTIVE, NAMES, BASIS, KEEP, PICK, ORDER = range(6)
+ACTIVE, NAMES, BASIS, KEEP, PICK, ORDER, BEFORE, COUNTS = range(8)
+TRIP = 12  # place in st of the cursor's trip wire
 FAR = 1e300
 ULP = 2.0**-53
-
-
-# `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small
-OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
-
-
-def inner(**options: Any) -> Any:
-    """A compiled function for compiled callers only: no Python wrapper to build."""
-    every: dict[str, Any] = {"no_cpython_wrapper": True, **OPTIONS, **options}
-    return njit(**every)
-
-
-# NaN and infinities keep their meaning. Short sums stay in order: vector code for a handful of
-# terms is slower than none, so only long ones may be reordered.
-FAST = {"contract", "nsz", "arcp"}
-LONG = FAST | {"reassoc"}
 
 
 @inner(fastmath=FAST)
@@ -81,13 +66,13 @@ def restart(S, I, k, m):
 
 
 @inner(fastmath=FAST)
-def minimise(A, T, S, I, k, m, start, stop):
+def minimise(A, T, S, I, k, m, start, stop, st):
     """Minimise ``start + w . y`` over the cell; stop early once it falls below ``stop``.
 
     ``w`` is ``S[W]``, ``start`` its form at the interior point. Returns ``(status, value, count)``:
     BELOW with a point of the closed cell in ``S[END]`` (or, count = -1, a direction along which
     the cell is unbounded in ``S[Z]``), INSIDE with the optimum and ``count`` multipliers
-    ``S[MULT]`` for the constraints ``I[BASIS]``, or FAILED.
+    ``S[MULT]`` for the constraints ``I[BASIS]``, or FAILED (also where the trip wire is raised).
 
     The descent goes on from where the last one stopped (see `restart`): at a point S[Y] with
     independent active constraints ``I[NAMES]``, whose normals are orthonormalised in ``T[:k]``
@@ -105,8 +90,12 @@ def minimise(A, T, S, I, k, m, start, stop):
             if out < 0:
                 I[ACTIVE, 0] = r
                 return INSIDE, value, _optimum(S, I, k, r)
-            r = _drop(A, T, S, I, k, r, out)
+            r = _drop(A, T, S, I, k, r, out, st)
+            if raised(st, TRIP):
+                break
             norm2 = _project(T, S, k, r)
+        if raised(st, TRIP):
+            break
         rates(A, k, m, z, rate)
         leave, t = _first(S, m, 1e-11 * math.sqrt(norm2))
         I[ACTIVE, 0] = r
@@ -223,11 +212,13 @@ def _multipliers(T, S, I, k, r, careful):
 
 
 @inner(fastmath=FAST)
-def _drop(A, T, S, I, k, r, out):
+def _drop(A, T, S, I, k, r, out, st):
     """Release the active constraint at place ``out`` and orthonormalise those behind it again."""
     names = I[NAMES]
     S[ROOM, names[out]] = 0.0
     for i in range(out, r - 1):
+        if raised(st, TRIP):
+            break
         _activate(A, T, S, I, k, i, names[i + 1])
     return r - 1
 
@@ -308,7 +299,7 @@ def spanned(G, con, I, k, count, span, live):
 
 
 @inner()
-def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live):
+def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live, st):
     """Rigorous lower bound of ``w . x + wc`` over a cell that may be unbounded, or -inf.
 
     Needs as many multipliers r as the rows span dimensions. Then exact multipliers exist,
@@ -316,10 +307,14 @@ def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live):
     computed ones when an approximate inverse R has ``|I - R M| < 1``. If each exceeds its
     error they are all positive, and the constant is the exact minimum.
     """
-    if r == 0 or r > k or not spanned(G, con, I, k, r, span, live) or not _invert(A, I, MR, k, r):
+    if r == 0 or r > k or not spanned(G, con, I, k, r, span, live):
+        return -np.inf
+    if not _invert(A, I, MR, k, r, st):
         return -np.inf
     norm, theta, spread = 0.0, 0.0, 0.0
     for i in range(r):
+        if raised(st, TRIP):
+            return -np.inf
         spread += G[con[I[BASIS, i]], k + EW]
         total, defect = 0.0, 0.0
         for j in range(r):
@@ -360,7 +355,7 @@ def proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, r, span, live):
 
 
 @inner()
-def _invert(A, I, MR, k, r):
+def _invert(A, I, MR, k, r, st):
     """Pick r coordinates in which the basis is regular, and invert it there (Gauss-Jordan)."""
     for c in range(k):
         I[PICK, c] = c
@@ -369,6 +364,8 @@ def _invert(A, I, MR, k, r):
             for c in range(k):
                 MR[0, c, j] = A[c, I[BASIS, j]]
         for c in range(r):
+            if raised(st, TRIP):
+                return False
             p = c
             for i in range(c + 1, k):
                 if abs(MR[0, i, c]) > abs(MR[0, p, c]):
@@ -387,6 +384,8 @@ def _invert(A, I, MR, k, r):
             MR[0, i, j] = A[I[PICK, i], I[BASIS, j]]
             MR[1, i, j] = 1.0 if i == j else 0.0
     for c in range(r):
+        if raised(st, TRIP):
+            return False
         p = c
         for i in range(c + 1, r):
             if abs(MR[0, i, c]) > abs(MR[0, p, c]):
@@ -407,7 +406,7 @@ def _invert(A, I, MR, k, r):
 
 
 @inner()
-def proved_integer(A, G, con, S, I, k, wc, wexp, count):
+def proved_integer(A, G, con, S, I, k, wc, wexp, count, st):
     """Exact sign of the minimum for rows that are small integers times a power of two.
 
     Guesses integers N, D with ``mult = N / D`` and checks ``sum N a = D w`` exactly (all
@@ -421,6 +420,8 @@ def proved_integer(A, G, con, S, I, k, wc, wexp, count):
             return -1
     limit = 2.0**52
     for D in range(1, 400):
+        if raised(st, TRIP):
+            return -1
         good = True
         for n in range(count):
             ratio = _scaled(S[MULT, n] * D, wexp, G[con[I[BASIS, n]], k + EXP])

@@ -12,13 +12,14 @@ from scipy import sparse
 
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
+from ..progress import check
 from ..rational import dense, is_rational, nearest, rounded
 from ..scaling import CUT, coordinates, inequalities, scaled
 from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
-from .forms import H_MAX, set_errors
-from .kernel import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
-from .lp import POWER, SCALE, SPAN
+from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .forms import H_MAX, KIND, set_errors
+from .lp import COUNTS, POWER, SCALE, SPAN
 from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
 
@@ -348,6 +349,7 @@ class Compiled:
         out = _Tables()
         level, chain = 0, True
         for n, layer in enumerate(net.layers, start=1):
+            check()
             block = self._block(layer.affine, n, sizes, start)
             if isinstance(layer.units, MaxUnits):
                 block = _with_differences(block, layer.units)
@@ -431,7 +433,7 @@ class Compiled:
             A=np.zeros((k + 2, wide)),
             T=np.zeros((2 * k, k)),
             S=np.zeros((13, max(k + 2, wide))),
-            I=np.zeros((6, max(rows + 1, k, self.V.shape[1])), np.int64),
+            I=np.zeros((COUNTS + 1, max(rows + 1, k, self.V.shape[1], 32)), np.int64),
             MR=np.zeros((2, max(k, 4), max(k, 4))),
             V=self.V,
             X=self._inputs(),
@@ -442,7 +444,7 @@ class Compiled:
             Z=np.zeros((len(P.units), k + 3)),
             out_signs=np.zeros((emit, cuts), np.uint8),
             out_points=np.zeros((emit, k)),
-            log=np.zeros(self._room() if logging else 0, np.int32),
+            log=self._log(logging),
             reals=np.zeros(self._room() if logging else 0),
             divides=np.zeros(cuts if logging else 0, np.bool_),
         )
@@ -458,6 +460,12 @@ class Compiled:
         C.pts[0, 0] = witness
         C.F[0, [NCON, NIN, NPT]] = m0, 1, 1
         return C
+
+    def _log(self, logging: bool) -> np.ndarray:
+        """A log, or a matrix where the kernel needs neither records nor max units."""
+        if logging or np.any(self.program.layers[:, KIND]):
+            return np.zeros(self._room() if logging else 0, np.int32)
+        return np.zeros((0, 0), np.int32)
 
     def _room(self) -> int:
         """Length of a cursor's log: four times what one node writes at most."""

@@ -18,8 +18,8 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..jit import inner, kernel
 from .forms import KIND
 from .kernel import (
     ANSWER,
@@ -38,10 +38,10 @@ from .kernel import (
     SECOND,
     SPENT,
     SPLIT,
+    STOPPED,
     UNDECIDED,
     advance,
 )
-from .lp import OPTIONS, inner
 from .program import Program
 
 # places in v
@@ -191,18 +191,18 @@ def _candidates(
     return t, e
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("estimates")
 def stratum(P, C, e, rank, first):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
     return _stratum(e, rank, P.k, P.n_layers, P.layers, P.layers_cut, C.F, C.cand, C.sign, first)
 
 
-@njit(cache=True, **OPTIONS)
+@kernel("the walk of estimates")
 def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, budget):
     """Advance a thinned walk by about ``budget`` steps.
 
-    Returns DONE, SPENT, OVER or UNDECIDED; the last as `kernel.advance` does. The arrays are
-    those of `Thinning`.
+    Returns DONE, SPENT, OVER, UNDECIDED or STOPPED; the last two as `kernel.advance` does. The
+    arrays are those of `Thinning`.
     """
     st, F, cand, sign = C.st, C.F, C.cand, C.sign
     k, n_layers, layers_cut = P.k, P.n_layers, P.layers_cut
@@ -228,6 +228,8 @@ def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, bud
         budget -= 1
         leaves, lps = st[S_LEAVES], st[S_LPS]
         status = advance(P, C, 1)
+        if status == STOPPED:  # as if it had not been called
+            return STOPPED
         w, more, found = weight[t], st[S_LPS] - lps, st[S_LEAVES] - leaves
         v[TOTAL] += w * found
         met[1, node[t, KEY]] += found

@@ -19,6 +19,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..domain import Restricted, reduce_inputs
+from ..jit import FAST, LONG, inner, raised
 from ..rational import is_rational, nearest
 from .lp import (
     ACTIVE,
@@ -29,9 +30,7 @@ from .lp import (
     END,
     EW,
     FAILED,
-    FAST,
     INSIDE,
-    LONG,
     MULT,
     NAMES,
     ORDER,
@@ -40,9 +39,9 @@ from .lp import (
     ROOM,
     SLACK,
     TRIAL,
+    TRIP,
     ULP,
     W,
-    inner,
 )
 
 # rows of X, one entry per input; behind them those of `columns`
@@ -280,7 +279,7 @@ def _inwards(k, m, A, S, value, skip):
 
 
 @inner()
-def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
+def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip, st):
     """Minimise ``w . y + wc`` over the part of the zonotope where m rows are not negative.
 
     Dual simplex with bounded variables from the empty basis, with costs moved by 1e-7 of their
@@ -313,6 +312,8 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip):
         held[0, c] = y[c]
         start += w[c] * pts0[c]
     for _ in range(40 + 12 * m):
+        if raised(st, TRIP):
+            break
         bound = wc
         for c in range(k):
             bound += w[c] * y[c]

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from ..counting import Count
+from ..answer import Count
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..network import Network

@@ -11,7 +11,7 @@ import numpy as np
 
 from ..bounds import tightest
 from ..complex.cells import CellComplex, subdivide
-from ..counting import check_kind
+from ..definitions import check_kind
 from ..domain import Domain, Plane, Space, restrict
 from ..errors import LinregionsError
 from ..measure.crossings import crossings, line_compile

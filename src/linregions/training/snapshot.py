@@ -40,18 +40,7 @@ def snapshot(model: Any, shape: Sequence[int] | None = None) -> Network:
     if isinstance(model, Network):
         return model
     with undisturbed():
-        return load(unwrapped(model), shape=shape)
-
-
-def unwrapped(model: Any) -> Any:
-    """The module inside ``torch.compile``, ``DataParallel`` or ``DistributedDataParallel``."""
-    while True:
-        if "_orig_mod" in getattr(model, "_modules", {}):
-            model = model._orig_mod
-        elif type(model).__name__ in ("DataParallel", "DistributedDataParallel"):
-            model = model.module
-        else:
-            return model
+        return load(model, shape=shape)
 
 
 @contextmanager

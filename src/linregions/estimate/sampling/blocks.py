@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 
 from ...errors import LinregionsError
+from ...jit import Tripped
+from ...progress import check
 from . import draws, kernel
 from .exactly import Exactly
 from .floats import Floats
@@ -56,6 +58,7 @@ class Sampler:
         self.network = source.network
         self.layout = Layout.of(self.network)
         self.exactly = Exactly(self.network)
+        self.trip = np.zeros(1, np.int64)  # of the kernel; raised, the block under way is lost
         self.program = program(self.network) if device is None else None
         self.torch: Any = None
         if device is not None:
@@ -102,8 +105,10 @@ class Sampler:
             at = kernel.advance(
                 at, first, last, self.source.scales[out.law], k, state,
                 draws.WIDTH, draws.INSIDE, draws.STEP, *p, self.source.gates,
-                table, tally, doubtful,
+                table, tally, doubtful, self.trip,
             )  # fmt: skip
+            if self.trip[0]:
+                raise Tripped
             met = table[table[:, 2] > 0]
             keys = np.ascontiguousarray(met[:, :2])
             out.found.append(Found(keys.T, met[:, 2].astype(np.int64), keys))
@@ -114,6 +119,7 @@ class Sampler:
         doubtful: list[np.ndarray] = []
         stream = self._stream(out.law, block, last)
         for a, x in stream:
+            check()
             x = x[max(first - a, 0) :]
             if not len(x):
                 continue
@@ -171,6 +177,7 @@ class Sampler:
     def _settle(self, out: Block, doubtful: np.ndarray) -> None:
         """Patterns of doubtful points in rational arithmetic."""
         for x in doubtful:
+            check()
             pieces = self.exactly(x.tolist())
             if pieces is None:
                 out.skipped += 1

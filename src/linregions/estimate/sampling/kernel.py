@@ -12,13 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
+from ...jit import inner, kernel, raised
 from .draws import TILE, tile
 from .table import put
 
 U = 2.0**-53
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw):
     """Pre-activations and bits of a tile; ``room`` is how far the nearest bit is from doubt."""
     words[:] = np.uint64(0)
@@ -48,7 +49,7 @@ def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, ro
                     row[p] += step * (above if above > 0.0 else 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+@njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _row(H, a, b, source, weight, bias, acc):
     for p in range(TILE):
         acc[p] = bias
@@ -66,7 +67,7 @@ def _row(H, a, b, source, weight, bias, acc):
         i += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
     """``raw`` are the bits of ``d``: a sign bit is moved faster than a comparison is."""
     for p in range(TILE):
@@ -78,7 +79,7 @@ def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
         room[p] = free if free < room[p] else room[p]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner()
 def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, value, wrong, words):
     """The pattern of one point of a tile with a running error bound; False: in doubt."""
     words[0, p], words[1, p] = np.uint64(0), np.uint64(0)
@@ -113,7 +114,7 @@ def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, valu
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner()
 def _inside(H, k, p, gates):
     """1 inside the half-spaces ``gates`` (rows A, b), 0 outside, -1 in doubt."""
     for r in range(len(gates)):
@@ -129,16 +130,17 @@ def _inside(H, k, p, gates):
     return 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@kernel("samples", _nrt=True)
 def advance(
     at, first, last, scale, k, state, width, inside, step,
     ptr, source, weight, loose, unit, cut, breaks, used, outer, gates,
-    table, tally, doubtful,
+    table, tally, doubtful, trip,
 ):  # fmt: skip
     """Draw the points ``at .. last - 1`` of a block and count those from ``first`` on.
 
-    Returns how far it came: it stops early where the table is half full. ``tally``: patterns
-    in the table, points outside the gates, points skipped, points handed back in ``doubtful``.
+    Returns how far it came: it stops early where the table is half full or the trip wire is
+    raised. ``tally``: patterns in the table, points outside the gates, points skipped, points
+    handed back in ``doubtful``.
     """
     H = np.empty((k + len(unit), TILE))
     flat = H[:k].reshape(k * TILE)
@@ -149,7 +151,7 @@ def advance(
     limit = len(table) // 2 - TILE
     gated = len(gates) > 0
     fresh = tally[0]
-    while at < last and fresh < limit:
+    while at < last and fresh < limit and not raised(trip, 0):
         tile(flat, scale, state, width, inside, step)
         if at + TILE <= first:
             at += TILE

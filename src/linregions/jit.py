@@ -1,0 +1,141 @@
+"""How kernels are compiled, and how another thread stops one.
+
+A kernel is stopped by a *trip wire*: one cell of an array that it has, zero until somebody writes
+something else there. Loops look at it every few thousand operations (`raised`). Whoever reads a
+wire that is raised returns as soon as it can; what a caller makes of a result is then open, so it
+looks at the wire itself before it believes a failure. Only the caller of the kernel puts the wire
+back, after the kernel has returned.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from llvmlite import ir
+from numba import config, njit, types
+from numba.core.codegen import JITCodeLibrary
+from numba.core.compiler import Compiler
+from numba.extending import intrinsic
+
+from .caching import KernelCache
+
+
+class Tripped(KeyboardInterrupt):
+    """A kernel has returned early because its trip wire was raised."""
+
+
+class _NoEnvironment:
+    """For functions that Python never calls."""
+
+    def set_env(self, *_: Any) -> None:
+        """There is none."""
+
+
+class _PartLibrary(JITCodeLibrary):
+    """A function for compiled callers only: linked into kernels, and never made ready by itself."""
+
+    @property
+    def codegen(self) -> Any:
+        return _NoEnvironment()
+
+    def _optimize_functions(self, ll_module: Any) -> None:
+        ll_module.data_layout = self._codegen._data_layout
+
+    def finalize(self) -> None:
+        self._finalize_dynamic_globals()
+        self._finalized = True
+
+    def get_pointer_to_function(self, name: str) -> int:
+        return 0
+
+
+class _KernelLibrary(JITCodeLibrary):
+    """Links every function that is called, by whatever way, once, and then optimises."""
+
+    def finalize(self) -> None:
+        seen: dict[Any, None] = {}
+        todo = list(self._linking_libraries)
+        while todo:
+            library = todo.pop()
+            if library not in seen:
+                seen[library] = None
+                if isinstance(library, _PartLibrary):
+                    todo += library._linking_libraries
+        self._linking_libraries = list(seen)
+        super().finalize()
+
+
+class _Pipeline(Compiler):
+    """numba's pipeline with another way to link; ``library`` is the class that links."""
+
+    library: Any
+
+    def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
+        if library is None:
+            library = self.library(targetctx.codegen(), type(self).__name__)
+            library.enable_object_caching()
+        super().__init__(typingctx, targetctx, library, *rest)
+
+
+class Part(_Pipeline):
+    """For functions that only compiled ones call."""
+
+    library = _PartLibrary
+
+
+class Kernel(_Pipeline):
+    """For functions that Python calls."""
+
+    library = _KernelLibrary
+
+
+# `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small
+OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "_nrt": False}
+# NaN and infinities keep their meaning. Short sums stay in order: vector code for a handful of
+# terms is slower than none, so only long ones may be reordered.
+FAST = {"contract", "nsz", "arcp"}
+LONG = FAST | {"reassoc"}
+
+
+def inner(**options: Any) -> Any:
+    """A compiled function for compiled callers only: no Python wrapper to build."""
+    every: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **OPTIONS}
+    return njit(**{**every, **options}, pipeline_class=Part)
+
+
+def kernel(what: str, **options: Any) -> Any:
+    """A function that Python calls, kept on disk; ``what`` says what is compiled, in words."""
+
+    def decorate(function: Any) -> Any:
+        compiled = njit(pipeline_class=Kernel, **{**OPTIONS, **options})(function)
+        if not config.DISABLE_JIT:
+            compiled._cache = KernelCache(compiled, what)
+        return compiled
+
+    return decorate
+
+
+@intrinsic
+def _fresh(typingctx: Any, cells: Any, at: Any) -> Any:
+    """An atomic load: one that the compiler may neither leave out nor move out of a loop."""
+
+    def code(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        array = context.make_array(signature.args[0])(context, builder, arguments[0])
+        place = builder.gep(array.data, [arguments[1]])
+        return builder.load_atomic(place, "monotonic", 8, typ=ir.IntType(64))
+
+    return types.int64(cells, types.intp), code
+
+
+if config.DISABLE_JIT:
+
+    def raised(cells: Any, at: int) -> bool:
+        """Whether the trip wire in place ``at`` of a vector of int64 is raised."""
+        return bool(cells[at] != 0)
+
+else:
+
+    @inner()
+    def raised(cells, at):
+        """Whether the trip wire in place ``at`` of a vector of int64 is raised."""
+        return _fresh(cells, at) != 0
