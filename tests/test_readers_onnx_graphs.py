@@ -230,7 +230,7 @@ def test_every_refusal_names_node_operator_version_and_remedy(schema):
     except Exception as error:
         text = str(error)
         assert text.startswith(f"node 'it' ({op}, opset {opset}): "), text
-        assert "; " in text and "\n" not in text and "not supported yet; " not in text[:70], text
+        assert "; " in text and "\n" not in text, text
     else:
         assert net.inputs == 6
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -57,6 +57,7 @@ def count(
     scratch: str | Path | None = None,
     proof: str | Path | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -118,6 +119,9 @@ def count(
     on_interrupt
         What Ctrl-C does: ``"raise"`` `Interrupted`, a KeyboardInterrupt that holds the answer so
         far as ``partial`` (default), or ``"return"`` that answer.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -146,7 +150,7 @@ def count(
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
-    net = _network(network)
+    net = _network(network, shape)
     domain = Space() if domain is None else domain
     plan = _Plan(kind, exact, engine, limit, means, room, target)
     plain = target is None and executor is None and checkpoint is None and exact
@@ -361,12 +365,13 @@ def answer_of(
     return Count(value, report)
 
 
-def _network(network: Any) -> Network:
-    if isinstance(network, Network):
+def _network(network: Any, shape: Sequence[int] | None = None) -> Network:
+    """What a verb was given, as a network; ``shape`` as for `load`."""
+    if isinstance(network, Network) and shape is None:
         return network
     from .readers import load
 
-    return load(network)
+    return load(network, shape=shape)
 
 
 _compiled: set[tuple[bool, bool, bool]] = set()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -457,6 +457,7 @@ def subdivide(
     *,
     seconds: float | None = None,
     progress: Callable[[Any], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> CellComplex:
     """The whole cell complex of a network over a bounded domain of dimension 1 to 4.
 
@@ -474,6 +475,9 @@ def subdivide(
         Give up after so much time: a part of a complex is none.
     progress
         Called with a `Status` after each layer.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -497,7 +501,7 @@ def subdivide(
         raise LinregionsError(
             f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
         )
-    net = _network(network)
+    net = _network(network, shape)
     problem = restrict(net, domain, switching=True)
     compile_complex(net)
     start = time.perf_counter()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -163,6 +164,7 @@ def estimate(
     exact: bool = True,
     progress: Progress | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Estimate:
     """Estimate the number of activation regions without meeting them all.
 
@@ -200,6 +202,9 @@ def estimate(
         Called with a `Status` after every pass.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -217,7 +222,7 @@ def estimate(
     (3.0, True)
     """
     check_options(seconds, relative_error, passes, method, confidence, work)
-    net, domain = _network(network), Space() if domain is None else domain
+    net, domain = _network(network, shape), Space() if domain is None else domain
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
     first = Sketch(net, domain, method, seed, exact, confidence)
