@@ -2,6 +2,7 @@
 
 import time
 from fractions import Fraction
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -18,7 +19,7 @@ SQUARE = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]
 
 def dense(rng, *sizes, bias=True):
     pairs = [(rng.standard_normal((m, n)), bias * rng.standard_normal(m))
-             for n, m in zip(sizes, sizes[1:], strict=False)]  # fmt: skip
+             for n, m in pairwise(sizes)]  # fmt: skip
     return lr.load(pairs)
 
 
@@ -180,9 +181,9 @@ def test_ties_of_pooled_zeros_are_no_boundary():
     """Of units that are off all around the point, the first one wins: floats know that."""
     first = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     eye = np.eye(4)
-    pools = lr.MaxUnits(((0, 1), (2, 3)), 4)
+    pools, relus = lr.MaxUnits(((0, 1), (2, 3)), 4), lr.Pointwise.uniform(lr.units.RELU, 4)
     net = lr.Network(2, (
-        lr.Layer(lr.network.Affine.dense(first, np.zeros(4), 0), lr.units.Pointwise.uniform(lr.units.RELU, 4)),
+        lr.Layer(lr.network.Affine.dense(first, np.zeros(4), 0), relus),
         lr.Layer(lr.network.Affine.dense(eye, None, 1), pools),
     ), lr.network.Affine.dense(np.ones((1, 2)), None, 2))  # fmt: skip
     found = decide(net, np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]), interior=True)
@@ -190,3 +191,21 @@ def test_ties_of_pooled_zeros_are_no_boundary():
         net, np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]])
     )
     assert found.inside.tolist() == [True, False, False]
+
+
+def test_boxes_of_decimals():
+    """Sides that are no floats: inside, a point is placed at once; on a side exactly as before."""
+    net = dense(np.random.default_rng(8), 3, 6, 5, 1)
+    box = lr.Box(Fraction(-1, 3), Fraction(1, 10))
+    for x in ([0.0, 0.05, 0.1 - 2**-57], [-1 / 3, 0.0, 0.0], [0.0, -0.25, 0.05]):
+        exact = [Fraction(v) for v in x]
+        if not all(Fraction(-1, 3) <= v <= Fraction(1, 10) for v in exact):
+            with pytest.raises(lr.LinregionsError, match="outside"):
+                lr.region(net, x, box)
+            continue
+        region = lr.region(net, x, box)
+        assert region.pattern.tolist() == net.exactly(exact)[1]
+        assert all(Fraction(-1, 3) < v < Fraction(1, 10) for v in region.exact_point)
+    for x in ([0.1, 0.0, 0.0], [-1.0, 0.0, 0.0]):  # the float 0.1 is above 1/10
+        with pytest.raises(lr.LinregionsError, match="outside"):
+            lr.region(net, x, box)

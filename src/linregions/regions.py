@@ -21,7 +21,7 @@ from .errors import LinregionsError
 from .maps import maps_on
 from .network import Network
 from .progress import Stopped, check, watched
-from .rational import nearest, to_fmpq
+from .rational import nearest, rounded, to_fmpq
 from .units import MaxUnits
 from .watching import watchful
 
@@ -553,9 +553,12 @@ def region(
     sides = _sides(domain, net.inputs)
     if sides is None:
         return _found_exactly(restrict(net, domain), point)
-    if not _within(point, sides):
+    if not ((sides[0] <= point).all() and (point <= sides[1]).all()):
         raise LinregionsError(f"the point lies outside {domain.describe()}")
-    return Located(net, domain, point, sides)
+    inner = _in_floats(sides, point)
+    if inner is None:
+        return _found_exactly(restrict(net, domain), point)
+    return Located(net, domain, point, inner)
 
 
 Sides = tuple[np.ndarray, np.ndarray]
@@ -565,18 +568,21 @@ def _sides(domain: Domain, n: int) -> Sides | None:
     """Lower and upper sides of all of R^n or a box with an interior; None of other domains."""
     if type(domain) is Space:
         return np.full(n, -np.inf), np.full(n, np.inf)
-    if type(domain) is not Box or any(
-        side.shape not in ((), (n,)) for side in (domain.lo, domain.hi)
-    ):
+    if type(domain) is not Box or any(s.shape not in ((), (n,)) for s in (domain.lo, domain.hi)):
         return None
     low, high = (np.broadcast_to(side, (n,)) for side in (domain.lo, domain.hi))
-    if low.dtype == object or high.dtype == object or (low == high).any():
+    return None if (low == high).any() else (low, high)
+
+
+def _in_floats(sides: Sides, x: np.ndarray) -> Sides | None:
+    """Sides in floats, not beyond those given (which may be Fractions); None for a point on one."""
+    low, high = sides
+    if low.dtype != object and high.dtype != object:
+        return sides
+    if (low == x).any() or (x == high).any():
         return None
-    return low, high
-
-
-def _within(x: np.ndarray, sides: Sides) -> bool:
-    return bool((sides[0] <= x).all() and (x <= sides[1]).all())
+    inward = [np.nextafter(rounded(s), v) for s, v in ((low, np.inf), (high, -np.inf))]
+    return np.minimum(inward[0], x), np.maximum(inward[1], x)
 
 
 class Located(Region):

@@ -103,10 +103,10 @@ def advance(P, C, budget):
         d -= 1
     while d >= 0:
         st[DEPTH] = d
-        if raised(st, TRIP):
-            return STOPPED
         if budget <= 0:
             return SPENT
+        if raised(st, TRIP):
+            return STOPPED
         if st[LOGGING] > 0 and len(C.log) - max(st[NLOG], st[NREALS]) < st[LOGGING]:
             return FULL
         budget -= 1
