@@ -1,6 +1,7 @@
 """Networks with large convolutions on slices: only the units that switch there are kept."""
 
 from fractions import Fraction
+from functools import cache
 
 import numpy as np
 import pytest
@@ -50,16 +51,23 @@ class Residual(nn.Module):
         return self.linear(torch.flatten(self.mean(x), 1))
 
 
-def pair(monkeypatch, twins=False, seed=0):
+@cache
+def networks(twins, seed):
     """The same network with its convolutions written out, and kept as they are."""
     torch.manual_seed(seed)
     module = Residual(twins).eval()
     small = lr.load(module, shape=SIZE)
-    monkeypatch.setattr(layers, "LAZY", 0)
-    monkeypatch.setattr(domain_module, "LARGE", 100_000)
-    large = lr.load(module, shape=SIZE)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(layers, "LAZY", 0)
+        large = lr.load(module, shape=SIZE)
     assert len(large.convolutions) == 5 and not small.convolutions
     return small, large
+
+
+def pair(monkeypatch, twins=False, seed=0):
+    """Both networks, and all of this size are large."""
+    monkeypatch.setattr(domain_module, "LARGE", 100_000)
+    return networks(twins, seed)
 
 
 def square(size, seed=0):
@@ -277,6 +285,8 @@ def test_what_cannot_work_is_refused_at_once(monkeypatch):
 
 def test_large_matrices_are_never_made(monkeypatch):
     _, large = pair(monkeypatch)
+    for part in large.convolutions:
+        part.__dict__.pop("_matrix", None)
     monkeypatch.setattr(operators, "LARGEST_CONVOLUTION", 1000)
     assert lr.count(large, square(0.02)) > 100
     with pytest.raises(LinregionsError, match="as a matrix"):
@@ -288,6 +298,13 @@ def test_a_slice_that_is_too_large(monkeypatch):
     monkeypatch.setattr("linregions.large.reduce.MOST", 50)
     with pytest.raises(LinregionsError, match="more than 50 units may switch"):
         lr.subdivide(large, square(1.0))
+
+
+def test_memory_is_known_before(monkeypatch):
+    _, large = pair(monkeypatch)
+    monkeypatch.setattr("linregions.large.reduce.memory", lambda: 100_000)
+    with pytest.raises(LinregionsError, match="GB; take a smaller slice"):
+        lr.subdivide(large, square(0.02))
 
 
 def test_a_picture(monkeypatch, tmp_path):
