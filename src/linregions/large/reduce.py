@@ -201,7 +201,7 @@ class _Reduction:
         for c in range(k + 1):
             if c == k and chart.origin is None:
                 continue
-            given = chart.origin if c == k else basis[:, c]
+            given: Any = chart.origin if c == k else basis[:, c]
             if given.dtype == object:
                 factor = Fraction(1) if c == k else Fraction(float(scale[c]))
                 values = np.empty(n, dtype=object)
