@@ -19,6 +19,7 @@ from scipy import sparse
 
 from .errors import LinregionsError
 from .operators import Convolution, expanded
+from .progress import check
 from .rational import (
     IntMatrix,
     Matrix,
@@ -65,12 +66,14 @@ class Term:
     def applied(self, values: IntMatrix) -> IntMatrix:
         """The term's map on a matrix of exact columns, factor by factor."""
         for factor in self._integers:
+            check()
             values = factor @ values
         return values
 
     def pulled(self, rows: IntMatrix) -> IntMatrix:
         """Exact rows over the term's value as rows over its argument, factor by factor."""
         for factor in reversed(self._integers):
+            check()
             rows = rows @ factor
         return rows
 

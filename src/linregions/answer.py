@@ -13,9 +13,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, TypeVar
 
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning
+from .progress import Stopped, current
 
 T = TypeVar("T")
 ON_INTERRUPT = ("raise", "return")
+CUT = ("limit", "seconds", "interrupt")  # what cuts an answer short
 
 
 @dataclass(frozen=True)
@@ -43,18 +45,46 @@ def check_on_interrupt(on_interrupt: str) -> None:
         raise LinregionsError(f'on_interrupt={on_interrupt!r}: give "raise" or "return"')
 
 
-def handed_over(answer: T, on_interrupt: str, level: int = 3) -> T:
+def handed_over(answer: T, on_interrupt: str = "raise", level: int = 3) -> T:
     """An answer on its way to the caller of a verb: whole, partial with a warning, or raised.
+
+    ``answer.stopped`` says what ended it. A bound that was cut short (``complete`` False) warns;
+    an estimate or a sample that used up its time is what was asked for, and does not. Within work
+    that is to stop itself, a partial answer is nobody's.
 
     ``level`` is that of `warnings.warn`: 3 is the caller of the function that calls this.
     """
     stopped = getattr(answer, "stopped", "")
-    if getattr(answer, "complete", True):
+    if stopped not in CUT:
         return answer
-    if stopped == "interrupt" and on_interrupt == "raise":
-        raise Interrupted(answer)
+    if current().reason:
+        raise Stopped(current().reason, answer)
+    if stopped == "interrupt":
+        if on_interrupt == "raise":
+            raise Interrupted(answer)
+    elif getattr(answer, "sampled", False) or getattr(answer, "complete", False):
+        return answer
     warnings.warn(f"partial answer: {answer}", PartialAnswerWarning, stacklevel=level)
     return answer
+
+
+class CutShort:
+    """Mixed into answers that may hold a part only of what was asked: ``stopped`` says why.
+
+    Empty, or ``limit``, ``seconds`` or ``interrupt``.
+    """
+
+    stopped: str
+
+    @property
+    def complete(self) -> bool:
+        """Whether all that was asked for is in it."""
+        return not self.stopped
+
+    @property
+    def remark(self) -> str:
+        """What its ``repr`` says of that."""
+        return f" (stopped: {self.stopped})" if self.stopped else ""
 
 
 def _plain(name: str) -> Callable[..., Any]:

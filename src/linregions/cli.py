@@ -21,6 +21,7 @@ from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
 from .cli_boxes import Stop, count_each
 from .cli_check import add_check
+from .cli_compile import add_compile
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -39,7 +40,7 @@ from .cli_parallel import (
 )
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import check_options, compile_kernel, count
+from .counting import check_options, compile_for, count
 from .definitions import KINDS, MEMORY, check_kind
 from .domain import restrict
 from .draw.command import register as add_draw
@@ -149,7 +150,7 @@ def count_command(
                 kind=kind, exact=exact, engine=engine, progress=report,
                 memory=memory or MEMORY, scratch=scratch, **given,
             )  # fmt: skip
-        print(_dump(table.facts()) if json else table.describe(model.name, net.units))
+        print(dump(table.facts()) if json else table.describe(model.name, net.units))
         return 130 if table.stopped == "interrupt" else 0
     (domain,) = domains
     with _progress() as report:
@@ -224,7 +225,7 @@ def list_command(
     with Effort(workers, cluster).options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
         listing = Listing(net, domain, exact, limit, seconds, means)
-        compile_kernel()
+        compile_for(listing.problem)
         if target is None:
             rows = [row for found in listing for row in _rows(listing, found, json)]
             extra = {"listed": rows} if json else {}
@@ -441,6 +442,7 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
+add_compile(app, _load)
 add_estimate(app, _load, _progress, dump)
 add_draw(app, _load)
 add_paper(app)

@@ -19,6 +19,7 @@ from scipy.sparse.csgraph import connected_components
 
 from .graph import neighbours
 from .merging import Merger
+from .progress import check
 from .search.cells import cell_rows, facets, neighbour
 from .search.exact import Point, Row, minimise, negative, reduced, value
 
@@ -76,6 +77,7 @@ class _Closed:
         mine = {int(i) for i in members}
         fresh = deque(sorted(mine))
         while fresh and parts > 1:
+            check()
             i = fresh.popleft()
             for j in self._beside(i):
                 known = j in parent

@@ -15,10 +15,12 @@ from typing import Any
 import numpy as np
 
 from .affine import INPUT, ONE, Affine, Term
+from .arrays import array_of
 from .errors import LinregionsError
 from .large.reduce import Reduced, reduce
 from .network import Layer, Network, check_matrices
 from .operators import LARGE
+from .progress import check
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
 
@@ -203,7 +205,7 @@ class Slice(Domain):
     def __init__(
         self, origin: Any, basis: Any, within: Domain | None = None, coordinates: str = "slice"
     ) -> None:
-        self.origin, self.basis = _numbers(origin, "origin", 1), _numbers(basis, "basis", 2)
+        self.origin, self.basis = _point(origin, "origin"), _numbers(basis, "basis", 2)
         self.within = Space() if within is None else within
         if coordinates not in ("slice", "input"):
             raise LinregionsError(f"slice: coordinates={coordinates!r}; give 'slice' or 'input'")
@@ -256,7 +258,7 @@ class Segment(Domain):
     """
 
     def __init__(self, p: Any, q: Any) -> None:
-        self.p, self.q = _numbers(p, "segment: p", 1), _numbers(q, "segment: q", 1)
+        self.p, self.q = _point(p, "segment: p"), _point(q, "segment: q")
         if self.p.shape != self.q.shape:
             raise LinregionsError(
                 f"segment: p has {self.p.shape[0]} entries and q has {self.q.shape[0]}"
@@ -285,8 +287,8 @@ class Line(Domain):
     """
 
     def __init__(self, p: Any, direction: Any) -> None:
-        self.p = _numbers(p, "line: p", 1)
-        self.direction = _numbers(direction, "line: direction", 1)
+        self.p = _point(p, "line: p")
+        self.direction = _point(direction, "line: direction")
         if self.p.shape != self.direction.shape:
             raise LinregionsError(
                 f"line: p has {self.p.shape[0]} entries and direction has {self.direction.shape[0]}"
@@ -378,9 +380,7 @@ class Plane(Domain):
         """
         if not _is_positive(size):
             raise LinregionsError(f"plane: size={size!r} must be a positive finite number")
-        x, y, z = (
-            rounded(_numbers(v, f"plane: {n}", 1)) for v, n in ((a, "a"), (b, "b"), (c, "c"))
-        )
+        x, y, z = (rounded(_point(v, f"plane: {n}")) for v, n in ((a, "a"), (b, "b"), (c, "c")))
         if not x.shape == y.shape == z.shape:
             raise LinregionsError(
                 f"plane: the points have {x.shape[0]}, {y.shape[0]} and {z.shape[0]} entries"
@@ -576,14 +576,19 @@ def reduce_inputs(given: Restricted) -> Restricted:
     readers = [m.affine for m in net.layers] + [net.output]
     readers = [a for a in readers if INPUT in a.sources]
     blocks = [a.exact(INPUT, k) for a in readers] + [integers(given.A)]
-    rows = [r for b in blocks for r in b.num.tolist()]
+    rows = []
+    for block in blocks:
+        check()
+        rows += block.num.tolist()
     if k == 0 or _surely_full_rank(rows, k):
         return given
     chosen: list[int] = []
+    check()
     if rows:
         columns = [int(x) % PRIME for column in zip(*rows, strict=True) for x in column]
         chosen = _pivots(nmod_mat(k, len(rows), columns, PRIME))
     r = len(chosen)
+    check()
     if r == k:
         return given
     maps = _coordinates(blocks, rows, chosen, k)
@@ -651,9 +656,11 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
     if rest:
         right = fmpz_mat(r, len(rest), [rows[i][j] for j in columns for i in rest])
         weights = fmpq_mat(square).solve(fmpq_mat(right))
-        check = weights.transpose() * fmpq_mat(base)
+        check()
+        combined = weights.transpose() * fmpq_mat(base)
         for n, i in enumerate(rest):
-            if any(check[n, j] != rows[i][j] for j in range(k)):
+            check()
+            if any(combined[n, j] != rows[i][j] for j in range(k)):
                 raise ArithmeticError("the rank modulo a prime fell short; report this network")
             solved[i] = [
                 Fraction(int(weights[a, n].p), int(weights[a, n].q))
@@ -662,6 +669,7 @@ def _coordinates(blocks: list[Any], rows: list[Any], chosen: list[int], k: int) 
             ]
     out, start = [], 0
     for block in blocks:
+        check()
         m = np.empty((block.shape[0], r), dtype=object)
         for i in range(block.shape[0]):
             row = start + i
@@ -697,7 +705,8 @@ def _vector(values: list[Any]) -> np.ndarray:
 
 
 def _bounds(value: Any, name: str) -> np.ndarray:
-    array = np.asarray(value)
+    array = array_of(value)
+    array = array.ravel() if array.ndim > 1 else array  # an image
     plain = array.ravel().tolist()
     if array.dtype != object and array.dtype.kind in "biuf":
         array = array.astype(np.float64)
@@ -705,13 +714,17 @@ def _bounds(value: Any, name: str) -> np.ndarray:
         raise LinregionsError(f"box: {name} = {value!r} is not a number or an array of numbers")
     if any(v != v for v in plain):
         raise LinregionsError(f"box: {name} holds NaN")
-    if array.ndim > 1:
-        raise LinregionsError(f"box: {name} has shape {array.shape}; give a number or shape (n,)")
     return array
 
 
+def _point(value: Any, name: str) -> np.ndarray:
+    """A point of input space; an image is flattened in C order."""
+    array = array_of(value)
+    return _numbers(array.ravel() if array.ndim > 1 else array, name, 1)
+
+
 def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
-    array = np.asarray(value)
+    array = array_of(value)
     if array.ndim != ndim:
         raise LinregionsError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if array.dtype == object:

@@ -15,10 +15,11 @@ import numpy as np
 
 from . import audit_cells
 from .audit import asked
-from .counting import compile_kernel
+from .counting import compile_for
 from .domain import Restricted
 from .errors import LinregionsError
 from .merging import Merger
+from .progress import check
 from .search.adjacent import APART, SHARED, UNSURE, flips, shared_facets
 from .search.cells import facets, neighbour
 from .search.engine import Search
@@ -35,10 +36,11 @@ def cells_of(problem: Restricted, exact: bool = True) -> Merger:
             "the dual graph is exact and needs exact cells; call graph() on regions(...) without "
             "exact=False"
         )
-    compile_kernel(merge=True)
+    compile_for(problem, merge=True)
     search, batches, more = Search(problem, True, emit=4096, audit=True), [], True
     while more:
-        more = search.run(1 << 20)
+        check()
+        more = search.run(1 << 16)
         batches.append(search.take())
     return Merger(search, batches)
 
@@ -80,6 +82,7 @@ def _decide(cells: Merger, first: Any, second: Any, rows: Any, masks: np.ndarray
     if asked():
         audit_cells.pairs(cells, first, second, rows, verdict, np.zeros(len(first), bool))
     for i in np.flatnonzero(verdict == UNSURE):
+        check()
         verdict[i] = SHARED if _has_facet(cells, int(first[i]), int(rows[i])) else APART
     shared = verdict == SHARED
     return np.sort(np.column_stack([first[shared], second[shared]]), axis=1)
@@ -113,6 +116,7 @@ def _by_classes(cells: Merger) -> np.ndarray:
     buckets: dict[tuple[tuple[int, ...], bytes], list[tuple[int, int]]] = {}
     domain = {tuple(row) for row in cells.exact.domain_rows()}
     for i in range(len(cells.signs)):
+        check()
         for row, vanish in _classes(cells, i, domain):
             rest = cells.signs[i].copy()
             rest[list(vanish)] = 0
@@ -167,6 +171,7 @@ def _by_crossing(cells: Merger, rows: list[tuple[int, int]]) -> np.ndarray:
     pairs: list[tuple[int, int]] = []
     index = {s.tobytes(): i for i, s in enumerate(cells.signs)} if rows else {}
     for i, row in rows:
+        check()
         signs, x = cells.signs[i].astype(np.int8) * 2 - 1, cells._point(i)
         for facet in facets(cells.exact, signs, x, None if row < 0 else {row}):
             if facet.domain:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import signal
-import threading
 import time
 from collections.abc import Generator, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +12,7 @@ from .domain import Domain, restrict
 from .network import Network
 from .parallel.identity import domain_hash
 from .parallel.run import Means, Shared
-from .progress import Progress, Status
+from .progress import Progress, Status, check, current, reason_of, tell
 from .regions import coordinates_of
 from .search.engine import Leaves, Search
 from .store import writer
@@ -70,20 +68,19 @@ class Listing:
                     yield from self._cut(source)
                 else:
                     self.stopped = "limit"
-        except KeyboardInterrupt:
-            self.stopped = "interrupt"
+        except KeyboardInterrupt as stop:
+            self.stopped = reason_of(stop)
 
-    def write(self, target: Path, progress: Progress) -> None:
+    def write(self, target: Path, progress: Progress | None) -> None:
         """List into a file. Ctrl-C ends it with what was found; see `writer` for the rest."""
         with writer(target, self.problem, self.facts(complete=False)) as sink:
             try:
                 for found in self:
-                    with _undisturbed():
-                        sink(found)
-                    progress(Status(self.listed, self.elapsed))
-            except KeyboardInterrupt:
-                self.stopped = "interrupt"
-            self.listed = sink.rows  # an interrupt may have come between the search and the file
+                    sink(found)
+                    tell(progress, Status(self.listed, self.elapsed))
+            except KeyboardInterrupt as stop:
+                self.stopped = reason_of(stop)
+            self.listed = sink.rows
             sink.metadata.update(self.summary())
 
     def facts(self, complete: bool) -> dict[str, Any]:
@@ -136,7 +133,10 @@ class Listing:
         """Batches, and whether the search knows that it is not at its end."""
         if self.means is None:
             search, more = Search(self.problem, self.exact, emit=BATCH, audit=True), True
+            clock = current()
+            clock.stage, clock.known = "search", lambda: search.leaves
             while more:
+                check()
                 more = search.run(BATCH)
                 yield search.take(), more
             return
@@ -152,19 +152,3 @@ def _first(found: Leaves, n: int) -> Leaves:
     return Leaves(
         found.signs[:n], found.points[:n], {i: x for i, x in found.exact.items() if i < n}
     )
-
-
-@contextmanager
-def _undisturbed() -> Iterator[None]:
-    """Ctrl-C waits until a batch is in the file as a whole."""
-    noted: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-    before = signal.signal(signal.SIGINT, lambda *_: noted.append(1))
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-    if noted:
-        raise KeyboardInterrupt

@@ -15,6 +15,7 @@ import numpy as np
 
 from . import audit_cells
 from .audit import asked
+from .progress import check, current
 from .rational import IntMatrix, nearest
 from .search.adjacent import UNSURE, flips, shared_facets
 from .search.engine import Leaves, Search
@@ -138,7 +139,10 @@ class Merger:
         point, mix = v.astype(np.uint64), mix.astype(np.uint64)
         known = (*tables(self.compiled), point, mix)
 
+        clock = current()
+
         def some(part: np.ndarray) -> np.ndarray:
+            clock.check()
             arguments: Any = (*known, part)
             return np.asarray(evaluate(*arguments))
 
@@ -160,6 +164,7 @@ class Merger:
                 end += 1
             seen: list[tuple[Any, int]] = []
             for i in order[at:end]:
+                check()
                 exact = None if end - at == 1 else self._map(int(first[i]))
                 mine = next((n for other, n in seen if other == exact), None)
                 if mine is None:
@@ -224,6 +229,7 @@ class Merger:
         if not generic:
             return
         for i in np.flatnonzero(verdict == UNSURE):
+            check()
             if self._root(parent, first[i]) != self._root(parent, second[i]):
                 self._join_exactly(int(first[i]), parent, {int(rows[i])})
 

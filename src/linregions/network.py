@@ -17,6 +17,7 @@ import numpy as np
 from scipy import sparse
 
 from .affine import INPUT, ONE, Affine, Term, check_finite
+from .arrays import points_of
 from .errors import LinregionsError
 from .operators import Convolution
 from .rational import is_rational, nearest
@@ -198,15 +199,7 @@ class Network:
         return list(self.output.at(values)), pieces
 
     def _points(self, points: Any) -> tuple[np.ndarray, bool]:
-        x = np.asarray(points, dtype=np.float64)
-        single = x.ndim == 1
-        x = x[None, :] if single else x
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise LinregionsError(
-                f"points of shape {np.shape(points)} for a network of {self.inputs} inputs; "
-                f"give shape (points, {self.inputs})"
-            )
-        return x, single
+        return points_of(points, self.inputs)
 
     # -- derived networks -----------------------------------------------------------
 

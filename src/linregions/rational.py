@@ -17,7 +17,9 @@ from flint import fmpq, fmpz, fmpz_mat
 from scipy import sparse
 
 from .digits import Digits, Factor
+from .progress import check
 
+AT_ONCE = 1 << 22  # products of numbers between two looks at the clock
 SMALL = 10_000  # entries of a matrix that FLINT multiplies as quickly when it is dense
 
 Matrix = Any  # float64 ndarray, object ndarray of Fraction, or scipy CSR array of float64
@@ -55,7 +57,7 @@ class IntMatrix:
     def __matmul__(self, other: IntMatrix | SparseIntMatrix) -> IntMatrix:
         if isinstance(other, SparseIntMatrix):
             return (other.transposed @ self.transposed).transposed
-        return IntMatrix(self.num * other.num, self.den * other.den)
+        return IntMatrix(_product(self.num, other.num), self.den * other.den)
 
     def __add__(self, other: IntMatrix) -> IntMatrix:
         den = math.lcm(self.den, other.den)
@@ -119,7 +121,22 @@ class SparseIntMatrix:
         return SparseIntMatrix(turned, self.power)
 
     def __matmul__(self, other: IntMatrix) -> IntMatrix:
+        check()
         return IntMatrix(None, self.den * other.den, self.factor @ other.digits)
+
+
+def _product(a: fmpz_mat, b: fmpz_mat) -> fmpz_mat:
+    """``a b``; a large one in blocks of rows, for nothing can stop FLINT while it multiplies."""
+    rows, inner, columns = a.nrows(), a.ncols(), b.ncols()
+    block = max(1, AT_ONCE // max(1, inner * columns))
+    if block >= rows:
+        return a * b
+    table, flat = a.tolist(), []
+    for i in range(0, rows, block):
+        check()
+        part = [v for row in table[i : i + block] for v in row]
+        flat += (fmpz_mat(min(block, rows - i), inner, part) * b).entries()
+    return fmpz_mat(rows, columns, flat)
 
 
 def exact_form(matrix: Matrix) -> IntMatrix | SparseIntMatrix:

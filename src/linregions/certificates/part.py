@@ -34,7 +34,7 @@ class Task(NamedTuple):
     branch: Branch | None
 
 
-class Stopped(Exception):
+class Unfinished(Exception):
     """The part was not finished; the argument: leaves found in it."""
 
 
@@ -73,7 +73,7 @@ class Prover:
 
         Raises
         ------
-        Stopped
+        Unfinished
             When ``tick`` said so; the file is then of no use.
         """
         stream = self._stream = Stream(target)
@@ -115,7 +115,7 @@ class Prover:
             if not more:
                 return given
             if tick(search.leaves - start):
-                raise Stopped(search.leaves - start)
+                raise Unfinished(search.leaves - start)
             took = time.perf_counter() - before
             if took < 0.02:
                 nodes = min(2 * nodes, 1 << 14)

@@ -26,12 +26,14 @@ import numpy as np
 from ..domain import Restricted
 from ..errors import LinregionsError
 from ..files import beside
+from ..parallel.crew import end
 from ..parallel.identity import Identity, coordinates_hash
 from ..parallel.pool import Here, processes
+from ..progress import check, current, reason_of
 from ..search.program import Compiled
 from ..search.subtree import Branch
 from .linear import Joins, leaves
-from .part import Prover, Stopped, Task
+from .part import Prover, Task, Unfinished
 from .statement import network_members, statement
 from .stream import embed
 
@@ -74,7 +76,7 @@ def prove(
         try:
             stopped = _run(problem, state, executor, workers or 1, limits, progress)
         finally:
-            executor.shutdown(wait=True, cancel_futures=True)
+            end(executor)  # parts that they are at are begun anew
         if stopped:
             return Answer(state.leaves, state.stats, stopped, 0)
         size = _pack(problem, path, kind, total, state)
@@ -171,12 +173,14 @@ def _run(
 
     def tick(leaves: int) -> bool:
         progress(state.leaves + leaves)
-        return time.time() > limits.until or state.leaves + leaves >= limits.leaves
+        late = time.time() > limits.until or bool(current().reason)
+        return late or state.leaves + leaves >= limits.leaves
 
     try:
         while state.todo or running:
             if state.leaves >= limits.leaves:
                 return "limit"
+            check()
             if time.time() > limits.until:
                 return "seconds"
             while state.todo and len(running) < workers + (0 if here else 1):
@@ -188,7 +192,7 @@ def _run(
                 args = key, blob, str(state.folder), number, child, limits.until
                 running[executor.submit(_work, *args)] = number
             if running:
-                done, _ = wait(running, 0.2, FIRST_COMPLETED)
+                done, _ = wait(running, 0.1, FIRST_COMPLETED)
                 for future in done:
                     number = running.pop(future)
                     found = future.result()
@@ -197,11 +201,11 @@ def _run(
                     else:
                         state.add(number, found)
                 progress(state.leaves)
-    except Stopped as stop:
+    except Unfinished as stop:
         (state.beside,) = stop.args
-        return "limit" if state.leaves >= limits.leaves else "seconds"
-    except KeyboardInterrupt:
-        return "interrupt"
+        return "limit" if state.leaves >= limits.leaves else current().reason or "seconds"
+    except KeyboardInterrupt as stop:
+        return reason_of(stop)
     return ""
 
 
@@ -217,7 +221,7 @@ def _work(
         _held[key] = Prover(pickle.loads(blob))
     try:
         return _prove(_held[key], Path(folder), number, child, lambda _: time.time() > until)
-    except Stopped:
+    except Unfinished:
         return None
     except BaseException:
         _held.clear()  # it may have stopped anywhere

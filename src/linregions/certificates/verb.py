@@ -9,7 +9,7 @@ from ..answer import Count
 from ..counting import ENGINES, answer_of, compile_kernel, count
 from ..domain import Restricted
 from ..errors import LinregionsError
-from ..progress import Progress, Status
+from ..progress import Progress, Status, Stopped, tell
 from .proof import Limits, prove
 
 KINDS = ("activation", "linear", "affine")
@@ -56,19 +56,22 @@ def count_with_proof(
     begin = time.perf_counter()
     total, also = None, {}
     if kind != "activation":
-        found = count(problem.source, problem.domain, kind=kind, progress=progress)
-        if not found.complete:
-            return found
+        try:
+            found = count(problem.source, problem.domain, kind=kind, progress=progress)
+        except Stopped as stop:
+            if stop.partial is None:
+                raise
+            return stop.partial
         total, also = int(found), dict(found.also)
         begin = time.perf_counter() - found.seconds
-    start = begin + compile_kernel()
+    start = begin + compile_kernel(full=True)
     last = [0.0]
 
     def report(cells: int) -> None:
         now = time.perf_counter()
         if progress is not None and now - last[0] > 0.1:
             last[0] = now
-            progress(Status(cells, now - start, stage="prove"))
+            tell(progress, Status(cells, now - start, stage="prove"))
 
     until = float("inf") if seconds is None else time.time() + seconds
     limits = Limits(float("inf") if limit is None else limit, until)

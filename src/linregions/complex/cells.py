@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,6 +17,7 @@ from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
 from ..units import MaxUnits
+from ..watching import watchful
 from . import audit, geometry
 from .certain import undecided
 from .engine import Refined, Refinement
@@ -449,11 +450,14 @@ def complex_of(
     return CellComplex(problem, engine, refined)
 
 
+@watchful
 def subdivide(
     network: Any,
     domain: Domain,
     *,
+    seconds: float | None = None,
     progress: Callable[[Any], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> CellComplex:
     """The whole cell complex of a network over a bounded domain of dimension 1 to 4.
 
@@ -467,13 +471,20 @@ def subdivide(
         A `Network`, or anything that `load` takes.
     domain
         Bounded, of dimension 1 to 4: a `Box`, `Polytope`, `Plane`, `Segment` or `Slice`.
+    seconds
+        Give up after so much time: a part of a complex is none.
     progress
         Called with a `Status` after each layer.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
     LinregionsError
-        For an unbounded domain, more than four dimensions, a bad network.
+        For an unbounded domain, more than four dimensions, a bad network, and where time ended.
+    Interrupted
+        After Ctrl-C, within a second.
 
     Examples
     --------
@@ -490,7 +501,7 @@ def subdivide(
         raise LinregionsError(
             f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
         )
-    net = _network(network)
+    net = _network(network, shape)
     problem = restrict(net, domain, switching=True)
     compile_complex(net)
     start = time.perf_counter()

@@ -24,7 +24,7 @@ from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
 from ..jit import Tripped
-from ..progress import check, reason_of
+from ..progress import check, current, reason_of
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
@@ -201,13 +201,16 @@ class Refinement:
         rounds, audited = self.rounds(k), asked()
         known, none = Patterns.none(1, self.plan.bits), np.zeros((1, 0), np.uint64)
         done = Refined(X, 1, known, np.zeros(1, np.int32), none, 0, 0, 0.0)
+        clock = current()
+        clock.known, clock.stage = lambda: done.cells, "complex"
         try:
             for n, round_ in enumerate(rounds):
                 check()
                 known = done.patterns()
                 short = count_only and n == len(rounds) - 1
                 X = X._replace(bits=known.words)
-                done = self._round(round_, X, known, short and not audited)
+                with clock.wire(self.trip, 0):
+                    done = self._round(round_, X, known, short and not audited)
                 if audited and short:
                     audit.same(round_, done, self._round(round_, X, known, True))
                 if done.faces is not None:
@@ -237,6 +240,7 @@ class Refinement:
             return
         K.hosts(X.k, X.at, X.ptr, X.idx, X.host)
         for cell in np.unique(X.host[bad]):
+            check()
             bits = done.bits_of(np.array([cell]))[0]
             corners = Corners(self.forms, X, int(cell), bits)
             for g in bad[X.host[bad] == cell].tolist():
@@ -280,6 +284,7 @@ class Refinement:
             self.stats["doubtful_cells"] += len(doubtful)
             mine = _Worker(self, this, X, known, count_only, tally)
             for cell in sorted(doubtful):
+                check()
                 mine.settle(cell)
             outputs += mine.outputs
         found = int(sum(o.st[K.LEFT] for o in outputs))

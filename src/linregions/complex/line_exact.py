@@ -17,6 +17,7 @@ from flint import fmpq, fmpz_mat
 
 from ..affine import INPUT, ONE, Affine
 from ..network import Network
+from ..progress import check
 from ..rational import IntMatrix, fraction_array, integers, simplest
 from ..units import Activation, Pointwise
 
@@ -99,6 +100,8 @@ class ExactLine:
         bits: list[bool] = []
         cuts: dict[Any, list[int]] = {}
         for i, w in enumerate(which):
+            if not i % 64:
+                check()
             a, c = table[i][2 * k], table[i][2 * k + 1]
             for num, under in kinds[w].breaks:
                 rest = c * under - num * den
@@ -123,6 +126,7 @@ class ExactLine:
         flat, at = [], 0
         scale = kinds[which[0]].den if which else 1
         for i, w in enumerate(which):
+            check()
             n = len(kinds[w].breaks)
             for k, bits in zip(parts, signs, strict=True):
                 slope, shift = kinds[w].pieces[sum(bits[at : at + n])]

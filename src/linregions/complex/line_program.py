@@ -18,6 +18,7 @@ from ..affine import INPUT, ONE, UNIT
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..jit import Tripped
 from ..network import Network
+from ..progress import current
 from ..rational import nearest
 from ..scaling import measured
 from ..units import Pointwise
@@ -258,13 +259,20 @@ class Swept:
     s: np.ndarray
     row: np.ndarray
 
+    def first(self, m: int) -> Swept:
+        """That of the first m segments."""
+        end = int(self.ptr[m])
+        return Swept(
+            self.outcome[:m], self.starts[:m], self.ptr[: m + 1], self.s[:end], self.row[:end]
+        )
+
 
 class _Work:
     """Batches of segments, shared by the threads; each fills its own pieces of the output."""
 
     def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray, strict: bool):
         self.sweeper, self.program, self.points, self.ends = sweeper, program, points, ends
-        self.strict = strict
+        self.strict, self.clock = strict, current()
         m = len(ends)
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
@@ -280,6 +288,7 @@ class _Work:
             S = _scratch(self.sweeper, 4 * max(self.sweeper.rows, 64) + 64)
         k = first
         while k < last:
+            self.clock.check()
             s, row = np.empty(room), np.empty(room, np.int64)
             k, used = line.run(
                 self.program, self.points, S, self.ends, k, last, self.strict, self.starts,
@@ -317,6 +326,14 @@ def sweep(
     threads: int,
 ) -> Swept:
     """Sweep segments between points x[ends[:, 0]] and x[ends[:, 1]] in float64."""
+    with current().wire(sweeper.trip, 0):
+        return _shared_sweep(sweeper, x, weights, errors, ends, strict, threads)
+
+
+def _shared_sweep(
+    sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, ends: np.ndarray,
+    strict: bool, threads: int,
+) -> Swept:  # fmt: skip
     m = len(ends)
     if not sweeper.biases:  # no hidden layer bends anything
         none = np.zeros((m, 0), np.bool_)

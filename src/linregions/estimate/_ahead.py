@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 
 from ..domain import Restricted
-from ..progress import check
-from ._estimate import Run
+from ..progress import Deadline, Stopped, check, current
+from ._estimate import SOFT, Run
 
 FIRST = 2.0  # seconds of counting before anything is estimated
 PART = 0.05  # part of the time of the count that the estimate may take
@@ -43,11 +43,19 @@ class Ahead:
         return self.run
 
     def _improve(self, seconds: float) -> None:
-        run = self.prepare()
-        run.stopped, run.start = "", time.perf_counter() - self.used
-        if run.sampler.total == 0:
-            run.go(max(seconds, self.used), None, None, 0.95, None, may_count=False)
-        self.used = run.elapsed
+        part = Deadline(3.0 * seconds + 0.5, current())
+        part.known = current().known
+        try:
+            with part.current():
+                run = self.prepare()
+                run.stopped, run.start = "", time.perf_counter() - self.used
+                if run.sampler.total == 0:
+                    most = max(seconds, self.used) / SOFT
+                    run.go(most, None, None, 0.95, None, may_count=False)
+                self.used = run.elapsed
+        except Stopped:
+            pass
         check()  # an end is the count's to deal with
-        if run.stopped == "interrupt":
-            raise KeyboardInterrupt
+        if part.reason:  # it hangs: the count goes on without
+            self.used = MOST
+

@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
+from ..answer import handed_over
 from ..bounds import tightest
-from ..counting import _network, compile_kernel, tiny_problem
-from ..domain import Domain, Restricted, Space, restrict
+from ..bounds._bound import THIS, Bound
+from ..counting import _network, compile_kernel, has_max, tiny_problem
+from ..domain import Box, Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
-from ..progress import Progress, Status, announced, reason_of
+from ..network import Network
+from ..progress import (
+    Deadline,
+    Progress,
+    Status,
+    Stopped,
+    announced,
+    current,
+    reason_of,
+    tell,
+    watched,
+)
 from ..search.zonotope import seen_through
 from ._chen import Representatives
 from ._groups import LEAST, Groups
@@ -29,7 +44,9 @@ SAMPLERS: dict[str, type[Sampler]] = {
     "strata": Representatives,
     "descents": Descents,
 }
-LATE = 1.2  # of the time, after which a pass under way is cut to a few paths
+SOFT = 0.8  # of the time, in which passes are begun: those under way then are finished
+LATE = 1.2  # of that, after which a pass under way is cut to a few paths
+BOUND = 0.2  # of the time that the upper bound may take
 ENOUGH = 20  # values before a relative error may end an estimate
 
 
@@ -83,6 +100,7 @@ class Estimate:
     stopped: str
 
     __repr__ = brief_repr
+    sampled = True  # the end of the time is no cut: see `answer.handed_over`
 
     @property
     def relative_error(self) -> float:
@@ -98,6 +116,9 @@ class Estimate:
 
     def __float__(self) -> float:
         return float(self.estimate)
+
+    def __str__(self) -> str:
+        return self.describe()
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``linregions estimate --json``."""
@@ -142,6 +163,8 @@ def estimate(
     work: int = 4000,
     exact: bool = True,
     progress: Progress | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Estimate:
     """Estimate the number of activation regions without meeting them all.
 
@@ -156,9 +179,9 @@ def estimate(
     domain
         Where to look; all of R^n by default.
     seconds
-        Stop after so much time (compilation apart); a pass under way is finished first, since
-        dropping the long ones would favour small estimates, but with fewer and fewer paths if
-        it takes long. 10 unless another end is given.
+        Stop after so much time (compilation apart). No pass is begun in its last fifth, in which
+        the one under way is finished with fewer and fewer paths: dropping the long ones would
+        favour small estimates. 10 unless another end is given.
     relative_error
         Stop once the half-width of the interval is that part of the estimate, such as 0.05.
     passes
@@ -173,11 +196,15 @@ def estimate(
     work
         Steps (cells looked at) of the first passes of ``thinned``; later ones take more.
     exact
-        Justify every decision about the cells met, as in `count`. A decision in rational
-        arithmetic cannot be interrupted; in tens of dimensions it may take a second.
-        False decides by floats, and what they leave open counts as "does not cut".
+        Justify every decision about the cells met, as in `count`. False decides by floats, and
+        what they leave open counts as "does not cut".
     progress
         Called with a `Status` after every pass.
+    on_interrupt
+        As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -195,12 +222,91 @@ def estimate(
     (3.0, True)
     """
     check_options(seconds, relative_error, passes, method, confidence, work)
-    problem = restrict(_network(network), Space() if domain is None else domain)
+    net, domain = _network(network, shape), Space() if domain is None else domain
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
-    run = Run(problem, method, seed, work, exact)
-    run.go(seconds, relative_error, passes, confidence, progress)
-    return run.answer(confidence)
+    first = Sketch(net, domain, method, seed, exact, confidence)
+
+    def passed(report: Progress | None) -> Estimate:
+        try:
+            run = first.run(seconds, work)
+        except Stopped as stop:
+            return first.answer(reason_of(stop))
+        run.go(seconds, relative_error, passes, confidence, report)
+        return run.answer(confidence)
+
+    def nothing(clock: Deadline) -> Estimate:
+        return first.answer(clock.reason)
+
+    return handed_over(watched(passed, seconds, progress, nothing), on_interrupt)
+
+
+@dataclass
+class Sketch:
+    """What is asked of an estimate, and what can be said of it before there is any pass."""
+
+    net: Network
+    domain: Domain
+    method: str
+    seed: int
+    exact: bool
+    confidence: float
+    under_way: Run | None = None
+
+    def run(self, seconds: float | None, work: int) -> Run:
+        """Get ready, in so much time in all; `Stopped` where it is not enough."""
+        problem = restrict(self.net, self.domain)
+        bound = _upper(problem, None if seconds is None else BOUND * seconds)
+        self.under_way = Run(problem, self.method, self.seed, work, self.exact, bound)
+        return self.under_way
+
+    def answer(self, stopped: str) -> Estimate:
+        """Where time ended too soon: what is certain.
+
+        A box with sides, or all of space, has a cell; whether another domain has one is not known
+        before the search is ready.
+        """
+        if self.under_way is not None:
+            self.under_way.stopped = stopped
+            return self.under_way.answer(self.confidence)
+        net, seen = self.net, int(_has_interior(self.domain))
+        upper = _trivial(net)
+        return Estimate(
+            estimate=float(seen), interval=None,
+            why="time ended before the first pass: give more seconds or a smaller domain",
+            confidence=self.confidence, seen=seen, upper=int(upper.value), upper_name=upper.name,
+            complete=False, exact=self.exact, kind="activation", method=self.method,
+            domain=self.domain.describe(), dimension=self.domain.dimension or net.inputs,
+            inputs=net.inputs, units=net.units, seconds=current().elapsed, passes=0, groups=0,
+            steps=0, seed=self.seed, stopped=stopped,
+        )  # fmt: skip
+
+
+def _has_interior(domain: Domain) -> bool:
+    """Whether a domain has one, where that can be seen at once."""
+    if isinstance(domain, Box):
+        return bool(np.all(np.asarray(domain.lo, float) < np.asarray(domain.hi, float)))
+    return isinstance(domain, Space)
+
+
+def _trivial(net: Network) -> Bound:
+    """As many regions as patterns."""
+    patterns = 1
+    for layer in net.layers:
+        for pieces, times in Counter(layer.units.pieces_per_unit()).items():
+            patterns *= pieces**times
+    return Bound("patterns", patterns, "upper", THIS, (), "proved", "one region a pattern")
+
+
+def _upper(problem: Restricted, seconds: float | None) -> Bound:
+    """The tightest bound that is there in so many seconds."""
+    part = Deadline(seconds, current())
+    with part.current():
+        part.stage = "bounds"
+        try:
+            return tightest(problem)
+        except Stopped:
+            return _trivial(problem.network)
 
 
 def check_options(
@@ -221,30 +327,36 @@ def check_options(
         raise LinregionsError(f"work={work}: give a whole number of steps, 100 or more")
 
 
-_compiled: set[bool] = set()
+_compiled: set[tuple[bool, bool]] = set()
 
 
-def compile_thinned(zonotope: bool) -> float:
+def compile_thinned(zonotope: bool, full: bool = False) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken."""
     from ..search.thinned import Thinned
 
-    if zonotope in _compiled:
+    if (zonotope, full) in _compiled:
         return 0.0
-    took = compile_kernel(zonotope=zonotope)
-    with announced("linregions: compiling the walks of estimates (once per machine) ...") as t:
-        Thinned(tiny_problem(zonotope), np.random.default_rng(0)).go(0.0, np.inf)
-    _compiled.add(zonotope)
+    took = compile_kernel(zonotope=zonotope, full=full)
+    with announced() as t:
+        Thinned(tiny_problem(zonotope, full), np.random.default_rng(0)).go(0.0, np.inf)
+    _compiled.add((zonotope, full))
     return took + t()
 
 
 class Run:
     """One estimate under way."""
 
-    def __init__(self, problem: Restricted, method: str, seed: int, work: int, exact: bool) -> None:
+    def __init__(
+        self, problem: Restricted, method: str, seed: int, work: int, exact: bool,
+        bound: Bound | None = None,
+    ) -> None:  # fmt: skip
         self.problem, self.method, self.seed, self.exact = problem, method, seed, exact
+        self.bound = bound
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
-        self.start = begin + compile_thinned(searched.zonotope is not None)
+        self.start = begin + compile_thinned(
+            searched.zonotope is not None, has_max(searched.network)
+        )
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0
@@ -263,7 +375,9 @@ class Run:
     ) -> None:  # fmt: skip
         """Take values until one of the ends is reached; ``may_count``: by a full count too."""
         sampler, groups = self.sampler, self.groups
-        limit = float("inf") if seconds is None else seconds
+        limit = float("inf") if seconds is None else SOFT * seconds
+        clock = current()
+        clock.stage, clock.known = "estimate", self._so_far
         timed = passes is None and limit < float("inf")
         walker = sampler.walker
         walker.deadline = self.start + 0.5 * limit if timed else np.inf
@@ -286,8 +400,7 @@ class Run:
                 self.passes += 1
                 self._last = self.elapsed - before
                 self._doubled = groups.doublings > doublings
-                if progress is not None:
-                    progress(Status(self._so_far(), self.elapsed, "estimate"))
+                tell(progress, Status(self._so_far(), self.elapsed, "estimate"))
         except KeyboardInterrupt as stop:  # the pass under way is lost
             self.stopped = reason_of(stop)
 
@@ -337,7 +450,7 @@ class Run:
     def answer(self, confidence: float) -> Estimate:
         """What is known by now."""
         seconds, sampler = self.elapsed, self.sampler
-        bound = tightest(self.problem)
+        bound = self.bound or _trivial(self.problem.network)
         total, seen, mean = sampler.total, sampler.walker.most, self.groups.mean
         found = self.groups.interval(confidence)
         interval, why, most = None, found.why, int(bound.value)

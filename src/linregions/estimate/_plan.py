@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ..answer import handed_over
 from ..counting import _network, suits_complex
 from ..definitions import MEMORY
-from ..domain import Domain, Restricted, Space, restrict
+from ..domain import Domain, Restricted, Space
 from ..errors import LinregionsError
-from ..progress import Progress
-from ._estimate import Estimate, Run, check_options, short
+from ..progress import Deadline, Progress, Stopped, reason_of, watched
+from ._estimate import Estimate, Run, Sketch, check_options, short
 
 WORK = 4000  # steps of a first pass
 FEW_LPS = 0.05  # linear programmes per step below which time is forecast from steps
@@ -27,7 +29,8 @@ class Plan:
     estimate
         The `Estimate` that it rests on.
     seconds
-        Time of a full count by the search on one core of this machine.
+        Time of a full count by the search on one core of this machine; infinite (null in JSON)
+        where time ended before there was anything to forecast from.
     workers
         Number of workers (processes, wherever they are) to seconds, if all cores are like this one.
     memory
@@ -45,12 +48,22 @@ class Plan:
     engine: str
     complex_memory: int | None
 
+    sampled = True  # the end of the time is no cut: see `answer.handed_over`
+
+    @property
+    def stopped(self) -> str:
+        """What ended its estimate."""
+        return self.estimate.stopped
+
+    def __str__(self) -> str:
+        return self.describe()
+
     def to_dict(self) -> dict[str, Any]:
         """The JSON object of ``linregions plan --json``."""
         return {
             "regions": self.estimate.to_dict(),
-            "seconds": self.seconds,
-            "workers": {str(n): s for n, s in self.workers.items()},
+            "seconds": _finite(self.seconds),
+            "workers": {str(n): _finite(s) for n, s in self.workers.items()},
             "memory": self.memory,
             "engine": self.engine,
             "complex_memory": self.complex_memory,
@@ -73,6 +86,10 @@ class Plan:
         return "\n".join(lines)
 
 
+def _finite(seconds: float) -> float | None:
+    return seconds if math.isfinite(seconds) else None
+
+
 # Bytes a cell that a complex holds while it is refined, by dimension (docs/performance.md).
 CELL_BYTES = {1: 100, 2: 150, 3: 300, 4: 700}
 
@@ -86,6 +103,8 @@ def plan(
     workers: tuple[int, ...] | None = None,
     exact: bool = True,
     progress: Progress | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Plan:
     """Forecast regions, time and memory of a full count.
 
@@ -109,6 +128,11 @@ def plan(
         As for `count`.
     progress
         Called with a `Status` after every pass.
+    on_interrupt
+        As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -125,10 +149,32 @@ def plan(
         workers = tuple(sorted({1, os.cpu_count() or 1, 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
-    problem = restrict(_network(network), Space() if domain is None else domain)
-    run = Run(problem, "thinned", seed, WORK, exact)
-    run.go(seconds, None, None, 0.95, progress)
-    answer = run.answer(0.95)
+    net, domain = _network(network, shape), Space() if domain is None else domain
+    first, numbers = Sketch(net, domain, "thinned", seed, exact, 0.95), workers
+
+    def passed(report: Progress | None) -> Plan:
+        try:
+            run = first.run(seconds, WORK)
+        except Stopped as stop:
+            return _unknown(first.answer(reason_of(stop)), numbers)
+        run.go(seconds, None, None, 0.95, report)
+        return _planned(run, numbers)
+
+    def nothing(clock: Deadline) -> Plan:
+        return _unknown(first.answer(clock.reason), numbers)
+
+    return handed_over(watched(passed, seconds, progress, nothing), on_interrupt)
+
+
+def _unknown(answer: Estimate, workers: tuple[int, ...]) -> Plan:
+    """Where time ended before there was anything to forecast from."""
+    return Plan(answer, math.inf, dict.fromkeys(workers, math.inf), 0, "search", None)
+
+
+def _planned(run: Run, workers: tuple[int, ...]) -> Plan:
+    problem, answer = run.problem, run.answer(0.95)
+    if not run.sampler.forecasts:
+        return _unknown(answer, workers)
     alone = forecast(run)
     if not math.isfinite(alone):
         raise LinregionsError(
@@ -139,7 +185,7 @@ def plan(
         seconds=alone,
         workers={n: alone / n for n in workers},
         memory=_memory(run),
-        engine=_engine(problem, answer.estimate, exact),
+        engine=_engine(problem, answer.estimate, run.exact),
         complex_memory=_complex_memory(problem, answer.estimate),
     )
 
@@ -174,6 +220,8 @@ def _engine(problem: Restricted, regions: float, exact: bool) -> str:
 
 def duration(seconds: float) -> str:
     """Time for people."""
+    if not math.isfinite(seconds):
+        return "unknown"
     for unit, length in (("years", 31_557_600.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
         if seconds >= 2 * length:
             value = seconds / length

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..answer import CutShort
+from ..arrays import array_of
 from ..audit import asked
 from ..complex import line
 from ..complex.engine import threads as cores
@@ -20,9 +23,10 @@ from ..definitions import check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
-from ..progress import Status
+from ..progress import Status, Stopped, check, current, reason_of
 from ..rational import is_rational, nearest, rounded
 from ..scaling import along
+from ..watching import watchful
 from . import audit, wide
 from .pieces import Pieces, affine_pieces, merge
 
@@ -46,6 +50,11 @@ class Given(NamedTuple):
         """(m, n) other ends, or directions of lines."""
         return self.both[:, 1]
 
+    def first(self, m: int) -> Given:
+        """The first m of them."""
+        exactly = {i: pair for i, pair in self.exactly.items() if i < m}
+        return Given(self.both[:m], self.lines, exactly)
+
     def exact(self, i: int) -> tuple[Any, Any, int | None, int | None]:
         """Origin and direction of one, exactly, and the range of t."""
         p, q = self.exactly.get(i, (self.p[i], self.q[i]))
@@ -53,7 +62,7 @@ class Given(NamedTuple):
 
 
 @dataclass(frozen=True, eq=False)
-class Crossings:
+class Crossings(CutShort):
     """Breakpoints of a network along m segments ``p + t (q - p)`` or lines ``p + t d``.
 
     Attributes
@@ -74,6 +83,8 @@ class Crossings:
         and left in doubt (``doubtful``, with ``exact=False`` only).
     seconds
         Time taken, compilation apart.
+    stopped
+        Why it holds the first segments only: ``seconds`` or ``interrupt``; else empty.
     """
 
     network: Network
@@ -87,6 +98,7 @@ class Crossings:
     stats: dict[str, int]
     seconds: float
     rational: dict[int, Fraction] = field(default_factory=dict)
+    stopped: str = ""
 
     def __len__(self) -> int:
         return len(self.ptr) - 1
@@ -171,20 +183,26 @@ class Crossings:
     def __repr__(self) -> str:
         what = "lines" if self.given.lines else "segments"
         sure = "exact" if self.exact else f"{self.stats['doubtful']} in doubt"
-        return f"<{int(self.regions.sum()):,} regions along {len(self):,} {what}, {sure}>"
+        return (
+            f"<{int(self.regions.sum()):,} regions along {len(self):,} {what}, {sure}{self.remark}>"
+        )
 
 
 # -- the verb ---------------------------------------------------------------------------------
 
 
+@watchful
 def crossings(
     network: Any,
     segments: Any,
     *,
     lines: bool = False,
     exact: bool = True,
+    seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
     threads: int | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Crossings:
     """Breakpoints of a network along segments or lines, all of them, in order.
 
@@ -204,10 +222,18 @@ def crossings(
     exact
         Settle in rational arithmetic whatever rounding could hide. False: take computed signs
         for true.
+    seconds
+        Stop after so much time; the answer then holds the first segments only, and says so
+        (``complete``, ``stopped``).
     progress
         Called with a `Status` after every few hundred segments.
     threads
         Processors to use; all by default.
+    on_interrupt
+        As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -223,22 +249,29 @@ def crossings(
     """
     from ..counting import _network
 
-    net = _network(network)
+    net = _network(network, shape)
     given = _given(segments, lines, net.inputs)
     if wide.is_wide(net):
         return _wide(net, given, progress)
     sweeper = prepare(net)
     line_compile()
-    start = time.perf_counter()
+    start, clock = time.perf_counter(), current()
     threads = cores() if threads is None else max(1, int(threads))
     m = len(given.both)
-    parts, step = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2)
-    for first in range(0, m, step):
-        parts.append(_floats(sweeper, given, first, min(first + step, m), exact, threads))
-        if progress is not None:
-            found = sum(len(s.s) + len(s.starts) for s in parts)
-            progress(Status(found, time.perf_counter() - start, "line"))
-    return _assemble(net, given, _joined(parts), exact, start)
+    parts, step, stopped = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2), ""
+    clock.stage = "lines"
+    try:
+        for first in range(0, m, step):
+            check()
+            parts.append(_floats(sweeper, given, first, min(first + step, m), exact, threads))
+            if progress is not None:
+                found = sum(len(s.s) + len(s.starts) for s in parts)
+                progress(Status(found, time.perf_counter() - start, "line"))
+    except Stopped as stop:
+        if not parts:
+            raise
+        given, stopped = given.first(sum(len(s.starts) for s in parts)), reason_of(stop)
+    return _assemble(net, given, _joined(parts), exact, start, stopped)
 
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
@@ -246,12 +279,18 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
     from ..complex.compiling import compile_complex
 
     compile_complex(net)
-    start, found, total = time.perf_counter(), [], 0
-    for i in range(len(given.both)):
-        found.append(wide.breaks(net, given, i))
-        total += len(found[-1].t) + 1
-        if progress is not None:
-            progress(Status(total, time.perf_counter() - start, "line"))
+    start, found, total, stopped = time.perf_counter(), [], 0, ""
+    try:
+        for i in range(len(given.both)):
+            check()
+            found.append(wide.breaks(net, given, i))
+            total += len(found[-1].t) + 1
+            if progress is not None:
+                progress(Status(total, time.perf_counter() - start, "line"))
+    except KeyboardInterrupt as stop:
+        if not found:
+            raise
+        given, stopped = given.first(len(found)), reason_of(stop)
     rows = [r for f in found for r in f.rows]
     none = np.zeros(0, np.int64)
     return Crossings(
@@ -265,6 +304,7 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
         not any(f.undecided for f in found),
         _stats(found),
         time.perf_counter() - start,
+        stopped=stopped,
     )
 
 
@@ -332,23 +372,36 @@ def _joined(parts: list[Swept]) -> Swept:
     )
 
 
-def _assemble(net: Network, given: Given, swept: Swept, exact: bool, start: float) -> Crossings:
+def _assemble(
+    net: Network, given: Given, swept: Swept, exact: bool, start: float, stopped: str
+) -> Crossings:
     """The answer, with the segments in doubt replaced by their rational sweeps."""
-    m = len(given.both)
     doubt = np.flatnonzero(swept.outcome != line.GOOD) if exact else np.zeros(0, np.int64)
+    engine, found = ExactLine(net) if len(doubt) else None, dict[int, ExactBreaks]()
+    current().stage = "lines in rationals"
+    try:
+        for i in doubt.tolist():
+            check()
+            assert engine is not None
+            found[i] = engine.breaks(*given.exact(i))
+    except KeyboardInterrupt as stop:
+        end = int(doubt[len(found)])  # the first one that is open
+        if not end:
+            raise
+        given, swept, stopped = given.first(end), swept.first(end), reason_of(stop)
+        doubt = doubt[: len(found)]
+    m = len(given.both)
     ptr, t, rows, starts = swept.ptr, swept.s, swept.row, swept.starts
     row_ptr = np.arange(len(t) + 1)
     rational: dict[int, Fraction] = {}
     stats = {"float": m - len(doubt), "rational": len(doubt), "doubtful": 0}
-    answer = [net, given, ptr, t, row_ptr, rows, starts, exact, stats, 0.0, rational]
+    answer: list[Any] = [net, given, ptr, t, row_ptr, rows, starts, exact, stats, 0.0, rational]
     if len(doubt):
-        engine = ExactLine(net)
-        found = {int(i): engine.breaks(*given.exact(int(i))) for i in doubt}
         answer[2:7] = _replaced(swept, found, rational)
     elif not exact:
         stats["doubtful"] = int(np.count_nonzero(swept.outcome != line.GOOD))
     answer[9] = time.perf_counter() - start
-    result = Crossings(*answer)
+    result = Crossings(*answer, stopped=stopped)
     if len(doubt):
         result.__dict__["rationally"] = engine
     if exact and asked():
@@ -413,12 +466,15 @@ def _given(segments: Any, lines: bool, n: int) -> Given:
     if isinstance(segments, list | tuple) and any(isinstance(s, Segment | Line) for s in segments):
         return _domains(list(segments), n)
     try:
-        ends = np.asarray(segments, dtype=np.float64)
+        ends = array_of(segments).astype(np.float64)
     except (TypeError, ValueError):
         raise LinregionsError(
             "segments are not numbers; give an array (m, 2, n), or a list of Segment or of Line"
         ) from None
-    ends = ends[None] if ends.ndim == 2 else ends
+    single = len(ends.shape) > 1 and ends.shape[0] == 2 and prod(ends.shape[1:]) == n
+    ends = ends[None] if single else ends
+    if ends.ndim > 3 and prod(ends.shape[2:]) == n:  # images
+        ends = ends.reshape(*ends.shape[:2], n)
     if ends.ndim != 3 or ends.shape[1:] != (2, n):
         raise LinregionsError(
             f"segments of shape {np.shape(segments)} for a network of {n} inputs; give (m, 2, {n})"
@@ -456,7 +512,7 @@ def _domains(domains: list[Any], n: int) -> Given:
 
 
 @dataclass(frozen=True, eq=False)
-class Along:
+class Along(CutShort):
     """Regions along a polyline; see `regions_along`.
 
     Attributes
@@ -476,12 +532,29 @@ class Along:
     patterns: int
     crossings: Crossings
 
+    @property
+    def stopped(self) -> str:  # type: ignore[override]
+        """Why it is that of the first segments only; see `Crossings`."""
+        return self.crossings.stopped
+
     def __int__(self) -> int:
         return self.regions
 
+    def __str__(self) -> str:
+        return f"{'' if self.complete else 'at least '}{self.regions:,} regions{self.remark}"
 
+
+@watchful
 def regions_along(
-    network: Any, points: Any, *, closed: bool = False, exact: bool = True, **options: Any
+    network: Any,
+    points: Any,
+    *,
+    closed: bool = False,
+    exact: bool = True,
+    seconds: float | None = None,
+    progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
+    **options: Any,
 ) -> Along:
     """Count activation regions along a curve given as a polyline.
 
@@ -498,8 +571,9 @@ def regions_along(
         (k, n), k >= 2.
     closed
         Join the last point to the first; the interval that holds the start is then counted once.
-    exact, options
-        As in `crossings`.
+    exact, seconds, progress, on_interrupt, options
+        As in `crossings`. Where time ends the answer is that of the first part of the curve: at
+        least so many regions.
 
     Examples
     --------
@@ -508,7 +582,8 @@ def regions_along(
     >>> answer.regions, answer.transitions, answer.patterns
     (4, 3, 3)
     """
-    x = np.asarray(points, dtype=np.float64)
+    x = array_of(points).astype(np.float64)
+    x = x.reshape(len(x), -1) if x.ndim > 2 else x  # images
     if x.ndim != 2 or len(x) < 2:
         raise LinregionsError(f"points of shape {x.shape}; give at least two, shape (k, n)")
     x = np.concatenate([x, x[:1]]) if closed else x
@@ -516,7 +591,12 @@ def regions_along(
     if not moved.any():
         raise LinregionsError("all points of the curve are the same")
     ends = np.stack([x[:-1], x[1:]], axis=1)[moved]
-    found = crossings(network, ends, exact=exact, **options)
+    try:
+        found = crossings(network, ends, exact=exact, progress=progress, **options)
+    except Stopped as stop:
+        if stop.partial is None:
+            raise
+        found, closed = stop.partial, False
     first, last = found.start, _last_signs(found)
     same = int((first[1:] == last[:-1]).all(axis=1).sum())
     around = int(closed and bool((first[0] == last[-1]).all()))

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from ..affine import UNIT
+from ..answer import CutShort
+from ..arrays import points_of
 from ..counting import _network
 from ..domain import Box, Domain, Space
 from ..errors import LinregionsError
 from ..network import Network
-from ..progress import Status
+from ..progress import Status, check, current, reason_of
 from ..rational import is_rational, rounded
+from ..watching import watchful
 from .boundaries import Boundaries, boundaries
 from .gradients import Gradients
 from .moves import NORMS, Bracket, Room, brackets, exponents, lengths_of, moves
@@ -29,7 +32,7 @@ VAGUE = 1e-8  # a distance known no better, relative, is looked at in rationals
 
 
 @dataclass(frozen=True, eq=False)
-class Distances:
+class Distances(CutShort):
     """Distances of m points from the nearest boundary; see `distance`.
 
     Attributes
@@ -52,6 +55,8 @@ class Distances:
         (m,) for ``kind="linear"``: boundaries nearer than this one that do not change the map.
     kind, norm, seconds
         As asked; time taken.
+    stopped
+        Why it holds the first points only: ``seconds`` or ``interrupt``; else empty.
     """
 
     network: Network
@@ -67,6 +72,7 @@ class Distances:
     kind: str
     norm: float
     seconds: float = field(default=0.0)
+    stopped: str = ""
 
     def __len__(self) -> int:
         return len(self.distance)
@@ -79,9 +85,10 @@ class Distances:
     def __repr__(self) -> str:
         some = self.distance[np.isfinite(self.distance)]
         middle = f", median {np.median(some):.4g}" if len(some) else ""
-        return f"<distances of {len(self):,} points to {self.kind} boundaries{middle}>"
+        return f"<distances of {len(self):,} points to {self.kind} boundaries{middle}{self.remark}>"
 
 
+@watchful
 def distance(
     network: Any,
     points: Any,
@@ -89,7 +96,10 @@ def distance(
     norm: int | float | str = 2,
     domain: Domain | None = None,
     kind: str = "activation",
+    seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Distances:
     """Distance of points to the nearest boundary of their region, and where it is.
 
@@ -115,8 +125,15 @@ def distance(
         None for all of R^n, or a `Box` that holds the points: the nearest boundary point inside.
     kind
         ``activation`` or ``linear``.
+    seconds
+        Stop after so much time; the answer then holds the first points only, and says so.
     progress
         Called with a `Status` after every batch.
+    on_interrupt
+        As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -132,7 +149,7 @@ def distance(
     >>> distance(net, [[3.0, 4.0]], norm="inf").distance
     array([3.57142857])
     """
-    net = _network(network)
+    net = _network(network, shape)
     length = NORMS.get(str(norm).removesuffix(".0"))
     if length is None:
         raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")
@@ -144,13 +161,20 @@ def distance(
     walker, sure = Gradients(net), Sure(net)
     found = _Found(net, x, kind)
     step = max(1, NUMBERS // max(1, walker.rank * sum(m.affine.size for m in net.layers)))
-    for a in range(0, len(x), step):
-        b = min(a + step, len(x))
-        with np.errstate(all="ignore"):  # numbers beyond the floats are told by the bounds
-            _batch(walker, sure, found, a, b, length, box)
-        if progress is not None:
-            progress(Status(b, time.perf_counter() - start, "distance"))
-    return found.answer(length, time.perf_counter() - start)
+    current().stage, stopped, b = "distance", "", 0
+    try:
+        for a in range(0, len(x), step):
+            check()
+            with np.errstate(all="ignore"):  # numbers beyond the floats are told by the bounds
+                _batch(walker, sure, found, a, min(a + step, len(x)), length, box)
+            b = min(a + step, len(x))
+            if progress is not None:
+                progress(Status(b, time.perf_counter() - start, "distance"))
+    except KeyboardInterrupt as stop:
+        if not b:
+            raise
+        stopped = reason_of(stop)
+    return found.answer(b, length, time.perf_counter() - start, stopped)
 
 
 @dataclass
@@ -193,15 +217,17 @@ class _Found:
         self.unit[here][hit] = near.all.unit[near.index[hit]]
         self.partner[here][hit] = near.all.partner[rows, near.index][hit]
 
-    def answer(self, norm: float, seconds: float) -> Distances:
-        """The answer."""
+    def answer(self, m: int, norm: float, seconds: float, stopped: str) -> Distances:
+        """The answer for the first m points."""
         ends = np.cumsum([m.size for m in self.net.layers])
         layer = np.searchsorted(ends, self.unit, side="right") + 1
         layer = np.where(self.unit < 0, -1, layer)
-        return Distances(
-            self.net, self.x, self.distance, self.error, self.unit, layer, self.partner,
-            self.foot, self.tied, self.crossed, self.kind, norm, seconds,
+        columns: tuple[Any, ...] = (
+            self.x, self.distance, self.error, self.unit, layer, self.partner, self.foot,
+            self.tied, self.crossed,
         )  # fmt: skip
+        first: Any = [c[:m] for c in columns]
+        return Distances(self.net, *first, self.kind, norm=norm, seconds=seconds, stopped=stopped)
 
 
 def _batch(
@@ -318,17 +344,9 @@ def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any)
 
 
 def _points(points: Any, n: int) -> np.ndarray:
-    try:
-        x = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LinregionsError(f"points are not numbers; give an array (points, {n})") from None
-    if not x.size and n:
+    x, _ = points_of(points, n)
+    if not len(x):
         raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
-    x = x[None] if x.ndim == 1 else x
-    if x.ndim != 2 or x.shape[1] != n:
-        raise LinregionsError(
-            f"points of shape {np.shape(points)} for a network of {n} inputs; give (points, {n})"
-        )
     if not np.isfinite(x).all():
         raise LinregionsError("the points hold NaN or infinite values")
     return np.ascontiguousarray(x)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..answer import CutShort
 from ..counting import _network, count
 from ..domain import Box, Segment, Slice
 from ..errors import LinregionsError
 from ..network import Network
-from ..progress import Status
+from ..progress import Status, check, current, reason_of
 from ..units import Pointwise
+from ..watching import watchful
 from .chords import bends, directions
 from .crossings import crossings
 from .distance import _points, distance
@@ -32,7 +34,7 @@ MEANING = {
 
 
 @dataclass(frozen=True, eq=False)
-class LocalComplexity:
+class LocalComplexity(CutShort):
     """Regions close to each of m points; see `local_complexity`.
 
     Attributes
@@ -46,6 +48,8 @@ class LocalComplexity:
         (beyond its rounding error; then the number 1 is exact). Else None.
     radius, shape, dimension, kind, seed, seconds
         As asked; time taken.
+    stopped
+        Why it holds the first points only: ``seconds`` or ``interrupt``; else empty.
     """
 
     regions: np.ndarray
@@ -57,6 +61,7 @@ class LocalComplexity:
     kind: str
     seed: int
     seconds: float
+    stopped: str = ""
 
     def __len__(self) -> int:
         return len(self.regions)
@@ -84,9 +89,11 @@ class LocalComplexity:
 
     def __repr__(self) -> str:
         where = f"{self.shape}s of radius {self.radius:g}"
-        return f"<{self.mean:.4g} {self.kind} regions on average in {where}, {len(self):,} points>"
+        mean = f"{self.mean:.4g} {self.kind} regions on average"
+        return f"<{mean} in {where}, {len(self):,} points{self.remark}>"
 
 
+@watchful
 def local_complexity(
     network: Any,
     points: Any,
@@ -97,7 +104,9 @@ def local_complexity(
     repeats: int | None = None,
     kind: str = "activation",
     seed: int = 0,
+    seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
 ) -> LocalComplexity:
     """Count the regions met by a small shape around each point of a data set.
 
@@ -131,8 +140,12 @@ def local_complexity(
         ``activation`` or ``linear``.
     seed
         Of the directions; those of a point depend on the seed and its number alone.
+    seconds
+        Stop after so much time; the answer then holds the first points only, and says so.
     progress
         Called with a `Status`.
+    on_interrupt
+        As in `count`.
 
     Raises
     ------
@@ -149,24 +162,34 @@ def local_complexity(
     x = _points(points, net.inputs)
     repeats = (16 if shape == "ball" else 1) if repeats is None else repeats
     _check(net, x, radius, shape, dimension, repeats, kind)
-    start, single = time.perf_counter(), None
+    start, single, stopped, known = time.perf_counter(), None, "", 0
+    current().stage = "points"
 
     def report(done: int) -> None:
+        nonlocal known
+        known = done
         if progress is not None:
             progress(Status(done, time.perf_counter() - start, "points"))
+        check()
 
-    if shape == "slice":
-        regions = _slices(net, x, radius, dimension, repeats, kind, seed, report)
-    elif shape == "segment":
-        regions = _on_segments(net, x, radius, repeats, kind, seed, report)
-    else:
-        regions = _in_balls(net, x, radius, repeats, seed, report)
-        near = distance(net, x)
-        single = near.distance - near.error >= radius
+    regions = np.empty((len(x), 1 if shape == "ball" else repeats), np.int64)
+    try:
+        if shape == "slice":
+            _slices(net, x, radius, dimension, kind, seed, regions, report)
+        elif shape == "segment":
+            _on_segments(net, x, radius, kind, seed, regions, report)
+        else:
+            _in_balls(net, x, radius, repeats, seed, regions, report)
+            near = distance(net, x)
+            single = near.distance - near.error >= radius
+    except KeyboardInterrupt as stop:
+        if not known:
+            raise
+        regions, stopped = regions[:known], reason_of(stop)
     return LocalComplexity(
         regions, MEANING[shape].format(k=dimension, repeats=repeats), single, float(radius), shape,
         {"segment": 1, "slice": dimension, "ball": net.inputs}[shape], kind, seed,
-        time.perf_counter() - start,
+        time.perf_counter() - start, stopped,
     )  # fmt: skip
 
 
@@ -181,36 +204,36 @@ def _ends(x: np.ndarray, first: int, radius: float, repeats: int, seed: int) -> 
 
 
 def _on_segments(
-    net: Network, x: np.ndarray, radius: float, repeats: int, kind: str, seed: int, report: Any
-) -> np.ndarray:
-    out, step = np.empty((len(x), repeats), np.int64), max(1, BATCH // repeats)
+    net: Network, x: np.ndarray, radius: float, kind: str, seed: int, out: np.ndarray, report: Any
+) -> None:
+    repeats = out.shape[1]
+    step = max(1, BATCH // repeats)
     for a in range(0, len(x), step):
         ends = _ends(x[a : a + step], a, radius, repeats, seed)
         out[a : a + step] = bends(net, ends, kind).reshape(-1, repeats) + 1
         report(min(a + step, len(x)))
-    return out
 
 
 def _slices(
-    net: Network, x: np.ndarray, radius: float, k: int, repeats: int, kind: str, seed: int,
+    net: Network, x: np.ndarray, radius: float, k: int, kind: str, seed: int, out: np.ndarray,
     report: Any,
-) -> np.ndarray:  # fmt: skip
-    out, n = np.empty((len(x), repeats), np.int64), x.shape[1]
+) -> None:  # fmt: skip
+    n = x.shape[1]
     for i, point in enumerate(x):
         rng = np.random.default_rng([seed, i])
-        for j in range(repeats):
+        for j in range(out.shape[1]):
             basis, r = np.linalg.qr(rng.standard_normal((n, k)))
             basis *= np.sign(np.diag(r))  # so that frames are uniform
             cube = Slice(point, basis, Box(-radius, radius))
             out[i, j] = int(count(net, cube, kind=kind))
         report(i + 1)
-    return out
 
 
 def _in_balls(
-    net: Network, x: np.ndarray, radius: float, repeats: int, seed: int, report: Any
-) -> np.ndarray:
-    out, step = np.empty((len(x), 1), np.int64), max(1, BATCH // repeats)
+    net: Network, x: np.ndarray, radius: float, repeats: int, seed: int, out: np.ndarray,
+    report: Any,
+) -> None:  # fmt: skip
+    step = max(1, BATCH // repeats)
     for a in range(0, len(x), step):
         ends = _ends(x[a : a + step], a, radius, repeats, seed)
         patterns = _along(net, ends)
@@ -218,7 +241,6 @@ def _in_balls(
             seen = {p for mine in patterns[i * repeats : (i + 1) * repeats] for p in mine}
             out[a + i] = len(seen)
         report(min(a + step, len(x)))
-    return out
 
 
 def _along(net: Network, ends: np.ndarray) -> list[list[bytes]]:
@@ -290,7 +312,10 @@ class DistinctPatterns:
         return f"<{len(self):,} patterns of {len(self.labels):,} points>"
 
 
-def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
+@watchful
+def distinct_patterns(
+    network: Any, points: Any, *, shape: Sequence[int] | None = None
+) -> DistinctPatterns:
     """How many activation regions the points of a data set lie in, and which share one.
 
     Patterns are evaluated in float64 (`Network.patterns`): a point within rounding of a boundary
@@ -303,6 +328,9 @@ def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
         A `Network`, or anything that `load` takes.
     points
         (m, n), or (n,) for one.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Examples
     --------
@@ -310,13 +338,14 @@ def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
     >>> distinct_patterns(net, [[0.1], [0.5], [3.0]]).labels
     array([0, 0, 1])
     """
-    net = _network(network)
+    net = _network(network, shape)
     x = _points(points, net.inputs)
     widest = max([1, *(layer.affine.size for layer in net.layers)])
     step = max(1, ROWS // max(widest, net.units))
     number: dict[bytes, int] = {}
     labels, first = np.empty(len(x), np.int64), []
     for a in range(0, len(x), step):
+        check()
         for i, key in enumerate(_keys(net, x[a : a + step]), start=a):
             labels[i] = number.setdefault(key, len(number))
             if len(number) > len(first):

@@ -24,11 +24,14 @@ from typing import Any
 
 import numpy as np
 
+from ..answer import CutShort
 from ..domain import Box
 from ..errors import LinregionsError
 from ..network import Network
+from ..progress import Progress, Status, check, current, reason_of
 from ..rational import rounded
 from ..units import RELU, Activation
+from ..watching import watchful
 
 NUMBERS = 1 << 21  # weights of the networks of one batch
 MOST = 20_000  # sets of units
@@ -102,12 +105,14 @@ class RandomNetworks:
 
 
 @dataclass(frozen=True)
-class ExpectedVolume:
+class ExpectedVolume(CutShort):
     """What `expected_boundary_volume` found, by Monte Carlo over networks and points.
 
     ``value`` and ``standard_error``, ``interval`` (95 %, normal), of how many ``networks``;
-    ``seconds`` taken.
+    ``seconds`` taken; ``stopped``: what ended it before it had as many as asked for.
     """
+
+    sampled = True  # fewer networks are an estimate all the same
 
     value: float
     standard_error: float
@@ -117,11 +122,13 @@ class ExpectedVolume:
     codimension: int
     seed: int
     seconds: float
+    stopped: str = ""
 
     def __float__(self) -> float:
         return self.value
 
 
+@watchful
 def expected_boundary_volume(
     ensemble: RandomNetworks,
     domain: Box,
@@ -130,6 +137,9 @@ def expected_boundary_volume(
     codimension: int = 1,
     networks: int = 10_000,
     seed: int = 0,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+    on_interrupt: str = "raise",
 ) -> ExpectedVolume:
     """The right-hand side of Theorem 3 of Hanin and Rolnick (2019), as corrected.
 
@@ -147,6 +157,10 @@ def expected_boundary_volume(
         As in `boundary_volume`; here ``linear`` has every codimension.
     networks, seed
         How many to draw, at least 2.
+    seconds
+        Stop after so much time, with the networks so far.
+    progress, on_interrupt
+        As in `count`.
 
     Examples
     --------
@@ -170,16 +184,28 @@ def expected_boundary_volume(
     start, rng = time.perf_counter(), np.random.default_rng(seed)
     weights = sum(a * b for a, b in zip(ensemble.widths, ensemble.widths[1:], strict=False))
     step = max(1, NUMBERS // (weights + ensemble.units * n))
-    found = []
-    for at in range(0, networks, step):
-        m = min(step, networks - at)
-        layers, x = ensemble.draw(rng, m), lo + (hi - lo) * rng.random((m, n))
-        found.append(_integrand(ensemble, layers, x, sets, kind))
+    found, stopped, clock = [], "", current()
+    clock.stage = "networks"
+    try:
+        for at in range(0, networks, step):
+            check()
+            m = min(step, networks - at)
+            layers, x = ensemble.draw(rng, m), lo + (hi - lo) * rng.random((m, n))
+            found.append(_integrand(ensemble, layers, x, sets, kind))
+            if progress is not None:
+                progress(Status(at + m, clock.elapsed, "networks"))
+    except KeyboardInterrupt as stop:
+        if sum(map(len, found)) < 2:
+            raise
+        stopped = reason_of(stop)
     y = np.concatenate(found) * float(np.prod(hi - lo))
+    networks = len(y)
     value, error = float(y.mean()), float(y.std(ddof=1) / math.sqrt(networks))
     interval = (max(0.0, value - 1.96 * error), value + 1.96 * error)
-    seconds = time.perf_counter() - start
-    return ExpectedVolume(value, error, interval, networks, kind, codimension, seed, seconds)
+    return ExpectedVolume(
+        value, error, interval, networks, kind, codimension, seed, time.perf_counter() - start,
+        stopped,
+    )  # fmt: skip
 
 
 Pick = tuple[tuple[int, int], ...]  # units of a set as (layer, index in the layer)

@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
+from ..answer import CutShort
 from ..complex.cells import CellComplex, complex_of
 from ..counting import _network
 from ..domain import Domain, Restricted, restrict
 from ..errors import LinregionsError
 from ..network import Network
-from ..progress import Status
+from ..progress import Progress, Status, check, current, reason_of
 from ..rational import rounded
+from ..watching import watchful
 from .chords import Ball, Chords, bends, through_ball, through_box, through_polytope
 
 BATCH = 256  # lines drawn together
 HITS = 20  # lines that must have met a boundary before an interval is given
 LINES = 10_000
+NUMBERS = 1 << 18  # units of the network times lines between two looks at the clock
 
 
 @dataclass(frozen=True, eq=False)
-class BoundaryVolume:
+class BoundaryVolume(CutShort):
     """The (k - c)-volume of the boundary of codimension c inside a domain of dimension k.
 
     Attributes
@@ -44,7 +47,11 @@ class BoundaryVolume:
         Lines drawn, lines that met a boundary, and crossings per line; None when exact.
     kind, codimension, dimension, domain, seed, seconds
         What was measured, where, and how.
+    stopped
+        What ended the lines: empty where all were drawn, ``seconds`` or ``interrupt``.
     """
+
+    sampled = True  # fewer lines are an estimate all the same
 
     value: float
     density: float | None
@@ -60,6 +67,7 @@ class BoundaryVolume:
     hits: int | None = None
     mean: float | None = None
     seed: int | None = None
+    stopped: str = ""
 
     def __float__(self) -> float:
         return self.value
@@ -68,9 +76,11 @@ class BoundaryVolume:
         what = f"{self.kind} boundary of codimension {self.codimension}"
         if self.method == "exact":
             return f"<{what}: {self.value:.6g}, exact>"
-        return f"<{what}: {self.value:.6g} +- {self.standard_error:.2g}, {self.lines:,} lines>"
+        value = f"{self.value:.6g} +- {self.standard_error:.2g}"
+        return f"<{what}: {value}, {self.lines:,} lines{self.remark}>"
 
 
+@watchful
 def boundary_volume(
     network: Any,
     domain: Domain | Ball,
@@ -82,6 +92,8 @@ def boundary_volume(
     seconds: float | None = None,
     seed: int = 0,
     progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> BoundaryVolume:
     """Volume of the boundary between regions inside a bounded domain.
 
@@ -117,6 +129,11 @@ def boundary_volume(
         Of the lines; the first lines of a longer run are those of a shorter one.
     progress
         Called with a `Status`.
+    on_interrupt
+        As in `count`; the answer so far is that of the lines so far.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -132,7 +149,7 @@ def boundary_volume(
     >>> boundary_volume(net, Box(-1, 1), codimension=2).value
     1.0
     """
-    net = _network(network)
+    net = _network(network, shape)
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
     if method not in ("auto", "exact", "crofton"):
@@ -169,8 +186,10 @@ def boundary_volume(
         inner, chords = net, _ball(domain, net.inputs)
     else:
         inner, chords = problem.network, _chords(problem)
-    counts = _crossed(inner, chords, kind, lines, seconds, seed, progress, start)
-    return _estimated(counts, chords, kind, domain.describe(), seed, start)
+    if lines is None and seconds is None:
+        lines = LINES
+    counts, stopped = _crossed(inner, chords, kind, lines, seed, progress)
+    return _estimated(counts, chords, kind, domain.describe(), seed, start, stopped)
 
 
 # -- exact --------------------------------------------------------------------------------------
@@ -211,35 +230,35 @@ def inner_faces(cells: CellComplex, codimension: int) -> np.ndarray:
 
 
 def _crossed(
-    net: Network,
-    chords: Chords,
-    kind: str,
-    lines: int | None,
-    seconds: float | None,
-    seed: int,
-    progress: Any,
-    start: float,
-) -> np.ndarray:
-    """Boundary points on each line; a batch that is begun is finished."""
-    if lines is None and seconds is None:
-        lines = LINES
+    net: Network, chords: Chords, kind: str, lines: int | None, seed: int,
+    progress: Progress | None,
+) -> tuple[np.ndarray, str]:  # fmt: skip
+    """Boundary points on each line, and what ended them; the batch under way then is dropped."""
     counts: list[np.ndarray] = []
-    done = 0
-    while lines is None or done < lines:
-        m = BATCH if lines is None else min(BATCH, lines - done)
-        ends = chords.draw(np.random.default_rng([seed, len(counts)]), BATCH)[:m]
-        counts.append(bends(net, ends, kind))
-        done += m
-        if progress is not None:
-            progress(Status(done, time.perf_counter() - start, "lines"))
-        if seconds is not None and time.perf_counter() - start >= seconds:
-            break
-    return np.concatenate(counts)
+    done, size, clock = 0, max(1, min(BATCH, NUMBERS // max(1, net.units))), current()
+    clock.stage = "lines"
+    try:
+        while lines is None or done < lines:
+            check()
+            m = BATCH if lines is None else min(BATCH, lines - done)
+            ends = chords.draw(np.random.default_rng([seed, done // BATCH]), BATCH)[:m]
+            for a in range(0, m, size):  # few at a time where they are dear
+                counts.append(bends(net, ends[a : a + size], kind))
+                done += len(counts[-1])
+                if progress is not None:
+                    progress(Status(done, clock.elapsed, "lines"))
+                check()
+    except KeyboardInterrupt as stop:
+        if not counts:
+            raise
+        return np.concatenate(counts), reason_of(stop)
+    return np.concatenate(counts), ""
 
 
 def _estimated(
-    counts: np.ndarray, chords: Chords, kind: str, where: str, seed: int, start: float
-) -> BoundaryVolume:
+    counts: np.ndarray, chords: Chords, kind: str, where: str, seed: int, start: float,
+    stopped: str,
+) -> BoundaryVolume:  # fmt: skip
     m, mean = len(counts), float(counts.mean())
     error = float(counts.std(ddof=1) / math.sqrt(m)) if m > 1 else math.inf
     hits = int(np.count_nonzero(counts))
@@ -253,7 +272,7 @@ def _estimated(
         density = _exp(chords.surface - chords.volume) / 2 * mean
     return BoundaryVolume(
         value, density, error_, interval, "crofton", kind, 1, chords.dimension, where,
-        time.perf_counter() - start, m, hits, mean, seed,
+        time.perf_counter() - start, m, hits, mean, seed, stopped,
     )  # fmt: skip
 
 

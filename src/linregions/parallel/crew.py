@@ -3,23 +3,21 @@
 from __future__ import annotations
 
 import queue
-import signal
-import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
-from contextlib import contextmanager
 from typing import Any
 
 from ..errors import LinregionsError
+from ..progress import current, reason_of
 from ..search.engine import Leaves
 from . import policy, pool
 from .task import Bundle, Done, Job, Size, work
 
 LARGE = 1 << 16  # bytes of a job that are not sent with every task
 LOSSES = 3  # times in a row that workers may die without any result
-GRACE = 2.0  # seconds to wait for the tasks under way when the search is to stop
+GRACE = 0.3  # seconds to wait for the tasks under way when the search is to stop
 
 
 class Crew:
@@ -68,7 +66,8 @@ class Crew:
         self._warming: list[Future[None]] = []  # processes of a pool that are starting
         self._cells: list[Any] = []
         self._unknown = 0  # workers that asked for the job
-        self._interrupted = False
+        self._interrupted = self._seasoned = False
+        self._start = time.perf_counter()
         self._width, self._asked = 1, 0.0
         self.stop = ""
 
@@ -96,21 +95,21 @@ class Crew:
         After the last one, ``stop`` says why it ended: empty, ``limit``, ``seconds`` or
         ``interrupt``. Closing the iterator early abandons the tasks under way, uncounted.
         """
-        start, self.stop, self._interrupted = time.perf_counter(), "", False
+        self._start, self.stop, self._interrupted = time.perf_counter(), "", False
         try:
             while not self.finished:
-                self.stop = self._due(limit, seconds, start)
+                self.stop = self._due(limit, seconds)
                 if self.stop:
                     break
-                with self._interrupts():
-                    self._send(limit, seconds, start)
-                    cells = self._receive(0.1)
-                yield cells
+                try:
+                    self._send(limit, seconds)
+                except KeyboardInterrupt as stop:  # in a walk here: its bundle is back
+                    self.stop = reason_of(stop)
+                    break
+                yield self._receive(0.1)
             deadline = time.perf_counter() + GRACE
             while self._flights and time.perf_counter() < deadline:
-                with self._interrupts():
-                    cells = self._receive(0.1)
-                yield cells
+                yield self._receive(0.05)
             if self.finished and self.stop != "interrupt":
                 self.stop = ""
         finally:
@@ -120,36 +119,23 @@ class Crew:
         """Stop as after Ctrl-C: what is under way may still land, then `run` ends."""
         self._interrupted = True
 
-    def _due(self, limit: int | None, seconds: float | None, start: float) -> str:
+    def _due(self, limit: int | None, seconds: float | None) -> str:
         if self._interrupted:
             return "interrupt"
+        if current().reason:
+            return current().reason
         if limit is not None and self.leaves >= limit:
             return "limit"
-        if seconds is not None and time.perf_counter() - start >= seconds:
+        if seconds is not None and time.perf_counter() - self._start >= seconds:
             return "seconds"
         return ""
 
-    @contextmanager
-    def _interrupts(self) -> Iterator[None]:
-        """Ctrl-C sets a flag, so that no result is half counted; a second one is not caught."""
-        if threading.current_thread() is not threading.main_thread():
-            yield
-            return
-
-        def note(*_: Any) -> None:
-            if self._interrupted:
-                raise KeyboardInterrupt
-            self._interrupted = True
-
-        before = signal.signal(signal.SIGINT, note)
-        try:
-            yield
-        finally:
-            signal.signal(signal.SIGINT, before)
-
     # -- sending ----------------------------------------------------------------------
 
-    def _send(self, limit: int | None, seconds: float | None, start: float) -> None:
+    def _send(self, limit: int | None, seconds: float | None) -> None:
+        if not self._worth_processes():
+            self._walk_here(limit)
+            return
         width = self._capacity()
         target = 1 if isinstance(self._executor(), pool.Here) else policy.wanted(width)
         if not self._is_up():
@@ -158,9 +144,20 @@ class Crew:
         policy.divide(self._queue, target - len(self._flights))
         budget = policy.budget(width, len(self._queue) + len(self._flights), target)
         if seconds is not None:
-            budget = min(budget, max(0.01, seconds - (time.perf_counter() - start)))
+            budget = min(budget, max(0.01, seconds - (time.perf_counter() - self._start)))
         while self._queue and len(self._flights) < target:
             self._submit(budget, self._most(limit))
+
+    def _worth_processes(self) -> bool:
+        """Whether to have processes of our own: not before a count has shown that it takes long.
+
+        One that is over sooner than they would start is faster without them.
+        """
+        ours = self.executor is None and (self.workers or 1) > 1
+        if not ours or self._pool is not None or self._seasoned:
+            return True
+        self._seasoned = time.perf_counter() - self._start >= policy.ALONE
+        return self._seasoned
 
     def _most(self, limit: int | None) -> int | None:
         """How many cells a task may find before it comes back."""
@@ -300,11 +297,11 @@ class Crew:
         self._queue += self._flights.values()
         self._flights.clear()
         if self._pool is not None:
-            _end(self._pool)
+            end(self._pool)
             self._pool = None
 
 
-def _end(executor: Executor) -> None:
+def end(executor: Executor) -> None:
     """Shut a pool of ours down without waiting for tasks that nobody counts."""
     alive = list((getattr(executor, "_processes", None) or {}).values())
     executor.shutdown(wait=False, cancel_futures=True)

@@ -9,6 +9,7 @@ import heapq
 from typing import TypeVar
 
 T = TypeVar("T")
+ALONE = 1.0  # seconds that a count walks here before processes are started
 LONG, SHORT = 1.0, 0.05  # seconds of a task: as a rule, and while there are too few bundles
 RESULTS = 100  # a second: so many workers make their tasks longer
 

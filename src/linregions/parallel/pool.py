@@ -43,9 +43,14 @@ def workers_of(value: int | str | None) -> int | None:
     return number
 
 
+def most_processes() -> int:
+    """So many processes or threads make sense on this machine, at the very most."""
+    return max(LEAST, EACH * available())
+
+
 def check_processes(workers: int | None) -> None:
     """Raise for more processes than this machine could start, let alone feed."""
-    most = max(LEAST, EACH * available())
+    most = most_processes()
     if workers is not None and workers > most:
         raise LinregionsError(
             f"workers={workers:,}: at most {most} processes on this machine, which has "
@@ -72,10 +77,8 @@ def processes(workers: int) -> ProcessPoolExecutor:
 
 
 def warm() -> None:
-    """A task that gets a process ready: it imports the package and loads the kernels."""
-    from ..counting import compile_kernel
-
-    compile_kernel(announce=lambda line: None)
+    """A task that gets a process ready: it imports the package."""
+    from ..search import engine  # noqa: F401
 
 
 def _begin() -> None:

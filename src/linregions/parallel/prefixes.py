@@ -18,6 +18,7 @@ import numpy as np
 from ..affine import Affine
 from ..domain import Restricted
 from ..network import Layer, Network
+from ..progress import check
 from ..regions import pieces
 from ..search import kernel as K
 from ..search.engine import Search
@@ -72,6 +73,7 @@ def _prefixes(problem: Restricted, units: int) -> Frontier:
     signs, points, exact, rows = [], [], {}, 0
     more = True
     while more:
+        check()
         more = search.run(4096)
         batch = search.take()
         signs.append(batch.signs)

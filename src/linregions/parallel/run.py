@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import contextvars
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain import Restricted
 from ..estimate._ahead import PART, Ahead
+from ..progress import Stopped
 from ..search.engine import Leaves, Search
 from ..search.rational_node import whole
 from ..search.subtree import hand_over
@@ -183,10 +186,14 @@ class Forecast:
         idle = self.thread is None or not self.thread.is_alive()
         if idle and elapsed >= self.ahead.due:
             self.ahead.prepare()  # here: a process does not end while a thread of it compiles
-            self.thread = threading.Thread(target=self._improve, args=(regions, elapsed))
+            context = contextvars.copy_context()  # it stops with the count
+            self.thread = threading.Thread(
+                target=context.run, args=(self._improve, regions, elapsed), daemon=True
+            )
             self.thread.start()
         return None if self.latest is None else max(self.latest, float(regions))
 
     def _improve(self, regions: int, elapsed: float) -> None:
         least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
-        self.latest = self.ahead.total(regions, max(least, self.ahead.due))
+        with suppress(Stopped):
+            self.latest = self.ahead.total(regions, max(least, self.ahead.due))

@@ -16,12 +16,13 @@ import numpy as np
 
 from .. import files
 from ..answer import Count, Report
-from ..counting import _network, answer_of, check_options, compile_kernel
+from ..counting import _network, answer_of, check_options, compile_for
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..progress import Progress
 from ..running import Divided, Room
 from ..search.zonotope import seen_through
+from ..watching import watchful
 from .identity import Identity
 from .prefixes import digest, frontier, roots
 from .run import Means
@@ -58,6 +59,19 @@ class Part:
     digest: str
     prefixes: np.ndarray
     identity: Identity
+
+    @property
+    def complete(self) -> bool:
+        """Whether all cells of the shard are counted."""
+        return self.count.report.complete
+
+    @property
+    def stopped(self) -> str:
+        """As that of its count."""
+        return self.count.report.stopped
+
+    def __str__(self) -> str:
+        return f"shard {self.shard}/{self.shards}: {self.count}"
 
     def facts(self) -> dict[str, Any]:
         """The JSON object of ``linregions count --shard --json``."""
@@ -120,6 +134,7 @@ class Part:
         )  # fmt: skip
 
 
+@watchful
 def shard(
     network: Any,
     domain: Domain | None,
@@ -132,6 +147,7 @@ def shard(
     workers: int | str | None = None,
     executor: Executor | None = None,
     checkpoint: str | Path | None = None,
+    on_interrupt: str = "raise",
 ) -> Part:
     """Count the activation regions of one shard of n, for `merge` to add up.
 
@@ -145,7 +161,7 @@ def shard(
         As in `count`.
     index, of
         Shard ``index``, from 1, of ``of``.
-    exact, seconds, progress, workers, executor, checkpoint
+    exact, seconds, progress, workers, executor, checkpoint, on_interrupt
         As in `count`. A part that was cut short is not merged; go on from its checkpoint.
 
     Examples
@@ -161,7 +177,7 @@ def shard(
     means = Means.of(workers, executor, checkpoint)
     problem = restrict(_network(network), Space() if domain is None else domain)
     searched = seen_through(problem)
-    start = time.perf_counter() + compile_kernel(zonotope=searched.zonotope is not None)
+    start = time.perf_counter() + compile_for(searched)
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..domain import Restricted
+from ..progress import current
 from ..search.engine import Leaves, Search
 from ..search.rational_branch import RationalBranch
 from ..search.rational_node import walk_node
@@ -136,7 +137,8 @@ def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: 
 
 
 def _over(begin: float, seconds: float, found: int, most: int | None) -> bool:
-    return time.perf_counter() - begin >= seconds or (most is not None and found >= most)
+    late = time.perf_counter() - begin >= seconds or bool(current().reason)
+    return late or (most is not None and found >= most)
 
 
 def _take(search: Search, cells: list[Any]) -> None:

@@ -39,7 +39,7 @@ def _elements(c: Call) -> np.ndarray:
     """Flat positions that the updates of ScatterElements go to."""
     shape, where = c.given(0).shape, np.asarray(c.numbers(1)).astype(np.int64)
     axis = int(c.attribute("axis", 0)) % max(len(shape), 1)
-    grid = list(np.indices(where.shape))
+    grid: list[np.ndarray] = list(np.indices(where.shape))
     grid[axis] = where + shape[axis] * (where < 0)
     return np.arange(int(np.prod(shape))).reshape(shape)[tuple(grid)]
 

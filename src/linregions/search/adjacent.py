@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 
 from ..jit import Tripped, inner, kernel, raised
+from ..progress import check, current
 from .forms import compose
-from .kernel import proved
 from .lp import (
     AERR,
     BELOW,
@@ -35,6 +35,7 @@ from .lp import (
     restart,
     span_of,
 )
+from .place import proved
 from .program import Cursor, Program
 
 APART, SHARED, UNSURE = 0, 1, 2
@@ -46,19 +47,22 @@ def shared_facets(P: Program, C: Cursor, *pairs: Any) -> None:
 
     Raises `Tripped` where the trip wire of the cursor is raised.
     """
-    if decide(P, C, *pairs, 0) < len(pairs[2]):
-        raise Tripped
+    with current().wire(C.st, TRIP):
+        if decide(P, C, *pairs, 0) < len(pairs[2]):
+            raise Tripped
 
 
 def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
     """Pairs of cells of one group that differ in exactly one row: see `differing`."""
     step = max(1, AT_ONCE // max(1, signs.shape[1]))
-    parts = [differing(signs, *keys, a, min(a + step, len(signs)))
-             for a in range(0, max(1, len(signs)), step)]  # fmt: skip
+    parts = []
+    for a in range(0, max(1, len(signs)), step):
+        check()
+        parts.append(differing(signs, *keys, a, min(a + step, len(signs))))
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-@kernel(_nrt=True)
+@kernel("neighbours of cells", _nrt=True)
 def decide(
     P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks, begin
 ):  # fmt: skip
@@ -92,7 +96,7 @@ def decide(
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                     P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
-                    C.ok, C.live, C.H, C.Z, G, C.st,
+                    C.ok, C.live, C.H, C.Z, G, C.st, C.log,
                 )  # fmt: skip
                 if raised(C.st, TRIP):
                     return i
@@ -113,12 +117,13 @@ def decide(
     return len(first)
 
 
-@kernel(_nrt=True, error_model="python")
+@kernel("pairs of cells", _nrt=True, error_model="python")
 def differing(signs, group, key, order, codes, begin, end):
     """Pairs of cells of one group that differ in exactly one row: lower, upper, row.
 
-    Lower ones are those from ``begin`` to ``end``. ``key`` is a hash of group and pattern, ``order`` sorts it, ``codes[c]`` is what flipping
-    row c changes; every hit is compared in full, so a collision does no harm.
+    Lower ones are those from ``begin`` to ``end``. ``key`` is a hash of group and pattern,
+    ``order`` sorts it, ``codes[c]`` is what flipping row c changes; every hit is compared in full,
+    so a collision does no harm.
     """
     n, rows = signs.shape
     ordered = key[order]

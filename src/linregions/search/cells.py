@@ -9,6 +9,7 @@ from math import isfinite
 import numpy as np
 from flint import fmpq
 
+from ..progress import check
 from ..rational import nearest
 from .exact import (
     ZERO,
@@ -71,6 +72,7 @@ def facets(exact: Exact, signs: np.ndarray, x: Point, only: set[int] | None = No
     in_floats = bool(np.isfinite(floats).all()) and all(isfinite(nearest(v)) for v in x)
     out = []
     for i, (row, owners) in enumerate(distinct):
+        check()
         if only is not None and not only & set(owners):
             continue
         kept = [j for j in needed if j != i]
@@ -150,6 +152,7 @@ def across(exact: Exact, signs: np.ndarray, facet: Facet) -> np.ndarray:
     for layer in range(len(exact.cut) - 1):
         rows = exact.rows(layer, out)
         unsure = set()
+        check()
         for c, row in zip(range(exact.cut[layer], exact.cut[layer + 1]), rows, strict=True):
             s = sign(value(row, x))
             if s == 0:
@@ -169,6 +172,7 @@ def neighbour(exact: Exact, signs: np.ndarray, x: Point, facet: Facet) -> np.nda
     rng = np.random.default_rng(len(facet.units))
     rows = [r for r in cell_rows(exact, signs)[0] if not _parallel(r, facet.row)]
     for _ in range(50):
+        check()
         try:
             return across(exact, signs, facet)
         except ArithmeticError:

@@ -8,6 +8,7 @@ A part of the tree whose cells hold no certifiable float point is walked by `Exa
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 from fractions import Fraction
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -16,6 +17,7 @@ import numpy as np
 
 from ..audit import asked
 from ..domain import Restricted
+from ..progress import current
 from ..rational import nearest, to_fmpq
 from ..scaling import unscaled
 from ..units import MaxUnits
@@ -92,6 +94,9 @@ class Search:
         Cells found so far: a proved lower bound of the count.
     done
         True when the tree is exhausted.
+    broken
+        True after an exception in the middle of a rational decision or walk: what is left of the
+        tree is then unknown, and the search can be asked for what it has found, not moved.
     """
 
     def __init__(
@@ -113,7 +118,7 @@ class Search:
         self.extra = 0  # leaves found by rational arithmetic
         self.asked = 0
         self.coincident = 0
-        self.done = False
+        self.done = self.broken = False
         self._emit = emit
         self._side: Iterator[tuple[np.ndarray, Point, bool]] | None = None
         self._found: list[tuple[np.ndarray, Point]] = []
@@ -220,8 +225,12 @@ class Search:
         return self.extra + (int(self.cursor.st[K.S_LEAVES]) if self.cursor else 0)
 
     def run(self, nodes: int) -> bool:
-        """Advance by about ``nodes`` tree nodes; True while work (or output) is left."""
-        while nodes > 0 and not self.done:
+        """Advance by about ``nodes`` tree nodes; True while work (or output) is left.
+
+        It returns early where the work around it is to stop (see `progress`).
+        """
+        clock = current()
+        while nodes > 0 and not self.done and not clock.reason:
             if self._side is not None:
                 nodes -= 20 * self._advance_side(1 + nodes // 20)
                 if self._emit and len(self._found) >= self._emit:
@@ -231,15 +240,17 @@ class Search:
                 self.done = True
                 break
             before = int(self.cursor.st[K.S_NODES])
-            status = K.advance(self.compiled.program, self.cursor, nodes)
+            with clock.wire(self.cursor.st, K.TRIP):
+                status = K.advance(self.compiled.program, self.cursor, nodes)
             nodes -= max(1, int(self.cursor.st[K.S_NODES]) - before)
             if self.recorder is not None and status in (K.FULL, K.DONE):
                 self.recorder.drain()
             if status == K.DONE:
                 self.done = True
             elif status == K.UNDECIDED:
-                self._decide()
-            else:  # SPENT, or FULL: the caller takes the output
+                with self._whole():
+                    self._decide()
+            else:  # SPENT, STOPPED, or FULL: the caller takes the output
                 return True
         if self.done and self.audit is not None:
             self.audit.finish(self.leaves)
@@ -248,7 +259,8 @@ class Search:
     def _advance_side(self, steps: int) -> int:
         assert self._side is not None
         for n in range(steps):
-            found = next(self._side, None)
+            with self._whole():
+                found = next(self._side, None)
             if found is None:
                 self._side = None
                 if self.recorder is not None:
@@ -260,6 +272,15 @@ class Search:
             if self._emit:
                 self._found.append((signs, x))
         return steps
+
+    @contextmanager
+    def _whole(self) -> Iterator[None]:
+        """What has to come to its end, or leaves the search broken: a generator cannot resume."""
+        if self.broken:
+            raise RuntimeError("this search was broken off in a rational walk; start it anew")
+        self.broken = True
+        yield
+        self.broken = False
 
     def take(self) -> Leaves:
         """Hand over the cells found since the last call (only with ``emit``)."""
@@ -461,7 +482,7 @@ class Search:
         """Positions of the constraints that the kernel's last LP found tight."""
         C = self.cursor
         assert C is not None
-        n, m = int(C.st[K.MULTIPLIERS]), int(C.F[d, K.NCON])
+        n, m = int(C.st[R.MULTIPLIERS]), int(C.F[d, K.NCON])
         found = {int(C.I[BASIS, i]) for i in range(n) if C.S[MULT, i] > 1e-10}
         return sorted(i for i in found if 0 <= i < m)
 

@@ -18,6 +18,7 @@ from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import ONE
 from ..domain import Restricted
+from ..progress import check
 from ..rational import IntMatrix, integers
 from ..units import MaxUnits
 from .exact import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
@@ -87,6 +88,7 @@ class Patterns:
         parts: dict[int, dict[int, Part]] = {}
         left: dict[int, Choice] = {}
         for i, choice in open_units.items():
+            check()
             found = {p: self._meet(part, conditions) for p, conditions in choice.items()}
             here = {p: sub for p, sub in found.items() if sub is not None}
             if len(here) == 1:

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from flint import fmpq
 
+from ..progress import check
 from .engine import Search
 from .exact import Point, crown, negative, pair
 from .rational_branch import RationalBranch, rational_branch
@@ -36,6 +37,7 @@ def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
         return _fan(search, given, rows, x, signs)
     survivors: list[tuple[int, int, Point, Point]] = []
     for c in given.cand:
+        check()
         g = exact.row(c, signs)
         s, x, other, tie = exact.place(rows, x, g)
         search.coincident += tie

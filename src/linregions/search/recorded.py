@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from flint import fmpq
 
+from ..progress import check
 from . import records as R
 from .exact import Exact, Point, crown, negative, pair
 from .program import Cursor
@@ -90,6 +91,7 @@ def _walk(
         return
     rows, survivors = exact.cell(con, signs), []
     for c in cand:
+        check()
         s, x, other, tie = exact.place(rows, x, exact.row(c, signs))
         met |= tie
         if other is None:

@@ -17,6 +17,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..domain import Restricted
+from ..progress import check, current
 from . import kernel as K
 from . import thin as T
 from .engine import Search
@@ -139,7 +140,11 @@ class Thinned:
         if C is None:
             return self.finish(self._whole())
         before = int(C.st[K.S_LEAVES])
-        beside = self._walk(C)
+        try:
+            beside = self._walk(C)
+        except KeyboardInterrupt:  # the pass is lost, but for the leaves that it met
+            self.most = max(self.most, int(C.st[K.S_LEAVES]) - before)
+            raise
         return self.finish(beside + int(C.st[K.S_LEAVES]) - before)
 
     def start(self, threshold: float, limit: float) -> None:
@@ -180,7 +185,9 @@ class Thinned:
         v, C, search = self.state.v, self.search.cursor, self.search
         assert C is not None
         before, weight = int(C.st[K.S_LEAVES]), self.weight
-        status = K.advance(self.compiled.program, C, 1)
+        with current().wire(C.st, K.TRIP):
+            status = K.advance(self.compiled.program, C, 1)
+        check()
         v[T.TOTAL] += weight * (int(C.st[K.S_LEAVES]) - before)
         v[T.STEPS] += 1.0
         v[T.ALL_STEPS] += weight
@@ -199,8 +206,10 @@ class Thinned:
         seen, state, search = 0, self.state, self.search
         budget, late = 64, self.deadline < np.inf
         while True:
+            check()
             before = time.perf_counter() if late else 0.0
-            status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
+            with current().wire(C.st, K.TRIP):
+                status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
             if late:
                 now = time.perf_counter()
                 if now - before >= 0.05:

@@ -13,6 +13,7 @@ import numpy as np
 
 from ...errors import LinregionsError
 from ...jit import Tripped
+from ...progress import check
 from . import draws, kernel
 from .exactly import Exactly
 from .floats import Floats
@@ -118,6 +119,7 @@ class Sampler:
         doubtful: list[np.ndarray] = []
         stream = self._stream(out.law, block, last)
         for a, x in stream:
+            check()
             x = x[max(first - a, 0) :]
             if not len(x):
                 continue
@@ -175,6 +177,7 @@ class Sampler:
     def _settle(self, out: Block, doubtful: np.ndarray) -> None:
         """Patterns of doubtful points in rational arithmetic."""
         for x in doubtful:
+            check()
             pieces = self.exactly(x.tolist())
             if pieces is None:
                 out.skipped += 1

@@ -2,24 +2,24 @@
 
 from __future__ import annotations
 
-import signal
-import threading
+import contextvars
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from ... import files
+from ...answer import handed_over
 from ...complex.engine import threads as cores
 from ...counting import _network
 from ...domain import Domain
-from ...errors import LinregionsError
+from ...errors import Interrupted, LinregionsError
 from ...network import Network
-from ...progress import Status
+from ...parallel.pool import most_processes
+from ...progress import Deadline, Progress, Status, announced, current, tell, watched
 from . import state as disk
 from .answer import Sampled, tally
 from .blocks import Block, Sampler, check_device
@@ -46,6 +46,8 @@ def sample(
     threads: int | None = None,
     device: str | None = "auto",
     progress: Callable[[Status], None] | None = None,
+    on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Sampled:
     """Count the distinct activation patterns at random points.
 
@@ -85,6 +87,11 @@ def sample(
         (``torch:cpu`` for torch's own processor).
     progress
         Called with a `Status` every few blocks.
+    on_interrupt
+        As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -99,33 +106,33 @@ def sample(
     >>> int(found), found.total.coverage
     (4, 1.0)
     """
-    net = _network(network)
+    net = _network(network, shape)
     _check(points, seed, seconds, memory, threads)
-    run = _Run(net, domain, v, seed, keep, memory, check_device(device))
     path = None if state is None else files.check_target(state, (".npz",))
-    if path is not None and path.exists():
-        run.resume(path)
-    run.plan(points)
-    stopped = run.go(cores() if threads is None else threads, seconds, path, progress)
-    if stopped != "interrupt":
-        run.check_hits(least=1)
-    if path is not None:
-        run.save(path)
-    return run.answer(stopped)
+    width = cores() if threads is None else min(threads, most_processes())
+    runs: list[_Run] = []
 
+    def work(report: Progress | None) -> Sampled:
+        run = _Run(net, domain, v, seed, keep, memory, check_device(device))
+        if path is not None and path.exists():
+            run.resume(path)
+        run.plan(points)
+        runs.append(run)
+        stopped = run.go(width, path, report)
+        if stopped != "interrupt":
+            run.check_hits(least=1)
+        if path is not None:
+            run.save(path)
+        return run.answer(stopped)
 
-@contextmanager
-def _interrupts() -> Iterator[list[int]]:
-    """Ctrl-C fills a list instead of breaking in, so that no block is counted by half."""
-    seen: list[int] = []
-    if threading.current_thread() is not threading.main_thread():
-        yield seen
-        return
-    before = signal.signal(signal.SIGINT, lambda number, _: seen.append(number))
-    try:
-        yield seen
-    finally:
-        signal.signal(signal.SIGINT, before if before is not None else signal.SIG_DFL)
+    def nothing(clock: Deadline) -> Sampled:
+        if not runs:
+            raise Interrupted if clock.reason == "interrupt" else LinregionsError(
+                f"sample: stopped after {clock.seconds:g} s, before there was a point; give more"
+            )
+        return runs[0].answer(clock.reason)
+
+    return handed_over(watched(work, seconds, progress, nothing), on_interrupt)
 
 
 def _check(points: Any, seed: Any, seconds: Any, memory: Any, threads: Any) -> None:
@@ -224,48 +231,49 @@ class _Run:
     def go(
         self,
         threads: int,
-        seconds: float | None,
         path: Path | None,
-        progress: Callable[[Status], None] | None,
+        progress: Progress | None,
     ) -> str:
         """Draw until the plan is fulfilled; why it was not, or an empty string."""
         self._compile()
         start = saved = time.perf_counter()
-        stopped = ""
+        clock, stopped = current(), ""
+        clock.known, clock.stage = lambda: self.table.rows, "sample"
         with (
             ThreadPoolExecutor(threads, thread_name_prefix="linregions") as pool,
-            _interrupts() as interrupts,
+            clock.wire(self.sampler.trip, 0),
         ):
             while not stopped and (jobs := self._jobs(threads * AHEAD)):
-                self._round(pool, jobs, interrupts)
+                self._round(pool, jobs)
                 now = time.perf_counter()
                 self.elapsed = now - start
-                if progress is not None:
-                    progress(Status(self.table.rows, self.elapsed, "sample"))
+                tell(progress, Status(self.table.rows, self.elapsed, "sample"))
                 self.check_hits(HOPELESS)
                 if path is not None and now - saved > SAVE_EVERY:
                     self.save(path)
                     saved = now
                 if (self.done[:, 0] < self.wanted).any():
-                    late = seconds is not None and self.elapsed >= seconds
-                    stopped = "interrupt" if interrupts else "seconds" if late else ""
+                    stopped = clock.reason
         return stopped
 
     def _compile(self) -> None:
-        self.sampler(0, 0, 0, 1)
+        with announced():
+            self.sampler(0, 0, 0, 1)
 
-    def _round(
-        self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]], interrupts: list
-    ) -> None:
-        """A number of blocks, all of them or (after an interrupt) those begun, in order."""
-        futures, broken = [pool.submit(self.sampler, *job) for job in jobs], set()
+    def _round(self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]]) -> None:
+        """A number of blocks, in order: all of them, or those that were done when it stopped."""
+        clock, broken = current(), set()
+        context = contextvars.copy_context()
+        futures = [pool.submit(context.copy().run, self.sampler, *job) for job in jobs]
         for future, job in zip(futures, jobs, strict=True):
-            if interrupts:
+            if clock.reason:
                 future.cancel()
-            if future.cancelled() or job[0] in broken:
-                broken.add(job[0])  # later blocks of a law wait for this one
-            else:
+            if job[0] in broken:
+                continue  # later blocks of a law wait for this one
+            try:
                 self._take(future.result(), job)
+            except (KeyboardInterrupt, CancelledError):
+                broken.add(job[0])
 
     def _take(self, block: Block, job: tuple[int, int, int, int]) -> None:
         law = job[0]
