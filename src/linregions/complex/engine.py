@@ -24,7 +24,7 @@ from ..audit import asked
 from ..domain import Restricted
 from ..errors import LinregionsError
 from ..jit import Tripped
-from ..progress import check, reason_of
+from ..progress import check, current, reason_of
 from ..rational import nearest
 from ..scaling import MILD
 from ..units import MaxUnits
