@@ -239,7 +239,7 @@ def test_groups_merge_in_pairs_and_keep_the_mean():
 
 def test_bad_options_are_refused():
     net = gaussian(0, 2, 3, 1)
-    for options, words in (
+    for options, line in (
         ({"method": "magic"}, "unknown method 'magic'"),
         ({"seconds": 0}, "seconds=0"),
         ({"relative_error": -1}, "relative_error=-1"),
@@ -247,7 +247,7 @@ def test_bad_options_are_refused():
         ({"confidence": 1}, "confidence=1"),
         ({"work": 1}, "work=1"),
     ):
-        with pytest.raises(lr.LinregionsError, match=words):
+        with pytest.raises(lr.LinregionsError, match=line):
             lr.estimate(net, **options)
     with pytest.raises(lr.LinregionsError, match="workers"):
         lr.plan(net, workers=(0,))

@@ -280,9 +280,7 @@ def test_counts_can_be_cut_short():
         seen.append(status.regions)
         raise KeyboardInterrupt
 
-    cut = lr.count(
-        net, lr.Box(-1, 1), engine="milp", progress=interrupt, on_interrupt="return"
-    )
+    cut = lr.count(net, lr.Box(-1, 1), engine="milp", progress=interrupt, on_interrupt="return")
     assert cut.stopped == "interrupt" and not cut.complete and seen == [int(cut)]
 
 

@@ -309,7 +309,7 @@ def _column(vector: Iterable[Fraction]) -> IntMatrix:
 
 def check_finite(matrix: Matrix, what: str) -> None:
     """Raise when a float matrix holds NaN or an infinity."""
-    data = matrix.weight if isinstance(matrix, Convolution) else matrix
+    data: Any = matrix.weight if isinstance(matrix, Convolution) else matrix
     data = data.data if sparse.issparse(data) else data
     if data.dtype != object and not np.isfinite(data).all():
         bad = "NaN" if np.isnan(data).any() else "infinite"

@@ -26,6 +26,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
 from numba.misc.appdirs import AppDirs
@@ -63,7 +64,7 @@ def told(say: Callable[[str], None] | None) -> Iterator[None]:
 @cache
 def folders() -> tuple[Path, ...]:
     """Where kernels may be."""
-    given = os.environ.get("LINREGIONS_CACHE") or numba.config.CACHE_DIR
+    given = os.environ.get("LINREGIONS_CACHE") or getattr(config, "CACHE_DIR", "")
     if given:
         return (Path(given).expanduser(),)
     own = Path(__file__).parent / "__pycache__"

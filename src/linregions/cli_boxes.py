@@ -56,7 +56,8 @@ class Table:
             r = c.report
             least = "" if r.complete else "at least "
             sure = "exact" if r.exact else "floating point"
-            rows.append((str(i), f"{least}{c.number:,}", str(r.dimension), sure, f"{r.seconds:.3g}"))
+            number = f"{least}{c.number:,}"
+            rows.append((str(i), number, str(r.dimension), sure, f"{r.seconds:.3g}"))
         rows += [(str(i), "not counted", "", "", "") for i in self._left()]
         width = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [

@@ -12,12 +12,15 @@ from __future__ import annotations
 from typing import Any
 
 from llvmlite import ir
-from numba import config, njit, types
+from numba import njit, types
+from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
 from .caching import KernelCache
+
+INTERPRETED: bool = getattr(config, "DISABLE_JIT", False)  # for those who step through kernels
 
 
 class Tripped(KeyboardInterrupt):
@@ -107,8 +110,8 @@ def kernel(what: str, **options: Any) -> Any:
     """A function that Python calls, kept on disk; ``what`` says what is compiled, in words."""
 
     def decorate(function: Any) -> Any:
-        compiled = njit(pipeline_class=Kernel, **{**OPTIONS, **options})(function)
-        if not config.DISABLE_JIT:
+        compiled: Any = njit(pipeline_class=Kernel, **{**OPTIONS, **options})(function)
+        if not INTERPRETED:
             compiled._cache = KernelCache(compiled, what)
         return compiled
 
@@ -127,15 +130,14 @@ def _fresh(typingctx: Any, cells: Any, at: Any) -> Any:
     return types.int64(cells, types.intp), code
 
 
-if config.DISABLE_JIT:
+def _raised(cells: Any, at: Any) -> Any:
+    """Whether the trip wire in place ``at`` of a vector of int64 is raised."""
+    return _fresh(cells, at) != 0  # pyright: ignore[reportCallIssue] (its first argument is implied)
 
-    def raised(cells: Any, at: int) -> bool:
-        """Whether the trip wire in place ``at`` of a vector of int64 is raised."""
-        return bool(cells[at] != 0)
 
-else:
+def _raised_plainly(cells: Any, at: Any) -> Any:
+    """The same without compiling."""
+    return bool(cells[at] != 0)
 
-    @inner()
-    def raised(cells, at):
-        """Whether the trip wire in place ``at`` of a vector of int64 is raised."""
-        return _fresh(cells, at) != 0
+
+raised: Any = _raised_plainly if INTERPRETED else inner()(_raised)

@@ -300,6 +300,8 @@ class _Watch:
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(self._body, work), daemon=True)
         thread.start()
+        kind: str
+        value: Any
         while True:
             try:
                 try:

@@ -311,9 +311,7 @@ class _Worker:
     ) -> None:
         self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
         self.tally, self.known = tally, known
-        self.rows: Rows = rows_of(
-            owner.net, known.words.shape[1], known.base, owner.trip
-        )
+        self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base, owner.trip)
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
         self.contest: K.Contest | None = None

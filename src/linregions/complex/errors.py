@@ -55,7 +55,7 @@ def norm(matrix: Any) -> float:
     """
     if not matrix.shape[0] or not matrix.shape[1]:
         return 0.0
-    if not sparse.issparse(matrix):
+    if isinstance(matrix, np.ndarray):
         a = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T
         gram = a @ a.T
         return float(1.0000001 * min(np.linalg.norm(a), np.linalg.norm(gram @ gram) ** 0.25))

@@ -58,4 +58,3 @@ class Ahead:
         check()  # an end is the count's to deal with
         if part.reason:  # it hangs: the count goes on without
             self.used = MOST
-

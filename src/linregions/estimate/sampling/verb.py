@@ -127,8 +127,12 @@ def sample(
 
     def nothing(clock: Deadline) -> Sampled:
         if not runs:
-            raise Interrupted if clock.reason == "interrupt" else LinregionsError(
-                f"sample: stopped after {clock.seconds:g} s, before there was a point; give more"
+            raise (
+                Interrupted
+                if clock.reason == "interrupt"
+                else LinregionsError(
+                    f"sample: stopped after {clock.seconds:g} s, before the first point; give more"
+                )
             )
         return runs[0].answer(clock.reason)
 
