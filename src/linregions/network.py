@@ -25,7 +25,7 @@ from .units import RELU, Activation, MaxUnits, Pointwise, Units
 
 FORMAT = "linregions network 1"
 MATRICES = 8_000_000_000  # bytes of convolutions written out as matrices
-PUSHED = 800  # bytes for each entry of the widest layer on a plane: measured
+PUSHED = 1200  # bytes for each entry of the widest layer on a plane: measured
 
 
 @dataclass(frozen=True, eq=False)
