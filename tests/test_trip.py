@@ -172,7 +172,7 @@ def test_estimates_are_the_same(monkeypatch):
     monkeypatch.setattr(T, "thin", patient)
     thinned, again = passes()
     with Nagger(thinned.search.cursor.st, TRIP) as watch:
-        assert again() == calm
+        assert np.allclose(again(), calm, rtol=1e-12, atol=0.0)  # sums in another order
     assert watch.times > 0
 
 
