@@ -104,7 +104,7 @@ def test_chunks_do_not_change_the_answer(monkeypatch):
     [
         ({"X": np.zeros((2, 3))}, "shape (2, 3)"),
         ({"X": [[np.nan, 0.0]]}, "NaN"),
-        ({"X": [["a", "b"]]}, "not an array of numbers"),
+        ({"X": [["a", "b"]]}, "not numbers"),
         ({"output": 5}, "outputs, from 0"),
         ({"output": 0.5}, "give an integer"),
         ({"dtype": np.int64}, "float64 or float32"),

@@ -9,8 +9,7 @@ from __future__ import annotations
 import sys
 import time
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -38,19 +37,19 @@ from .cli_parallel import (
     check_shard,
     count_part,
 )
+from .cli_progress import leave, shown
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import check_options, compile_for, count
+from .counting import check_options, count
 from .definitions import KINDS, MEMORY, check_kind
-from .domain import restrict
+from .domain import Domain, restrict
 from .draw.command import register as add_draw
 from .errors import LinregionsError, PartialAnswerWarning
-from .estimate._plan import duration
 from .figures import dump
 from .listing import Listing
 from .network import Network
 from .parallel.run import Means
-from .progress import Status
+from .progress import Progress, current, watched
 from .readers import load
 from .readers.builder import COMPILED, ROUNDED
 from .regions import pieces
@@ -144,16 +143,17 @@ def count_command(
     domains = Where(box, polytope, plane, size, segment, line).domains()
     effort = Effort(workers, cluster, checkpoint)
     if len(domains) > 1:
-        with _progress() as report, effort.options() as given:
+        with shown() as report, effort.options() as given:
             table = count_each(
                 net, domains, Stop(limit, seconds), single=[proof, shard, checkpoint],
                 kind=kind, exact=exact, engine=engine, progress=report,
-                memory=memory or MEMORY, scratch=scratch, **given,
+                memory=memory or MEMORY, scratch=scratch, on_interrupt="return", **given,
             )  # fmt: skip
         print(dump(table.facts()) if json else table.describe(model.name, net.units))
         return 130 if table.stopped == "interrupt" else 0
     (domain,) = domains
-    with _progress() as report:
+    begin = time.perf_counter()
+    with shown() as report:
         if shard is not None:
             part = count_part(net, domain, shard, output, effort, exact, seconds, report)
             print(dump(part.facts()) if json else part.describe(output))
@@ -166,7 +166,8 @@ def count_command(
             )  # fmt: skip
     most, bound = None, ""  # every bound is one of full-dimensional regions
     if kind != "pattern":
-        most, bound = upper_bound(restrict(net, domain))
+        left = None if seconds is None else seconds - (time.perf_counter() - begin)
+        most, bound = _upper(net, domain, 0.3 if answer.stopped == "interrupt" else left)
     facts = {**answer.to_dict(), "upper_bound": most}
     tail = f"\n  at most     {bound}" if bound else ""
     print(dump(facts) if json else _prose(model.name, net, answer) + tail)
@@ -224,15 +225,9 @@ def list_command(
     check_options(kind, "auto", limit, seconds)
     with Effort(workers, cluster).options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
-        listing = Listing(net, domain, exact, limit, seconds, means)
-        compile_for(listing.problem)
-        if target is None:
-            rows = [row for found in listing for row in _rows(listing, found, json)]
-            extra = {"listed": rows} if json else {}
-        else:
-            with _progress() as report:
-                listing.write(target, report)
-            extra = {"output": str(target)}
+        listing, extra = _listed(
+            lambda: Listing(net, domain, exact, limit, seconds, means), target, seconds, json
+        )
     summary = {**listing.summary(), **extra}
     if json:
         print(dump(summary))
@@ -311,6 +306,24 @@ def _check_used(
                 )
 
 
+def _listed(
+    make: Callable[[], Listing], target: Path | None, seconds: float | None, as_json: bool
+) -> tuple[Listing, dict[str, Any]]:
+    """List to a file, or to stdout; the list, and what the summary says of where it is."""
+
+    def work(report: Progress | None) -> tuple[Listing, dict[str, Any]]:
+        listing = make()
+        compile_for(listing.problem)
+        if target is not None:
+            listing.write(target, report)
+            return listing, {"output": str(target)}
+        rows = [row for found in listing for row in _rows(listing, found, as_json)]
+        return listing, {"listed": rows} if as_json else {}
+
+    with shown() as report:
+        return watched(work, seconds, report)
+
+
 def _rows(listing: Listing, found: Leaves, as_json: bool) -> list[Any]:
     patterns = pieces(listing.problem.network, found.signs)
     points = listing.problem.embed(found.points)
@@ -329,48 +342,29 @@ def _reads(names: list[str]) -> str:
 
 
 def _load(model: Path) -> Network:
-    with warnings.catch_warnings(record=True) as caught:
+    def work(_: Any) -> Network:
+        current().stage = "reading"
+        return load(model)
+
+    with warnings.catch_warnings(record=True) as caught, shown() as report:
         warnings.simplefilter("always")
-        net = load(model)
+        net = watched(work, progress=report)
     for warning in caught:
         print(f"linregions: warning: {warning.message}", file=sys.stderr)
     return net
 
 
-@contextmanager
-def _progress() -> Iterator[Any]:
-    """A live line on stderr on a terminal, a line every ten seconds elsewhere."""
-    if sys.stderr.isatty():
-        from rich.console import Console
-        from rich.live import Live
-        from rich.text import Text
-
-        with Live(
-            Text(), console=Console(stderr=True), transient=True, refresh_per_second=5
-        ) as live:
-            yield lambda s: live.update(Text(_status(s)))
-        return
-    last = time.perf_counter()
-
-    def report(status: Status) -> None:
-        nonlocal last
-        if time.perf_counter() - last >= 10:
-            last = time.perf_counter()
-            print(_status(status), file=sys.stderr, flush=True)
-
-    yield report
-
-
-def _status(s: Status) -> str:
-    if s.stage == "estimate":
-        return f"about {s.regions:.3g} regions, {s.seconds:.1f} s (Ctrl-C stops)"
-    verb = "merging" if s.stage == "merge" else "so far"
-    share, left = s.share, s.left
-    part = "" if share is None or left is None else f" (about {share:.1%}, {duration(left)} left)"
-    return (
-        f"{s.regions:,} regions {verb}{part}, {s.seconds:.1f} s, {s.rate:,.0f} regions/s "
-        "(Ctrl-C stops)"
-    )
+def _upper(net: Network, domain: Domain, seconds: float | None) -> tuple[int | None, str]:
+    """The upper bound beside a count, in what is left of its time."""
+    nothing: tuple[int | None, str] = None, ""
+    if seconds is not None and seconds <= 0:
+        return nothing
+    try:
+        return watched(
+            lambda _: upper_bound(restrict(net, domain)), seconds, otherwise=lambda _: nothing
+        )
+    except KeyboardInterrupt:
+        return nothing
 
 
 def _prose(name: str, net: Network, answer: Count) -> str:
@@ -443,16 +437,23 @@ def _perspective(regions: int, units: int) -> str:
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
 add_compile(app, _load)
-add_estimate(app, _load, _progress, dump)
+add_estimate(app, _load, shown, dump)
 add_draw(app, _load)
 add_paper(app)
-add_sample(app, _load, _progress)
+add_sample(app, _load, shown)
 add_merge(app, dump)
-add_volume(add_measure(app, _load, _progress), _load, _progress)
+add_volume(add_measure(app, _load, shown), _load, shown)
 
 
 def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``linregions`` command."""
+    code = _run(argv)
+    if argv is None:
+        leave(code)
+    sys.exit(code)
+
+
+def _run(argv: list[str] | None) -> int:
     tokens = sys.argv[1:] if argv is None else argv
     try:
         with warnings.catch_warnings():  # floats beyond 1e308 are no news
@@ -462,13 +463,13 @@ def main(argv: list[str] | None = None) -> None:
     except CycloptsError as error:
         lines = [line for line in str(error).splitlines() if line.strip()]
         print(f"linregions: {' '.join(lines)} (see linregions --help)", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except LinregionsError as error:
         print(f"linregions: {error}", file=sys.stderr)
-        sys.exit(2)
+        return 2
     except KeyboardInterrupt:
         print("linregions: interrupted", file=sys.stderr)
-        sys.exit(130)
+        return 130
     except (ArithmeticError, MemoryError, RecursionError) as error:  # numbers no check foresaw
         why = " ".join(f"{type(error).__name__} {error}".split())
         print(
@@ -476,11 +477,11 @@ def main(argv: list[str] | None = None) -> None:
             f"({why}); scale the domain or the weights, or ask for less",
             file=sys.stderr,
         )
-        sys.exit(2)
+        return 2
     except BrokenPipeError:  # the reader of a pipe has gone: nothing left to say
         sys.stderr.close()
-        sys.exit(0)
-    sys.exit(code if isinstance(code, int) else 0)
+        return 0
+    return code if isinstance(code, int) else 0
 
 
 if __name__ == "__main__":

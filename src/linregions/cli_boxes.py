@@ -41,7 +41,7 @@ class Table:
     def facts(self) -> dict[str, Any]:
         """The JSON object: the sum, and the object of each box."""
         return {
-            "regions": sum(int(c) for c in self.counts),
+            "regions": sum(c.number for c in self.counts),
             "complete": self.complete,
             "exact": self.exact,
             "stopped": self.stopped,
@@ -56,14 +56,14 @@ class Table:
             r = c.report
             least = "" if r.complete else "at least "
             sure = "exact" if r.exact else "floating point"
-            rows.append((str(i), f"{least}{int(c):,}", str(r.dimension), sure, f"{r.seconds:.3g}"))
+            rows.append((str(i), f"{least}{c.number:,}", str(r.dimension), sure, f"{r.seconds:.3g}"))
         rows += [(str(i), "not counted", "", "", "") for i in self._left()]
         width = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [
             "  " + "  ".join(t.rjust(w) for t, w in zip(row, width, strict=True)) for row in rows
         ]
         least = "" if self.complete else "at least "
-        total = sum(int(c) for c in self.counts)
+        total = sum(c.number for c in self.counts)
         return "\n".join(
             [
                 f"{name}: {units} units, {self.boxes} boxes",
@@ -95,7 +95,7 @@ def count_each(
     for domain in domains:
         spent = time.perf_counter() - begin
         seconds = None if stop.seconds is None else stop.seconds - spent
-        limit = None if stop.limit is None else stop.limit - sum(int(c) for c in counts)
+        limit = None if stop.limit is None else stop.limit - sum(c.number for c in counts)
         if seconds is not None and seconds <= 0:
             return Table(counts, len(domains), "seconds")
         if limit is not None and limit <= 0:

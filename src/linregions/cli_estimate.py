@@ -80,7 +80,7 @@ def add_estimate(
             found = estimate(
                 net, domain, seconds=seconds, relative_error=relative_error, passes=passes,
                 seed=_seed(seed), method=method, confidence=confidence, exact=exact,
-                progress=report,
+                progress=report, on_interrupt="return",
             )  # fmt: skip
         print(dump(found.to_dict()) if json else prose(model.name, found))
         return 130 if found.stopped == "interrupt" else 0
@@ -122,7 +122,7 @@ def add_estimate(
         with progress() as report:
             found = plan(
                 net, domain, seconds=seconds, seed=_seed(seed), workers=numbers, exact=exact,
-                progress=report,
+                progress=report, on_interrupt="return",
             )  # fmt: skip
         print(dump(found.to_dict()) if json else forecast(model.name, found))
         return 130 if found.estimate.stopped == "interrupt" else 0

@@ -32,6 +32,7 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
         norm: str = "2",
         kind: str = "activation",
         box: BoxOption = None,
+        seconds: float | None = None,
         output: Output = None,
         json: Json = False,
     ) -> int:
@@ -45,6 +46,8 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
             2, 1 or inf.
         kind
             activation (boundaries of activation regions) or linear (where the map changes).
+        seconds
+            Stop then, with the points so far.
         output
             A .npz or .parquet file for distances, units and feet.
         """
@@ -52,14 +55,17 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
         net, points = load(model), read_points(data, "--data")
         domain = None if box is None else Where(box).domain()
         with progress() as report:
-            found = distance(net, points, norm=norm, kind=kind, domain=domain, progress=report)
+            found = distance(
+                net, points, norm=norm, kind=kind, domain=domain, seconds=seconds,
+                progress=report, on_interrupt="return",
+            )  # fmt: skip
         if target is not None:
             write_columns(target, found.columns())
         if json:
             print(dump(_facts(found, target)))
         else:
             print(_prose(model.name, found, target))
-        return 0
+        return 130 if found.stopped == "interrupt" else 0
 
     return group
 
@@ -86,6 +92,7 @@ def _facts(found: Distances, target: Path | None) -> dict[str, Any]:
         "unit": found.unit.tolist(), "layer": found.layer.tolist(), "tied": found.tied.tolist(),
         "crossed": found.crossed.tolist(), "largest_error": float(found.error.max(initial=0.0)),
         "network": found.network.hash, "seconds": found.seconds,
+        "complete": found.complete, "stopped": found.stopped,
     }  # fmt: skip
     return out if target is None else {**out, "output": str(target)}
 
@@ -105,5 +112,5 @@ def _prose(name: str, found: Distances, target: Path | None) -> str:
     if found.crossed.any():
         lines.append(f"  crossed   {int(found.crossed.sum()):,} boundaries that change no map")
     lines.append(f"  accuracy  {found.error.max(initial=0.0):.2g} or better")
-    lines.append(f"  time      {found.seconds:.3g} s")
+    lines.append(f"  time      {found.seconds:.3g} s{found.remark}")
     return "\n".join([*lines, *([] if target is None else [f"  written   {target}"])])

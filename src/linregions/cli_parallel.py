@@ -113,7 +113,8 @@ def count_part(
     assert output is not None
     with effort.options() as given:
         part = shard(
-            net, domain, index, of, exact=exact, seconds=seconds, progress=progress, **given
+            net, domain, index, of, exact=exact, seconds=seconds, progress=progress,
+            on_interrupt="return", **given
         )
     part.save(output)
     return part

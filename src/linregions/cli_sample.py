@@ -88,7 +88,7 @@ def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any
                 net, None if isinstance(domain, Space) else domain, points=_whole(points, "points"),
                 v=None if v is None else _numbers(v), seed=seed, keep=target is not None,
                 state=state, seconds=seconds, memory=_whole(memory, "memory"), threads=threads,
-                device=device, progress=report,
+                device=device, progress=report, on_interrupt="return",
             )  # fmt: skip
         facts = found.to_dict()
         if target is not None:

@@ -64,11 +64,11 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         with progress() as report:
             found = boundary_volume(
                 net, domain, kind=kind, codimension=codimension, method=method, lines=lines,
-                seconds=seconds, seed=seed, progress=report,
+                seconds=seconds, seed=seed, progress=report, on_interrupt="return",
             )  # fmt: skip
         facts = _volume_facts(found)
         print(dump(facts) if json else _prose(model.name, found))
-        return 0
+        return 130 if found.stopped == "interrupt" else 0
 
     @group.command(name="local")
     def local_command(
@@ -82,6 +82,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         repeats: int | None = None,
         kind: str = "activation",
         seed: int = 0,
+        seconds: float | None = None,
         output: Output = None,
         json: Json = False,
     ) -> int:
@@ -103,6 +104,8 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
             activation or linear.
         seed
             Of the directions.
+        seconds
+            Stop then, with the points so far.
         output
             A .npz or .parquet file for the numbers.
         """
@@ -114,9 +117,10 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         with progress() as report:
             found = local_complexity(
                 net, points, radius=radius, shape=shape, dimension=dimension, repeats=repeats,
-                kind=kind, seed=seed, progress=report,
+                kind=kind, seed=seed, seconds=seconds, progress=report,
+                on_interrupt="return",
             )  # fmt: skip
-        patterns = distinct_patterns(net, points)
+        patterns = distinct_patterns(net, points[: len(found)])
         if target is not None:
             columns = {"regions": found.regions, "pattern": patterns.labels}
             if found.single is not None:
@@ -126,7 +130,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
             print(dump(_local_facts(found, len(patterns), target)))
         else:
             print(_local_prose(model.name, found, len(patterns), target))
-        return 0
+        return 130 if found.stopped == "interrupt" else 0
 
     return group
 
@@ -143,7 +147,8 @@ def _volume_facts(v: BoundaryVolume) -> dict[str, Any]:
         "confidence": 0.95 if v.method == "crofton" else 1.0, "exact": v.method == "exact",
         "method": v.method, "kind": v.kind, "codimension": v.codimension,
         "dimension": v.dimension, "domain": v.domain, "lines": v.lines, "hits": v.hits,
-        "mean": v.mean, "seed": v.seed, "seconds": v.seconds,
+        "mean": v.mean, "seed": v.seed, "seconds": v.seconds, "complete": v.complete,
+        "stopped": v.stopped,
     }  # fmt: skip
 
 
@@ -159,7 +164,8 @@ def _prose(name: str, v: BoundaryVolume) -> str:
     if v.density is not None:
         lines.append(f"  density   {v.density:.6g} per unit of volume")
     how = "exact, from the faces of the complex" if v.method == "exact" else "Crofton's formula"
-    return "\n".join([*lines, f"  method    {how}", f"  time      {v.seconds:.3g} s"])
+    time = f"  time      {v.seconds:.3g} s{v.remark}"
+    return "\n".join([*lines, f"  method    {how}", time])
 
 
 def _local_facts(found: LocalComplexity, patterns: int, target: Path | None) -> dict[str, Any]:
@@ -171,7 +177,7 @@ def _local_facts(found: LocalComplexity, patterns: int, target: Path | None) -> 
         "single": None if found.single is None else int(found.single.sum()),
         "patterns": patterns, "radius": found.radius, "shape": found.shape,
         "dimension": found.dimension, "kind": found.kind, "seed": found.seed,
-        "seconds": found.seconds,
+        "seconds": found.seconds, "complete": found.complete, "stopped": found.stopped,
     }  # fmt: skip
     return out if target is None else {**out, "output": str(target)}
 
@@ -188,5 +194,5 @@ def _local_prose(name: str, found: LocalComplexity, patterns: int, target: Path 
     if found.single is not None:
         lines.append(f"  single    {int(found.single.sum()):,} balls are certainly one region")
     lines.append(f"  patterns  {patterns:,} distinct ones of the points themselves")
-    lines.append(f"  time      {found.seconds:.3g} s")
+    lines.append(f"  time      {found.seconds:.3g} s{found.remark}")
     return "\n".join([*lines, *([] if target is None else [f"  written   {target}"])])

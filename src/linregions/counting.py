@@ -11,13 +11,15 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from .affine import Affine
-from .answer import Count, Report, handed_over
+from .answer import Count, Report, check_on_interrupt, handed_over
 from .definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Layer, Network
-from .progress import Deadline, Progress, Status, announced, reason_of, tell, watched
+from .progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
 from .units import MaxUnits
 
 if TYPE_CHECKING:
@@ -140,6 +142,7 @@ def count(
     from .running import Room
 
     check_options(kind, engine, limit, seconds)
+    check_on_interrupt(on_interrupt)
     room = Room.of(memory, scratch)
     means = Means.of(workers, executor, checkpoint)
     if means.some:
@@ -157,12 +160,39 @@ def count(
     plain = plain and limit is None and kind not in SEARCHED and engine in ("auto", "complex")
 
     def work(tell: Progress | None) -> Count:
+        current().hint = _hint(net, domain)
         return _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
 
     def nothing(clock: Deadline) -> Count:
         return _at_least(net, domain, plan, clock)
 
     return handed_over(watched(work, seconds, progress, nothing), on_interrupt)
+
+
+def dimension_of(domain: Domain, n: int) -> int:
+    """The dimension of a domain in n inputs, before anything is restricted to it."""
+    if isinstance(domain, Space):
+        return n
+    if isinstance(domain, Box):
+        return int(np.sum(np.broadcast_to(domain.lo != domain.hi, (n,))))
+    return domain.chart(n).dimension
+
+
+MANY = 32  # inputs in a box from which on a hint is given
+
+
+def _hint(net: Network, domain: Domain) -> str:
+    """What to ask instead, where cells are seldom reached; empty elsewhere."""
+    if not isinstance(domain, Box | Space):
+        return ""
+    free = dimension_of(domain, net.inputs)
+    if free < MANY:
+        return ""
+    where = "a box" if isinstance(domain, Box) else "all of space"
+    return (
+        f"{free:,} inputs in {where}: a plane (--plane), a segment (--segment, crossings) or "
+        "`sample` answer in seconds"
+    )
 
 
 @dataclass(frozen=True)
@@ -181,10 +211,12 @@ class _Plan:
 def _at_least(net: Network, domain: Domain, plan: _Plan, clock: Deadline) -> Count:
     """The answer of a count that was stopped where it could not hand over its own."""
     report = Report(
-        plan.kind, True, False, plan.engine, domain.describe(), domain.chart(net.inputs).dimension,
+        plan.kind, True, False, plan.engine, domain.describe(), dimension_of(domain, net.inputs),
         net.inputs, net.units, clock.elapsed, clock.reason,
     )  # fmt: skip
-    return Count(clock.known() if plan.kind == "activation" else 0, report)
+    # a full-dimensional box, or all of space, has a cell of every kind
+    least = int(isinstance(domain, Box | Space))
+    return Count(max(least, clock.known() if plan.kind == "activation" else 0), report)
 
 
 def _counted(

@@ -39,7 +39,7 @@ def undecided(cells: Any) -> np.ndarray:
 
 def _corners(cells: Any) -> Any:
     """(cells, vertices) which vertex is of which cell."""
-    out: Any = sparse.eye_array(cells.cells, format="csr", dtype=np.int32)
+    out: Any = sparse.csr_array(sparse.eye_array(cells.cells, format="csr"))
     counts = cells.face_counts
     for d in range(cells.dimension, 0, -1):
         ptr, idx = cells.faces(d)
@@ -140,7 +140,7 @@ def _pointwise(
     units: Pointwise, z: np.ndarray, error: np.ndarray, pieces: np.ndarray, kept: Kept, off: _Off
 ) -> Any:
     rows, losses = [], []
-    slopes, shifts = np.zeros((2, *pieces.shape))
+    slopes, shifts = np.zeros(pieces.shape), np.zeros(pieces.shape)
     plain = np.zeros(units.size, bool)
     for u, which in enumerate(units.which):
         kind = units.kinds[which]

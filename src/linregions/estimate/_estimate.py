@@ -13,7 +13,7 @@ import numpy as np
 from ..answer import handed_over
 from ..bounds import tightest
 from ..bounds._bound import THIS, Bound
-from ..counting import _network, compile_kernel, has_max, tiny_problem
+from ..counting import _network, compile_kernel, dimension_of, has_max, tiny_problem
 from ..domain import Box, Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
@@ -276,7 +276,7 @@ class Sketch:
             why="time ended before the first pass: give more seconds or a smaller domain",
             confidence=self.confidence, seen=seen, upper=int(upper.value), upper_name=upper.name,
             complete=False, exact=self.exact, kind="activation", method=self.method,
-            domain=self.domain.describe(), dimension=self.domain.dimension or net.inputs,
+            domain=self.domain.describe(), dimension=dimension_of(self.domain, net.inputs),
             inputs=net.inputs, units=net.units, seconds=current().elapsed, passes=0, groups=0,
             steps=0, seed=self.seed, stopped=stopped,
         )  # fmt: skip

@@ -56,7 +56,7 @@ def added(a: Column | None, b: Column | None, size: int) -> Column | None:
         at = np.union1d(a.at, b.at)
         X = np.zeros((len(a.X), len(at)))
         for part in (a, b):
-            X[:, np.searchsorted(at, part.at)] += part.X
+            X[:, np.searchsorted(at, np.asarray(part.at))] += part.X
     else:
         at, X = np.arange(size), a.whole(size) + b.whole(size)
     carry(X)

@@ -9,6 +9,7 @@ a bound of how far each pre-activation is from that of the network given (`Reduc
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, NamedTuple
@@ -152,9 +153,21 @@ def reduce(network: Network, chart: Any, digits: int = DIGITS) -> Reduced:
     return _Reduction(network, chart, digits).run()
 
 
+def memory() -> int:
+    """Bytes of memory that may be taken: nine tenths of the machine's."""
+    try:
+        return int(0.9 * os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"))
+    except (AttributeError, ValueError, OSError):  # not on every system
+        return 1 << 62
+
+
 class _Reduction:
     def __init__(self, network: Network, chart: Any, digits: int) -> None:
         self.net, self.digits, self.k = network, digits, chart.dimension
+        self.room = memory()
+        widest = max([network.inputs, *(layer.affine.size for layer in network.layers)])
+        # columns of a layer and of the next, the one at work with its carries
+        self._check(8 * digits * widest * (2 * self.k + 5), "a slice")
         low, high = ranges(chart.A, chart.b, self.k)
         reach = np.maximum(np.maximum(np.abs(low), np.abs(high)), 2.0**-1000)
         self.power = [int(np.frexp(r)[1]) for r in reach]  # of each variable: bound 2^power
@@ -169,6 +182,13 @@ class _Reduction:
         self.pieces: list[np.ndarray] = []
         self.most = 0
 
+    def _check(self, size: int, what: str) -> None:
+        if size > self.room:
+            raise LinregionsError(
+                f"{what} of a network of {self.net.units:,} units would take {size / 1e9:,.1f} GB, "
+                f"and there are {self.room / 1e9:,.1f} GB; take a smaller slice or a larger machine"
+            )
+
     def _one(self) -> _Source:
         X = np.zeros((self.digits, 1))
         X[TOP] = 1.0
@@ -181,7 +201,7 @@ class _Reduction:
         for c in range(k + 1):
             if c == k and chart.origin is None:
                 continue
-            given = chart.origin if c == k else basis[:, c]
+            given: Any = chart.origin if c == k else basis[:, c]
             if given.dtype == object:
                 factor = Fraction(1) if c == k else Fraction(float(scale[c]))
                 values = np.empty(n, dtype=object)
@@ -221,6 +241,7 @@ class _Reduction:
                 self.sources[n + 1] = self._pointwise(n + 1, units, z)
             size = sum(c.X.nbytes for s in self.sources.values() for c in s.columns.values())
             self.most = max(self.most, size)
+            self._check(3 * size, f"{len(self.middle) - self.k - 1:,} units that may switch")
         if clock.watched:
             clock.stage = stage
         return self._network()

@@ -55,8 +55,8 @@ class Places:
             first = _first(layer.units)
             mine = numbers[(numbers >= unit) & (numbers < unit + layer.size)] - unit
             self.rows += (row + first[mine]).tolist()
-            most = isinstance(layer.units, MaxUnits)
-            self.args += [len(layer.units.groups[u]) if most else 0 for u in mine.tolist()]
+            groups = layer.units.groups if isinstance(layer.units, MaxUnits) else None
+            self.args += [len(groups[u]) if groups else 0 for u in mine.tolist()]
             unit, row = unit + layer.size, row + int(first[-1])
 
     def between(self, u: int, before: int, after: int) -> np.ndarray:

@@ -226,8 +226,9 @@ class _Found:
             self.x, self.distance, self.error, self.unit, layer, self.partner, self.foot,
             self.tied, self.crossed,
         )  # fmt: skip
-        first: Any = [c[:m] for c in columns]
-        return Distances(self.net, *first, self.kind, norm=norm, seconds=seconds, stopped=stopped)
+        first: list[Any] = [c[:m] for c in columns]
+        rest: list[Any] = [self.kind, norm, seconds, stopped]
+        return Distances(self.net, *first, *rest)
 
 
 def _batch(
