@@ -15,7 +15,7 @@ from linregions.complex.engine import Refinement
 from linregions.complex.line_program import Sweeper, prepare, sweep
 from linregions.counting import compile_kernel
 from linregions.domain import restrict
-from linregions.jit import Tripped
+from linregions.progress import Deadline
 from linregions.readers.vnnlib import read_box
 from linregions.search import kernel as K
 from linregions.search import thin as T
@@ -151,8 +151,8 @@ def test_cells_and_records_are_the_same(name):
 def test_a_raised_wire_stops_before_the_first_step():
     search = Search(SEARCHED["dense"]())
     search.cursor.st[TRIP] = 1
-    assert search.run(1000) and search.leaves == 0
     assert K.advance(search.compiled.program, search.cursor, 1000) == K.STOPPED
+    assert search.leaves == 0
 
 
 def test_estimates_are_the_same(monkeypatch):
@@ -172,7 +172,7 @@ def test_estimates_are_the_same(monkeypatch):
     monkeypatch.setattr(T, "thin", patient)
     thinned, again = passes()
     with Nagger(thinned.search.cursor.st, TRIP) as watch:
-        assert again() == calm
+        assert np.allclose(again(), calm, rtol=1e-12, atol=0.0)  # sums in another order
     assert watch.times > 0
 
 
@@ -244,16 +244,16 @@ def _multiplied(sweeper: Sweeper, x, W, n, first, last, out, trip):
     return last
 
 
-def test_a_raised_wire_ends_a_sweep_and_a_complex():
+def test_a_clock_that_is_tripped_ends_a_sweep_and_a_complex():
+    """Verbs put the wires up through their clock, which then owns them."""
     net = gaussian(4, 2, 30, 30, 1)
-    sweeper = prepare(net)
-    sweeper.trip[0] = 1
-    with pytest.raises(Tripped):
-        sweep(sweeper, np.eye(2), np.ones(2), np.zeros(2), np.array([[0, 1]]), True, 1)
-    sweeper.trip[0] = 0
-    refinement = Refinement(restrict(net, Box(-1.0, 1.0)))
-    refinement.trip[0] = 1
-    assert not refinement.run().complete
+    with Deadline().current() as clock:
+        clock.trip("interrupt")
+        with pytest.raises(KeyboardInterrupt):
+            sweep(prepare(net), np.eye(2), np.ones(2), np.zeros(2), np.array([[0, 1]]), True, 1)
+        clock.trip("interrupt")
+        with pytest.raises(KeyboardInterrupt):
+            Refinement(restrict(net, Box(-1.0, 1.0))).run()
 
 
 @pytest.mark.parametrize("limit", range(1, 9))

@@ -7,7 +7,7 @@ and coordinates are scaled in the kernel are undone.
 
 The log is a vector where the kernel is compiled with records and max units. Otherwise it is a
 matrix, and the branches behind ``log.ndim == 1`` are not compiled at all: most searches need
-neither, and start in two thirds of the time.
+neither.
 """
 
 # ruff: noqa: SIM102 (a branch is left out when compiled only where nothing else is asked)
