@@ -28,6 +28,7 @@ from ..watching import watchful
 from . import audit, wide
 from .pieces import Pieces, affine_pieces, merge
 
+SEGMENTS = 1 << 13  # at once, at most
 AT_ONCE = 1 << 22  # numbers of one first-layer product
 
 
@@ -252,7 +253,8 @@ def crossings(
     start, clock = time.perf_counter(), current()
     threads = cores() if threads is None else max(1, int(threads))
     m = len(given.both)
-    parts, step, stopped = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2), ""
+    parts, stopped = [], ""
+    step = min(SEGMENTS, max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2))
     clock.stage = "lines"
     try:
         for first in range(0, m, step):
