@@ -5,8 +5,9 @@ import pickle
 import warnings
 from dataclasses import replace
 
-import linregions as lr
 import pytest
+
+import linregions as lr
 from linregions.answer import OPERATIONS, Count, CutShort, Report, handed_over
 from linregions.progress import Deadline, Stopped
 

@@ -82,7 +82,6 @@ def test_large_and_small_boxes():
         (0, [1, np.nan], "hi holds NaN"),
         (np.inf, np.inf, "box is empty"),
         (-np.inf, -np.inf, "box is empty"),
-        ([[0]], [[1]], "shape (1, 1)"),
         ("a", 1, "lo = 'a' is not a number"),
         (objects(Fraction(1), Fraction(2)), objects(Fraction(1), Fraction(1)), "in coordinate 1"),
         (objects(float("nan"), 0), 1, "NaN"),

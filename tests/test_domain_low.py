@@ -73,7 +73,7 @@ def test_names():
         (lambda: Segment([0, 0], [0, 0]), "segment: p and q are the same point"),
         (lambda: Segment([0, 0], [1]), "segment: p has 2 entries and q has 1"),
         (lambda: Segment([0, np.nan], [1, 1]), "segment: p holds NaN"),
-        (lambda: Segment([[0, 0]], [1, 1]), "segment: p has 2 dimensions, expected 1"),
+        (lambda: Segment(0, [1, 1]), "segment: p has 0 dimensions, expected 1"),
         (lambda: Segment(["a"], [1]), "segment: p is not made of numbers"),
         (lambda: Line([0, 0], [0, 0]), "line: the direction is zero"),
         (lambda: Line([0, 0], [0, np.inf]), "line: direction holds NaN or infinite"),

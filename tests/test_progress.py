@@ -5,6 +5,7 @@ import time
 
 import numpy as np
 import pytest
+
 from linregions.errors import Interrupted, LinregionsError
 from linregions.progress import (
     Deadline,

@@ -51,7 +51,7 @@ def test_files_that_are_none(tmp_path):
     (tmp_path / "net.h5").write_bytes(b"x")
     refused(tmp_path / "net.h5", "'.h5'", ".onnx, .nnet, .npz")
     (tmp_path / "net.pt").write_bytes(b"x")
-    refused(str(tmp_path / "net.pt"), "'.pt'", "load the module in Python")
+    refused(str(tmp_path / "net.pt"), "net.pt: not a program of torch", "load the module in Python")
     (tmp_path / "net").write_bytes(b"x")
     refused(tmp_path / "net", "without an extension")
     for kind in ("onnx", "nnet", "npz"):

@@ -2,13 +2,14 @@
 
 import threading
 import time
+from itertools import pairwise
 
 import numpy as np
 import pytest
 from data import shared
 from helpers import gaussian as layers_of
 
-from linregions import Box, Network, load
+from linregions import Box, Network, count, load
 from linregions.complex import line
 from linregions.complex.engine import Refinement
 from linregions.complex.line_program import Sweeper, prepare, sweep
@@ -17,6 +18,7 @@ from linregions.domain import restrict
 from linregions.jit import Tripped
 from linregions.readers.vnnlib import read_box
 from linregions.search import kernel as K
+from linregions.search import thin as T
 from linregions.search.engine import Search
 from linregions.search.lp import TRIP
 from linregions.search.recorded import Recorder
@@ -61,7 +63,7 @@ def maxout(seed, *widths):
     from linregions.units import MaxUnits
 
     rng, layers = np.random.default_rng(seed), []
-    for i, (n, m) in enumerate(zip(widths, widths[1:], strict=False)):
+    for i, (n, m) in enumerate(pairwise(widths)):
         groups = tuple((3 * u, 3 * u + 1, 3 * u + 2) for u in range(m))
         W, b = rng.normal(size=(3 * m, n)), rng.normal(size=3 * m)
         layers.append(Layer(Affine.dense(W, b, i), MaxUnits(groups, 3 * m)))
@@ -92,7 +94,7 @@ def grid():
     return Network.from_layers(
         [
             (rng.integers(-1, 2, (m, n)).astype(float), rng.integers(-1, 2, m).astype(float))
-            for n, m in zip(widths, widths[1:], strict=False)
+            for n, m in pairwise(widths)
         ]
     )
 
@@ -138,7 +140,7 @@ def test_a_search_that_is_stopped_all_the_time_finds_the_same(name):
 @pytest.mark.parametrize("name", ["dense", "max", "ties"])
 def test_cells_and_records_are_the_same(name):
     problem = SEARCHED[name]()
-    calm, cells, records, _ = walked(problem, emit=256, recorded=True)
+    _, cells, records, _ = walked(problem, emit=256, recorded=True)
     _, others, again, times = walked(problem, nag=True, emit=256, recorded=True)
     assert times > 0
     assert np.array_equal(cells, others)
@@ -153,23 +155,25 @@ def test_a_raised_wire_stops_before_the_first_step():
     assert K.advance(search.compiled.program, search.cursor, 1000) == K.STOPPED
 
 
-def test_estimates_are_the_same():
-    problem = SEARCHED["dense"]()
+def test_estimates_are_the_same(monkeypatch):
+    problem, thin = SEARCHED["dense"](), T.thin
 
-    def passes(nag):
+    def patient(P, C, *state):
+        """Calls the kernel until it ends otherwise."""
+        while (status := thin(P, C, *state)) == K.STOPPED:
+            C.st[TRIP] = 0
+        return status
+
+    def passes():
         thinned = Thinned(problem, np.random.default_rng(3))
-        found = []
-        for threshold in (0.0, 20.0, 20.0):
-            cells = thinned.search.cursor.st
-            if nag:
-                with Nagger(cells, TRIP) as watch:
-                    found.append(thinned.go(threshold, 1e9))
-                assert watch.times > 0
-            else:
-                found.append(thinned.go(threshold, 1e9))
-        return found
+        return thinned, lambda: [thinned.go(threshold, 1e9) for threshold in (0.0, 20.0, 20.0)]
 
-    assert passes(False) == passes(True)
+    calm = passes()[1]()
+    monkeypatch.setattr(T, "thin", patient)
+    thinned, again = passes()
+    with Nagger(thinned.search.cursor.st, TRIP) as watch:
+        assert again() == calm
+    assert watch.times > 0
 
 
 @pytest.mark.parametrize("kind", ["dense", "max", "cube"])
@@ -250,6 +254,14 @@ def test_a_raised_wire_ends_a_sweep_and_a_complex():
     refinement = Refinement(restrict(net, Box(-1.0, 1.0)))
     refinement.trip[0] = 1
     assert not refinement.run().complete
+
+
+@pytest.mark.parametrize("limit", range(1, 9))
+def test_a_limit_is_never_passed(limit):
+    """Two last cells that differ in one unit are counted at once."""
+    net = gaussian(1, 2, 3, 3, 1)
+    answer = count(net, limit=limit)
+    assert 0 < answer.to_dict()["regions"] <= limit
 
 
 @pytest.mark.slow

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import sparse
 
 from .errors import LinregionsError
+from .operators import Convolution, expanded
 from .progress import check
 from .rational import (
     IntMatrix,
@@ -37,21 +38,26 @@ UNIT = 2.0**-53
 
 @dataclass(frozen=True, eq=False)
 class Term:
-    """``factors[-1] @ ... @ factors[0] @ h_source``; each factor is a 2-D matrix."""
+    """``parts[-1] @ ... @ parts[0] @ h_source``; each part is a 2-D matrix or a `Convolution`."""
 
     source: int
-    factors: tuple[Matrix, ...]
+    parts: tuple[Any, ...]
+
+    @property
+    def factors(self) -> tuple[Matrix, ...]:
+        """The parts as matrices: large convolutions are written out here."""
+        return tuple(expanded(part) for part in self.parts)
 
     @property
     def rows(self) -> int:
-        return self.factors[-1].shape[0]
+        return self.parts[-1].shape[0]
 
     @property
     def columns(self) -> int:
-        return self.factors[0].shape[1]
+        return self.parts[0].shape[1]
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"source": self.source, "factors": self.factors}  # exact forms are made anew
+        return {"source": self.source, "parts": self.parts}  # exact forms are made anew
 
     @cached_property
     def _integers(self) -> tuple[IntMatrix | SparseIntMatrix, ...]:
@@ -73,11 +79,11 @@ class Term:
 
     def after(self, matrix: Matrix) -> Term:
         """The term with one more map applied on the left."""
-        return Term(self.source, (*self.factors, matrix))
+        return Term(self.source, (*self.parts, matrix))
 
     def before(self, matrix: Matrix, source: int) -> Term:
         """The term with its argument replaced by ``matrix @ h_source``."""
-        return Term(source, (matrix, *self.factors))
+        return Term(source, (matrix, *self.parts))
 
 
 def _product(factors: tuple[Matrix, ...]) -> tuple[Matrix, Matrix | None]:
@@ -156,7 +162,7 @@ class Affine:
                 raise LinregionsError(
                     f"a weight with {term.rows} rows in an affine map of {self.size} rows"
                 )
-            for first, second in zip(term.factors, term.factors[1:], strict=False):
+            for first, second in zip(term.parts, term.parts[1:], strict=False):
                 if second.shape[1] != first.shape[0]:
                     raise LinregionsError(
                         f"weights of shapes {first.shape} and {second.shape} cannot follow "
@@ -193,7 +199,7 @@ class Affine:
         index = list(index)
 
         def pick(t: Term) -> Term:
-            return Term(t.source, (*t.factors[:-1], t.factors[-1][index]))
+            return Term(t.source, (*t.parts[:-1], expanded(t.parts[-1])[index]))
 
         return Affine(len(index), tuple(pick(t) for t in self.terms))
 
@@ -303,7 +309,8 @@ def _column(vector: Iterable[Fraction]) -> IntMatrix:
 
 def check_finite(matrix: Matrix, what: str) -> None:
     """Raise when a float matrix holds NaN or an infinity."""
-    data = matrix.data if sparse.issparse(matrix) else matrix
+    data = matrix.weight if isinstance(matrix, Convolution) else matrix
+    data = data.data if sparse.issparse(data) else data
     if data.dtype != object and not np.isfinite(data).all():
         bad = "NaN" if np.isnan(data).any() else "infinite"
         raise LinregionsError(f"{what} holds {bad} values; a count needs finite weights")

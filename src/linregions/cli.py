@@ -20,6 +20,7 @@ from .answer import Count
 from .cli_bounds import add_bounds, upper_bound
 from .cli_boxes import Stop, count_each
 from .cli_check import add_check
+from .cli_compile import add_compile
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -39,7 +40,7 @@ from .cli_parallel import (
 from .cli_progress import leave, shown
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import check_options, compile_kernel, count
+from .counting import check_options, count
 from .definitions import KINDS, MEMORY, check_kind
 from .domain import Domain, restrict
 from .draw.command import register as add_draw
@@ -312,7 +313,7 @@ def _listed(
 
     def work(report: Progress | None) -> tuple[Listing, dict[str, Any]]:
         listing = make()
-        compile_kernel()
+        compile_for(listing.problem)
         if target is not None:
             listing.write(target, report)
             return listing, {"output": str(target)}
@@ -435,6 +436,7 @@ def _perspective(regions: int, units: int) -> str:
 
 add_bounds(app, _load, domain_of)
 add_check(app, _load)
+add_compile(app, _load)
 add_estimate(app, _load, shown, dump)
 add_draw(app, _load)
 add_paper(app)

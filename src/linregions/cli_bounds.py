@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -80,8 +81,10 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
             found, title = bounds(_conv(conv or "")), f"--conv {conv}"
         if json:
             print(dump([b.to_dict() for b in found]))
+            for line in found.skipped:
+                print(f"linregions: left out: {line}", file=sys.stderr)
         else:
-            print(table(title, found))
+            print(table(title, found, found.skipped))
         return 0
 
 
@@ -140,8 +143,8 @@ def _conv(text: str) -> list[Conv]:
 HEADINGS = {"upper": "at most", "lower": "at least", "equal": "exactly"}
 
 
-def table(title: str, found: list[Bound]) -> str:
-    """Bounds for a person, grouped by what they bound."""
+def table(title: str, found: list[Bound], skipped: tuple[str, ...] = ()) -> str:
+    """Bounds for a person, grouped by what they bound; then what was left out."""
     lines, groups = [title], dict.fromkeys(b.bounds for b in found)
     for what in groups:
         mine = [b for b in found if b.bounds == what]
@@ -155,6 +158,7 @@ def table(title: str, found: list[Bound]) -> str:
                 f"    {heading:<{size[0]}}  {value:>{size[1]}}  {name:<{size[2]}}  "
                 f"{status:<{size[3]}}  {source}"
             )
+    lines += ["", *(f"  left out: {line}" for line in skipped)] if skipped else []
     return "\n".join(lines)
 
 

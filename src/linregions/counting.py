@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from .affine import Affine
 from .answer import Count, Report, check_on_interrupt, handed_over
 from .definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
-from .network import Network
+from .network import Layer, Network
 from .progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
+from .units import MaxUnits
 
 if TYPE_CHECKING:
     from .parallel.run import Means
@@ -57,6 +59,7 @@ def count(
     scratch: str | Path | None = None,
     proof: str | Path | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Count:
     """Count the regions of a network over a convex domain.
 
@@ -118,6 +121,9 @@ def count(
     on_interrupt
         What Ctrl-C does: ``"raise"`` `Interrupted`, a KeyboardInterrupt that holds the answer so
         far as ``partial`` (default), or ``"return"`` that answer.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -147,13 +153,15 @@ def count(
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
-    net = _network(network)
+    net = _network(network, shape)
     domain = Space() if domain is None else domain
     plan = _Plan(kind, exact, engine, limit, means, room, target)
+    plain = target is None and executor is None and checkpoint is None and exact
+    plain = plain and limit is None and kind not in SEARCHED and engine in ("auto", "complex")
 
     def work(tell: Progress | None) -> Count:
         current().hint = _hint(net, domain)
-        return _counted(restrict(net, domain), plan, seconds, tell)
+        return _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
 
     def nothing(clock: Deadline) -> Count:
         return _at_least(net, domain, plan, clock)
@@ -206,7 +214,9 @@ def _at_least(net: Network, domain: Domain, plan: _Plan, clock: Deadline) -> Cou
         plan.kind, True, False, plan.engine, domain.describe(), dimension_of(domain, net.inputs),
         net.inputs, net.units, clock.elapsed, clock.reason,
     )  # fmt: skip
-    return Count(clock.known() if plan.kind == "activation" else 0, report)
+    # a full-dimensional box, or all of space, has a cell of every kind
+    least = int(isinstance(domain, Box | Space))
+    return Count(max(least, clock.known() if plan.kind == "activation" else 0), report)
 
 
 def _counted(
@@ -239,7 +249,8 @@ def _counted(
             'give engine="search" with them'
         )
     means = plan.means
-    refine = engine == "auto" and plan.exact and limit is None and seconds is None
+    refine = engine == "auto" and plan.exact and limit is None
+    refine = refine and (seconds is None or problem.reduced is not None)
     refine = refine and means.executor is None and means.checkpoint is None
     if engine == "complex" or refine:
         answer = _count_complex(problem, kind, engine == "auto", progress)
@@ -284,7 +295,7 @@ def _count_complex(
     try:
         engine = Refinement(problem, MEMORY if auto else None)  # refuses before compiling
     except TooFar:
-        if auto:
+        if auto and problem.reduced is None:
             return None
         raise
     start = begin + compile_complex(problem.network)
@@ -292,11 +303,20 @@ def _count_complex(
     def report(cells: int, seconds: float) -> None:
         tell(progress, Status(cells, seconds))
 
+    small = problem.reduced is not None
     try:
-        refined = engine.run(count_only=kind == "activation", progress=report)
+        refined = engine.run(count_only=kind == "activation" and not small, progress=report)
     except TooLarge:
+        if small:
+            raise _too_many(problem) from None
         return None
     value, also, complete, stopped = refined.cells, {}, refined.complete, refined.stopped
+    if small and complete and kind == "activation":
+        cells = CellComplex(problem, engine, refined)
+        seconds = time.perf_counter() - start
+        return answer_of(
+            problem, "complex", value, kind, cells.exact, True, "", seconds, cells.stats, also
+        )
     if kind != "activation":
         also["activation"] = value
         value, complete = 1, False
@@ -309,8 +329,15 @@ def _count_complex(
                 value, stopped = also.get("affine", 1), reason_of(stop)
     seconds = time.perf_counter() - start
     return answer_of(
-        problem, "complex", value, kind, True, complete, stopped, seconds, refined.stats, also,
+        problem, "complex", value, kind, not small, complete, stopped, seconds, refined.stats, also,
     )  # fmt: skip
+
+
+def _too_many(problem: Restricted) -> LinregionsError:
+    return LinregionsError(
+        f"{problem.domain.describe()}: the complex would take more than {MEMORY >> 30} GiB; "
+        "take a smaller slice"
+    )
 
 
 def _count_search(
@@ -326,16 +353,15 @@ def _count_search(
         run = Divided(searched, exact, kind, means, room)
     else:
         run = Run(searched, exact, kind, room)
-    wide = searched.zonotope is not None
-    start = begin + compile_kernel(merge=kind != "activation", zonotope=wide)
+    start = begin + compile_for(searched, merge=kind != "activation")
     run.start = time.perf_counter()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
+        if limit is not None and kind == "activation" and run.leaves > limit:
+            stopped = "limit"  # the last two cells came at once
         complete = not stopped
         also: dict[str, int] = {}
-        value = run.leaves
-        if stopped == "limit" and limit is not None:
-            value = min(value, limit)  # workers may have found a few more by then
+        value = run.leaves if limit is None or complete else min(run.leaves, limit)
         if kind != "activation":
             also["activation"] = value
             value, ended = run.merge(kind, complete, also, progress)
@@ -371,47 +397,65 @@ def answer_of(
     return Count(value, report)
 
 
-def _network(network: Any) -> Network:
-    if isinstance(network, Network):
+def _network(network: Any, shape: Sequence[int] | None = None) -> Network:
+    """What a verb was given, as a network; ``shape`` as for `load`."""
+    if isinstance(network, Network) and shape is None:
         return network
     from .readers import load
 
-    return load(network)
+    return load(network, shape=shape)
 
 
-_compiled: set[tuple[bool, bool]] = set()
+_compiled: set[tuple[bool, bool, bool]] = set()
+
+
+def compile_for(problem: Restricted, merge: bool = False) -> float:
+    """Compile the kernels that a search of this problem takes; returns the seconds taken."""
+    return compile_kernel(merge, None, problem.zonotope is not None, has_max(problem.network))
+
+
+def has_max(network: Network) -> bool:
+    """Whether some layer has max units."""
+    return any(isinstance(layer.units, MaxUnits) for layer in network.layers)
 
 
 def compile_kernel(
     merge: bool = False,
     announce: Callable[[str], None] | None = None,
     zonotope: bool = False,
+    full: bool = False,
 ) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken.
 
     ``merge``: those of linear and affine counts as well. ``zonotope``: those for boxes of many
-    inputs instead. ``announce`` is called with one line if it is not done within a second and a
-    half; by default the line goes to stderr.
+    inputs instead. ``full``: those that know max units and write proofs. ``announce`` is called
+    with a line for every kernel that takes more than a second; by default it goes to stderr.
     """
     from .running import Room, Run
 
-    if (merge, zonotope) in _compiled or (True, zonotope) in _compiled:
+    if (merge, zonotope, full) in _compiled or (True, zonotope, full) in _compiled:
         return 0.0
-    line = "linregions: compiling its kernels (once per machine, about half a minute) ..."
-    with announced(line, announce) as seconds:
-        run = Run(tiny_problem(zonotope), True, "linear" if merge else "activation", Room())
+    with announced(announce) as seconds:
+        problem = tiny_problem(zonotope, full)
+        run = Run(problem, True, "linear" if merge else "activation", Room())
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
-    _compiled.add((merge, zonotope))
+    _compiled.add((merge, zonotope, full))
     return seconds()
 
 
-def tiny_problem(zonotope: bool) -> Restricted:
-    """A problem to compile with: two hidden layers, over the line or over a box of many inputs."""
+def tiny_problem(zonotope: bool, full: bool = False) -> Restricted:
+    """A problem to compile with: two hidden layers, over the line or over a box of many inputs.
+
+    ``full``: with a max unit.
+    """
     from .search.zonotope import seen_through
 
     # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
     first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
     net = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
+    if full:
+        largest = Layer(Affine.identity(2, 1), MaxUnits(((0, 1),), 2))
+        net = Network(net.inputs, (net.layers[0], largest), Affine.identity(1, 2))
     return seen_through(restrict(net, Box(-2.0, 2.0))) if zonotope else restrict(net)

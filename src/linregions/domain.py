@@ -15,8 +15,11 @@ from typing import Any
 import numpy as np
 
 from .affine import INPUT, ONE, Affine, Term
+from .arrays import array_of
 from .errors import LinregionsError
-from .network import Layer, Network
+from .large.reduce import Reduced, reduce
+from .network import Layer, Network, check_matrices
+from .operators import LARGE
 from .progress import check
 from .rational import Matrix, fraction_array, integers, nearest, rounded, simplest, to_fmpq
 
@@ -202,7 +205,7 @@ class Slice(Domain):
     def __init__(
         self, origin: Any, basis: Any, within: Domain | None = None, coordinates: str = "slice"
     ) -> None:
-        self.origin, self.basis = _numbers(origin, "origin", 1), _numbers(basis, "basis", 2)
+        self.origin, self.basis = _point(origin, "origin"), _numbers(basis, "basis", 2)
         self.within = Space() if within is None else within
         if coordinates not in ("slice", "input"):
             raise LinregionsError(f"slice: coordinates={coordinates!r}; give 'slice' or 'input'")
@@ -255,7 +258,7 @@ class Segment(Domain):
     """
 
     def __init__(self, p: Any, q: Any) -> None:
-        self.p, self.q = _numbers(p, "segment: p", 1), _numbers(q, "segment: q", 1)
+        self.p, self.q = _point(p, "segment: p"), _point(q, "segment: q")
         if self.p.shape != self.q.shape:
             raise LinregionsError(
                 f"segment: p has {self.p.shape[0]} entries and q has {self.q.shape[0]}"
@@ -284,8 +287,8 @@ class Line(Domain):
     """
 
     def __init__(self, p: Any, direction: Any) -> None:
-        self.p = _numbers(p, "line: p", 1)
-        self.direction = _numbers(direction, "line: direction", 1)
+        self.p = _point(p, "line: p")
+        self.direction = _point(direction, "line: direction")
         if self.p.shape != self.direction.shape:
             raise LinregionsError(
                 f"line: p has {self.p.shape[0]} entries and direction has {self.direction.shape[0]}"
@@ -377,9 +380,7 @@ class Plane(Domain):
         """
         if not _is_positive(size):
             raise LinregionsError(f"plane: size={size!r} must be a positive finite number")
-        x, y, z = (
-            rounded(_numbers(v, f"plane: {n}", 1)) for v, n in ((a, "a"), (b, "b"), (c, "c"))
-        )
+        x, y, z = (rounded(_point(v, f"plane: {n}")) for v, n in ((a, "a"), (b, "b"), (c, "c")))
         if not x.shape == y.shape == z.shape:
             raise LinregionsError(
                 f"plane: the points have {x.shape[0]}, {y.shape[0]} and {z.shape[0]} entries"
@@ -435,7 +436,8 @@ class Restricted:
 
     ``lift`` (n, k) and ``origin`` (n,) map y to an input x in float64; over R^n the lift is
     one of many (the network does not see the rest of the input), and ``rows`` (k, n), exact,
-    are the rows whose values are the coordinates (None: y is x itself, or a slice's). On an
+    are the rows whose values are the coordinates (None: y is x itself, or a slice's). ``reduced``:
+    ``network`` holds only the units of a large one that may switch on the domain. On an
     unbounded slice they are rows over its own coordinates, those of the columns of its ``basis``;
     `own` goes back to these.
     """
@@ -451,6 +453,7 @@ class Restricted:
     rows: Any = None
     picked: np.ndarray | None = None
     zonotope: Any = None  # the search's, see `search.zonotope`
+    reduced: Reduced | None = None
 
     @property
     def dimension(self) -> int:
@@ -492,8 +495,14 @@ class Restricted:
         return x if self.origin is None else x + self.origin
 
 
-def restrict(network: Network, domain: Domain | None = None) -> Restricted:
+def restrict(
+    network: Network, domain: Domain | None = None, *, switching: bool = False
+) -> Restricted:
     """Fold a domain into a network: the network on R^k and the polytope in R^k.
+
+    ``switching``: of a network with large convolutions on a slice of at most four dimensions keep
+    only the units that may switch there (`large.reduce`), for callers that know what `Restricted`
+    says about ``reduced``. Everybody else gets the convolutions as matrices, or is refused.
 
     Exact: the chart becomes one more factor of every map that reads the input. Where the
     input maps and inequalities together have rank r < k, coordinates are changed to r
@@ -506,10 +515,17 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
             f"{domain!r} is no domain; give Space(), Box(lo, hi), Polytope(A, b), Segment(p, q), "
             "Line(p, direction), Plane.through(a, b, c) or Slice(...)"
         )
+    large = sum(c.multiplications for c in network.convolutions) > LARGE
+    if large and not (switching and _is_low(domain, network.inputs)):
+        check_matrices(network)  # before the chart: that of a box has as many rows as inputs
     chart = domain.chart(network.inputs)
-    inner = _compose(network, chart)
+    small = None
+    if large and switching and chart.bounded and chart.dimension <= 4:
+        small = reduce(network, chart)
+    elif large:
+        check_matrices(network)
     out = Restricted(
-        inner,
+        _compose(network, chart) if small is None else small.network,
         chart.A,
         chart.b,
         chart.bounded,
@@ -517,8 +533,16 @@ def restrict(network: Network, domain: Domain | None = None) -> Restricted:
         None if chart.origin is None else rounded(chart.origin),
         network,
         domain,
+        reduced=small,
     )
-    return out if chart.bounded else reduce_inputs(out)
+    return out if chart.bounded or small is not None else reduce_inputs(out)
+
+
+def _is_low(domain: Domain, n: int) -> bool:
+    """Whether a domain has at most four dimensions, for all that its class tells."""
+    if isinstance(domain, Box):
+        return int(np.count_nonzero(np.broadcast_to(domain.lo != domain.hi, (n,)))) <= 4
+    return isinstance(domain, Slice | Plane | Segment)
 
 
 def _compose(network: Network, chart: Chart) -> Network:
@@ -681,7 +705,8 @@ def _vector(values: list[Any]) -> np.ndarray:
 
 
 def _bounds(value: Any, name: str) -> np.ndarray:
-    array = np.asarray(value)
+    array = array_of(value)
+    array = array.ravel() if array.ndim > 1 else array  # an image
     plain = array.ravel().tolist()
     if array.dtype != object and array.dtype.kind in "biuf":
         array = array.astype(np.float64)
@@ -689,13 +714,17 @@ def _bounds(value: Any, name: str) -> np.ndarray:
         raise LinregionsError(f"box: {name} = {value!r} is not a number or an array of numbers")
     if any(v != v for v in plain):
         raise LinregionsError(f"box: {name} holds NaN")
-    if array.ndim > 1:
-        raise LinregionsError(f"box: {name} has shape {array.shape}; give a number or shape (n,)")
     return array
 
 
+def _point(value: Any, name: str) -> np.ndarray:
+    """A point of input space; an image is flattened in C order."""
+    array = array_of(value)
+    return _numbers(array.ravel() if array.ndim > 1 else array, name, 1)
+
+
 def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
-    array = np.asarray(value)
+    array = array_of(value)
     if array.ndim != ndim:
         raise LinregionsError(f"{name} has {array.ndim} dimensions, expected {ndim}")
     if array.dtype == object:

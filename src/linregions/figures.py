@@ -2,7 +2,7 @@
 
 Python refuses to print or read integers of more than 4,300 digits, and JSON readers elsewhere lose
 what is beyond 2^53. So in all JSON of this library integers beyond 2^53 are strings of decimal
-digits, with the decimal logarithm beside them: ``"value": "9007199254740993", "value_log10": 15.95``.
+digits, with the decimal logarithm beside: ``"value": "9007199254740993", "value_log10": 15.95``.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def jsonable(value: Any) -> Any:
 
 def _is_large(value: Any) -> bool:
     exact = isinstance(value, int | np.integer | Fraction) and not isinstance(value, bool)
-    return exact and abs(value) > LARGEST
+    return exact and bool(abs(value) > LARGEST)
 
 
 def _logarithm(value: Any) -> Any:

@@ -15,7 +15,7 @@ import numpy as np
 
 from . import audit_cells
 from .audit import asked
-from .counting import compile_kernel
+from .counting import compile_for
 from .domain import Restricted
 from .errors import LinregionsError
 from .merging import Merger
@@ -36,7 +36,7 @@ def cells_of(problem: Restricted, exact: bool = True) -> Merger:
             "the dual graph is exact and needs exact cells; call graph() on regions(...) without "
             "exact=False"
         )
-    compile_kernel(merge=True)
+    compile_for(problem, merge=True)
     search, batches, more = Search(problem, True, emit=4096, audit=True), [], True
     while more:
         check()

@@ -17,6 +17,8 @@ from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
 from numba.extending import intrinsic
 
+from .caching import KernelCache
+
 
 class Tripped(KeyboardInterrupt):
     """A kernel has returned early because its trip wire was raised."""
@@ -64,6 +66,8 @@ class _KernelLibrary(JITCodeLibrary):
 
 
 class _Pipeline(Compiler):
+    """numba's pipeline with another way to link; ``library`` is the class that links."""
+
     library: Any
 
     def __init__(self, typingctx: Any, targetctx: Any, library: Any, *rest: Any) -> None:
@@ -74,10 +78,14 @@ class _Pipeline(Compiler):
 
 
 class Part(_Pipeline):
+    """For functions that only compiled ones call."""
+
     library = _PartLibrary
 
 
 class Kernel(_Pipeline):
+    """For functions that Python calls."""
+
     library = _KernelLibrary
 
 
@@ -95,9 +103,16 @@ def inner(**options: Any) -> Any:
     return njit(**{**every, **options}, pipeline_class=Part)
 
 
-def kernel(**options: Any) -> Any:
-    """A function that Python calls."""
-    return njit(cache=True, pipeline_class=Kernel, **{**OPTIONS, **options})
+def kernel(what: str, **options: Any) -> Any:
+    """A function that Python calls, kept on disk; ``what`` says what is compiled, in words."""
+
+    def decorate(function: Any) -> Any:
+        compiled = njit(pipeline_class=Kernel, **{**OPTIONS, **options})(function)
+        if not config.DISABLE_JIT:
+            compiled._cache = KernelCache(compiled, what)
+        return compiled
+
+    return decorate
 
 
 @intrinsic

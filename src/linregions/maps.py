@@ -10,6 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from .affine import INPUT, ONE, Affine
+from .arrays import points_of
 from .composing import nearest_map
 from .deciding import decide
 from .errors import LinregionsError
@@ -77,6 +78,7 @@ def affine(
     *,
     output: int | Sequence[int] | None = None,
     dtype: Any = np.float64,
+    shape: Sequence[int] | None = None,
 ) -> AffineMaps:
     """The affine map of a network at each of many points: its gradient, bias and pattern there.
 
@@ -98,6 +100,9 @@ def affine(
         several keep it. All by default. One output takes a tenth of the time and memory of ten.
     dtype
         Of W and b: float64 or float32.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -121,7 +126,7 @@ def affine(
     """
     from .counting import _network
 
-    net = _network(network)
+    net = _network(network, shape)
     x, single = _points(X, net.inputs)
     chosen, one = _outputs(output, net.outputs)
     kind = np.dtype(dtype)
@@ -145,16 +150,7 @@ def affine(
 
 
 def _points(X: Any, n: int) -> tuple[np.ndarray, bool]:
-    try:
-        x = np.asarray(X, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LinregionsError(f"X is not an array of numbers; give shape (points, {n})") from None
-    single = x.ndim == 1
-    x = x[None] if single else x
-    if x.ndim != 2 or x.shape[1] != n:
-        raise LinregionsError(
-            f"X has shape {np.shape(X)}, the network {n} inputs; give shape (points, {n}) or ({n},)"
-        )
+    x, single = points_of(X, n, "X")
     if not np.isfinite(x).all():
         raise LinregionsError("X holds NaN or infinite values")
     return x, single

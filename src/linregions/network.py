@@ -17,11 +17,15 @@ import numpy as np
 from scipy import sparse
 
 from .affine import INPUT, ONE, Affine, Term, check_finite
+from .arrays import points_of
 from .errors import LinregionsError
+from .operators import Convolution
 from .rational import is_rational, nearest
 from .units import RELU, Activation, MaxUnits, Pointwise, Units
 
 FORMAT = "linregions network 1"
+MATRICES = 8_000_000_000  # bytes of convolutions written out as matrices
+PUSHED = 800  # bytes for each entry of the widest layer on a plane: measured
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,7 +79,7 @@ class Network:
     def __post_init__(self) -> None:
         for number, (affine, name) in enumerate(self._maps(), start=1):
             for term in affine.terms:
-                for factor in term.factors:
+                for factor in term.parts:
                     check_finite(factor, name)
                 self._check_term(term, number, name)
 
@@ -141,6 +145,13 @@ class Network:
         """Output dimension."""
         return self.output.size
 
+    @cached_property
+    def convolutions(self) -> tuple[Convolution, ...]:
+        """Large convolutions that are not written out as matrices."""
+        maps = (affine for affine, _ in self._maps())
+        parts = (part for affine in maps for term in affine.terms for part in term.parts)
+        return tuple(part for part in parts if isinstance(part, Convolution))
+
     def __repr__(self) -> str:
         kinds = list(dict.fromkeys(layer.units.describe() for layer in self.layers))
         shape = "-".join(map(str, (self.inputs, *self.widths, self.outputs)))
@@ -188,15 +199,7 @@ class Network:
         return list(self.output.at(values)), pieces
 
     def _points(self, points: Any) -> tuple[np.ndarray, bool]:
-        x = np.asarray(points, dtype=np.float64)
-        single = x.ndim == 1
-        x = x[None, :] if single else x
-        if x.ndim != 2 or x.shape[1] != self.inputs:
-            raise LinregionsError(
-                f"points of shape {np.shape(points)} for a network of {self.inputs} inputs; "
-                f"give shape (points, {self.inputs})"
-            )
-        return x, single
+        return points_of(points, self.inputs)
 
     # -- derived networks -----------------------------------------------------------
 
@@ -278,6 +281,19 @@ class Network:
 
     def __hash__(self) -> int:
         return int(self.hash[:15], 16)
+
+
+def check_matrices(network: Network) -> None:
+    """Raise where the matrices of the large convolutions would not fit."""
+    size = 12 * sum(c.multiplications for c in network.convolutions)
+    if size > MATRICES:
+        widest = max([network.inputs, *(layer.affine.size for layer in network.layers)])
+        raise LinregionsError(
+            f"{network.inputs:,} inputs, {network.units:,} units: the convolutions as matrices "
+            f"would take {size / 1e9:,.0f} GB (at most {MATRICES / 1e9:.0f} GB); ask on a plane "
+            "(--plane), a segment (--segment) or another bounded slice of at most four "
+            f"dimensions, which needs about {max(1, 1e-9 * PUSHED * widest):.0f} GB"
+        )
 
 
 def _pair(pair: Any, i: int) -> tuple[np.ndarray, np.ndarray | None]:

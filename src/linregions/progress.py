@@ -13,7 +13,6 @@ What runs neither (a compilation, a foreign solver) is left behind where it does
 from __future__ import annotations
 
 import contextvars
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -24,12 +23,12 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from .caching import told
 from .errors import Interrupted, LinregionsError
 
 GRACE = 0.7  # seconds that stopped work has to hand over what it found
 BEAT = 0.5  # seconds without news after which the caller is told that work goes on
 NAP = 0.05  # seconds between looks at the clock
-SLOW = 1.5  # seconds after which a compilation is announced
 
 T = TypeVar("T")
 Progress = Callable[["Status"], None]
@@ -375,25 +374,16 @@ class _Watch:
 
 
 @contextmanager
-def announced(
-    line: str, announce: Callable[[str], None] | None = None
-) -> Iterator[Callable[[], float]]:
-    """Say a line (on stderr by default) if a compilation takes more than a second and a half.
+def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callable[[], float]]:
+    """Time a compilation; ``announce`` is told what is compiled (by default stderr is).
 
     The time is not charged to the work that waits for it. Gives a function that returns the
     seconds since the beginning.
     """
-    say = announce or (lambda text: print(text, file=sys.stderr, flush=True))
-    timer = threading.Timer(SLOW, say, [line])
-    timer.daemon = True
     start, clock = time.perf_counter(), current()
     stage, clock.stage = clock.stage, "compiling"
-    timer.start()
     try:
-        with clock.pause():
+        with told(announce), clock.pause():
             yield lambda: time.perf_counter() - start
     finally:
-        timer.cancel()
         clock.stage = stage
-    if time.perf_counter() - start > SLOW:
-        say(f"linregions: compiled in {time.perf_counter() - start:.1f} s")

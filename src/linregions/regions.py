@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from fractions import Fraction
 from functools import cached_property
@@ -13,14 +13,15 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
-from .counting import _network, compile_kernel
+from .arrays import points_of
+from .counting import _network, compile_for
 from .deciding import decide
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .maps import maps_on
 from .network import Network
 from .progress import Stopped, check, watched
-from .rational import nearest, to_fmpq
+from .rational import nearest, rounded, to_fmpq
 from .units import MaxUnits
 from .watching import watchful
 
@@ -328,7 +329,7 @@ class Regions:
         """Batches of cells, and how to get the rational decisions about them."""
         from .search.engine import Search
 
-        compile_kernel()
+        compile_for(self.problem)
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
         while more:
@@ -341,7 +342,7 @@ class Regions:
         from .parallel.run import Shared
 
         assert self.means is not None
-        compile_kernel()
+        compile_for(self.problem)
         shared = Shared(self.problem, self.exact, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:
@@ -484,6 +485,7 @@ def regions(
     batch: int = 1024,
     workers: int | str | None = None,
     executor: Executor | None = None,
+    shape: Sequence[int] | None = None,
 ) -> Regions:
     """All activation regions over a convex domain, as a stream.
 
@@ -493,6 +495,9 @@ def regions(
 
     With several ``workers`` or an ``executor`` the regions are the same and their order is not;
     each worker then searches a second or 65,536 cells ahead, twice over.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Examples
     --------
@@ -504,13 +509,15 @@ def regions(
     from .parallel.run import Means
 
     means = Means.of(workers, executor)
-    net = _network(network)
+    net = _network(network, shape)
     problem = restrict(net, Space() if domain is None else domain)
     return Regions(problem, exact, batch, means if means.divided else None)
 
 
 @watchful
-def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
+def region(
+    network: Any, x: Any, domain: Domain | None = None, *, shape: Sequence[int] | None = None
+) -> Region:
     """The activation region that holds a point, with its facets and neighbours.
 
     The pattern comes at once: floats with bounds of their errors decide it, and rationals
@@ -526,27 +533,32 @@ def region(network: Any, x: Any, domain: Domain | None = None) -> Region:
         full-dimensional regions around it is given.
     domain
         A full-dimensional domain that holds x (all of R^n by default).
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
     LinregionsError
         When x has the wrong length, holds NaN, or lies outside the domain.
     """
-    net = _network(network)
-    point = np.asarray(x, dtype=np.float64)
-    if point.shape != (net.inputs,):
-        raise LinregionsError(
-            f"a point of shape {point.shape}; the network has {net.inputs} inputs"
-        )
+    net = _network(network, shape)
+    rows, _ = points_of(x, net.inputs, "a point")
+    if len(rows) != 1:
+        raise LinregionsError(f"{len(rows)} points; region takes one: call it for each")
+    (point,) = rows
     if not np.isfinite(point).all():
         raise LinregionsError("the point holds NaN or infinite values")
     domain = Space() if domain is None else domain
     sides = _sides(domain, net.inputs)
     if sides is None:
         return _found_exactly(restrict(net, domain), point)
-    if not _within(point, sides):
+    if not ((sides[0] <= point).all() and (point <= sides[1]).all()):
         raise LinregionsError(f"the point lies outside {domain.describe()}")
-    return Located(net, domain, point, sides)
+    inner = _in_floats(sides, point)
+    if inner is None:
+        return _found_exactly(restrict(net, domain), point)
+    return Located(net, domain, point, inner)
 
 
 Sides = tuple[np.ndarray, np.ndarray]
@@ -556,16 +568,21 @@ def _sides(domain: Domain, n: int) -> Sides | None:
     """Lower and upper sides of all of R^n or a box with an interior; None of other domains."""
     if type(domain) is Space:
         return np.full(n, -np.inf), np.full(n, np.inf)
-    if type(domain) is not Box or any(side.shape not in ((), (n,)) for side in (domain.lo, domain.hi)):
+    if type(domain) is not Box or any(s.shape not in ((), (n,)) for s in (domain.lo, domain.hi)):
         return None
     low, high = (np.broadcast_to(side, (n,)) for side in (domain.lo, domain.hi))
-    if low.dtype == object or high.dtype == object or (low == high).any():
+    return None if (low == high).any() else (low, high)
+
+
+def _in_floats(sides: Sides, x: np.ndarray) -> Sides | None:
+    """Sides in floats, not beyond those given (which may be Fractions); None for a point on one."""
+    low, high = sides
+    if low.dtype != object and high.dtype != object:
+        return sides
+    if (low == x).any() or (x == high).any():
         return None
-    return low, high
-
-
-def _within(x: np.ndarray, sides: Sides) -> bool:
-    return bool((sides[0] <= x).all() and (x <= sides[1]).all())
+    inward = [np.nextafter(rounded(s), v) for s, v in ((low, np.inf), (high, -np.inf))]
+    return np.minimum(inward[0], x), np.maximum(inward[1], x)
 
 
 class Located(Region):
@@ -685,6 +702,4 @@ def _seen(problem: Restricted, y: list[Fraction]) -> list[Fraction]:
     """A slice's own (or the input's) coordinates as those of the restricted network."""
     if problem.rows is None:
         return y
-    return [
-        sum((a * b for a, b in zip(row, y, strict=True)), Fraction(0)) for row in problem.rows
-    ]
+    return [sum((a * b for a, b in zip(row, y, strict=True)), Fraction(0)) for row in problem.rows]

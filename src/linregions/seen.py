@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from flint import nmod_mat
+from scipy import sparse
+from scipy.sparse.csgraph import structural_rank
 
 from .affine import INPUT, Affine
 from .network import Network
 from .search.modular import PRIME, residues
 
 LARGEST = 10_000_000  # entries of a dense matrix modulo a prime
+WORK = 2e9  # products of an elimination modulo a prime
 
 
 def seen_dimension(network: Network) -> int | None:
@@ -28,6 +33,28 @@ def seen_dimension(network: Network) -> int | None:
         return None
     entries = np.concatenate([_residues(a, k).ravel() for a in readers])
     return nmod_mat(rows, k, entries.tolist(), PRIME).rank()
+
+
+def seen_at_most(network: Network) -> int | None:
+    """How many dimensions the network sees, where that is plain from where its weights are.
+
+    No matrix has a greater rank than there are pairs of rows and columns with an entry each, no
+    two in one line. That number is given where the true rank reaches it, modulo a prime, or
+    where to compute that would take many seconds; None where it is less.
+    """
+    every = (*(layer.affine for layer in network.layers), network.output)
+    readers = [a for a in every if INPUT in a.sources]
+    k = network.inputs
+    if not readers or not k:
+        return 0
+    reads: Any = sparse.vstack([a.reads(INPUT, k) for a in readers], format="csr")
+    filled = int((np.diff(reads.indptr) > 0).sum()), int((reads.sum(axis=0) > 0).sum())
+    most = min(filled)
+    if reads.nnz < reads.shape[0] * k // 2:
+        most = int(structural_rank(reads))
+    if k * reads.shape[0] * most > WORK:
+        return most
+    return most if seen_dimension(network) == most else None
 
 
 def _residues(affine: Affine, columns: int) -> np.ndarray:

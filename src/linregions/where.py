@@ -16,7 +16,7 @@ from .errors import LinregionsError
 from .files import check_numpy
 from .rational import fraction_array, simplest
 
-Model = Annotated[Path, Parameter(help="A .onnx, .nnet or .npz file.")]
+Model = Annotated[Path, Parameter(help="A .onnx, .nnet, .npz, .pt2 or TorchScript file.")]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 BoxOption = Annotated[
     str | None,

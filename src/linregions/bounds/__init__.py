@@ -6,15 +6,17 @@ reads the weights is in ``_weights``, over the intervals of `stability`.
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ..domain import Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..figures import magnitude
 from ..network import Network
+from ..seen import seen_at_most
 from ..theory import Conv, OutOfReach
 from ..watching import watchful
 from ._bound import Bound
@@ -23,13 +25,27 @@ from ._dense import of_shape
 from ._shape import Dense, from_list, of_dense, of_network
 from ._weights import of_weights
 
-__all__ = ["Bound", "Dense", "bounds", "magnitude", "tightest"]
+__all__ = ["Bound", "Bounds", "Dense", "bounds", "magnitude", "tightest"]
 
-LARGEST = 10**7  # entries of a weight matrix beyond which the weights are not read
+LARGEST = 10**7  # weights of a layer beyond which they are not read
+
+
+class Bounds(list[Bound]):
+    """What `bounds` gives: a list of `Bound`, and what it left out.
+
+    Attributes
+    ----------
+    skipped
+        One line for each bound that applies but was not computed, with the reason.
+    """
+
+    def __init__(self, found: Iterable[Bound] = (), skipped: Iterable[str] = ()) -> None:
+        super().__init__(found)
+        self.skipped = tuple(skipped)
 
 
 @watchful
-def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> list[Bound]:
+def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bounds:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
     Upper bounds hold for activation regions, hence for the fewer linear, closed and affine
@@ -49,7 +65,8 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> li
 
     Returns
     -------
-    list of Bound
+    Bounds
+        A list of `Bound`; its ``skipped`` says which bounds were left out, and why.
 
     Raises
     ------
@@ -62,14 +79,18 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> li
     >>> found[0].name, found[0].value
     ('hinz-recursive', 2449868)
     """
+    skipped: list[str] = []
     if isinstance(source, Conv) or _all(source, Conv):
         _no_domain(domain)
-        return _sorted(of_convolutions([source] if isinstance(source, Conv) else list(source)))
-    if isinstance(source, Dense) or _all(source, (int, np.integer)):
+        found = of_convolutions([source] if isinstance(source, Conv) else list(source))
+    elif isinstance(source, Dense) or _all(source, (int, np.integer)):
         _no_domain(domain)
         given = source if isinstance(source, Dense) else from_list(source)
-        return _sorted(of_shape(of_dense(given)))
-    return _sorted(_network_bounds(_restricted(source, domain), lp))
+        found = of_shape(of_dense(given), skipped=skipped)
+    else:
+        problem, dimension = _restricted(source, domain)
+        found = _network_bounds(problem, dimension, skipped, lp)
+    return Bounds(_sorted(found), skipped)
 
 
 @watchful
@@ -81,24 +102,51 @@ def tightest(network: Any, domain: Domain | None = None) -> Bound:
     >>> tightest([([[1.0], [1.0]], [0.0, 1.0]), ([[1.0, 1.0]], [0.0])]).value
     3
     """
-    found = _network_bounds(_restricted(network, domain), lower=False)
+    problem, dimension = _restricted(network, domain)
+    found = _network_bounds(problem, dimension, [], lower=False)
     return min((b for b in found if b.status != "from memory"), key=lambda b: b.value)
 
 
-def _restricted(source: Any, domain: Domain | None) -> Restricted:
+def _restricted(source: Any, domain: Domain | None) -> tuple[Restricted, int]:
+    """The network over the domain, and how many dimensions it sees there, at most.
+
+    Over all of R^n that number is all that coordinates of the values of its rows would bring: a
+    large network stays as it is where counting rows and columns says it.
+    """
     if isinstance(source, Restricted):
-        return source
-    return restrict(_network(source), Space() if domain is None else domain)
+        return source, source.dimension
+    net = _network(source)
+    domain = Space() if domain is None else domain
+    if type(domain) is Space and (seen := seen_at_most(net)) is not None:
+        none = np.zeros((0, net.inputs)), np.zeros(0)
+        return Restricted(net, *none, False, None, None, net, domain), seen
+    problem = restrict(net, domain)
+    return problem, problem.dimension
 
 
-def _network_bounds(problem: Restricted, lp: bool = False, lower: bool = True) -> list[Bound]:
-    shape = of_network(problem)
-    found = of_shape(shape, lower)
-    size = problem.network.size_of
-    entries = [m.affine.size * size(s) for m in problem.network.layers for s in m.affine.sources]
-    if max(entries, default=0) <= LARGEST:
-        with suppress(OutOfReach):
-            found += of_weights(problem, shape, lp)
+def _network_bounds(
+    problem: Restricted,
+    dimension: int,
+    skipped: list[str],
+    lp: bool = False,
+    lower: bool = True,
+) -> list[Bound]:
+    shape = of_network(problem, dimension)
+    found = of_shape(shape, lower, skipped)
+    sizes = [
+        np.size(w.data if sparse.issparse(w) else w)
+        for m in problem.network.layers
+        for w in map(m.affine.product, m.affine.sources)
+    ]
+    if max(sizes, default=0) > LARGEST:
+        skipped.append(
+            f"weights: a layer of {max(sizes):,} weights; they are read up to {LARGEST:,}"
+        )
+        return found
+    try:
+        found += of_weights(problem, shape, lp)
+    except OutOfReach as why:
+        skipped.append(f"weights: {why}")
     return found
 
 

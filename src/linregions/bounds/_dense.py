@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from math import ceil, prod
 
 from ..theory import OutOfReach, dense, expectation, maxout
@@ -15,24 +14,29 @@ from ._bound import EVERY, MOST, Bound
 from ._shape import Shape
 
 
-def of_shape(shape: Shape, lower: bool = True) -> list[Bound]:
+def of_shape(shape: Shape, lower: bool = True, skipped: list[str] | None = None) -> list[Bound]:
+    """Every formula that applies; into ``skipped`` goes what is out of reach, and why."""
+    skipped = [] if skipped is None else skipped
     pieces = Counter(k for m in shape.layers for k in m.pieces)
     everything = prod(k**n for k, n in pieces.items())
     found = [Bound("trivial", everything, "upper", EVERY, (), "proved", "any unit on any piece")]
     if not shape.layers:
         return found
     at = shape.inputs, shape.widths
-    rules: list[tuple[bool, Callable[[], list[Bound]]]] = [
-        (True, lambda: _products(shape)),
-        (shape.plain, lambda: _serra(shape)),
-        (shape.relu and lower and min(shape.widths) > 0, lambda: _lower_bounds(*at)),
-        (shape.relu and lower, lambda: _expectations(*at)),
-        (_one_rank(shape), lambda: _maxout_bounds(shape)),
-    ]
-    for applies, rule in rules:
+    rules: list[tuple[str, bool, Callable[[], list[Bound]]]] = [
+        ("montufar2017", True, lambda: _products(shape)),
+        ("serra2018", shape.plain, lambda: _serra(shape, skipped)),
+        ("lower bounds", shape.relu and lower and min(shape.widths) > 0,
+         lambda: _lower_bounds(*at)),
+        ("expectations", shape.relu and lower, lambda: _expectations(*at)),
+        ("serra2018-maxout", _one_rank(shape), lambda: _maxout_bounds(shape)),
+    ]  # fmt: skip
+    for name, applies, rule in rules:
         if applies:
-            with suppress(OutOfReach):  # numbers too large to compute: one bound less
+            try:
                 found += rule()
+            except OutOfReach as why:  # numbers too large to compute: one bound less
+                skipped.append(f"{name}: {why}")
     return found
 
 
@@ -61,7 +65,7 @@ def _products(shape: Shape) -> list[Bound]:
     ]
 
 
-def _serra(shape: Shape) -> list[Bound]:
+def _serra(shape: Shape, skipped: list[str]) -> list[Bound]:
     on = ("units that are off are constant",)
     paper = "Serra, Tjandraatmadja and Ramalingam 2018, Theorem 1"
     if not shape.relu:
@@ -71,7 +75,12 @@ def _serra(shape: Shape) -> list[Bound]:
         return [Bound("serra2018", sum(F), "upper", EVERY, on, "proved", paper)]
     at = shape.inputs, shape.widths
     found = [Bound("serra2018", dense.serra2018(*at), "upper", EVERY, on, "proved", paper)]
-    if max(shape.widths) <= 64:
+    if max(shape.widths) > 64:
+        skipped.append(
+            f"hinz-recursive: a layer of {max(shape.widths):,} units; its table is made for at "
+            "most 64"
+        )
+    else:
         paper = "Hinz and van de Geer 2019, with a recursive gamma"
         found.insert(
             0, Bound("hinz-recursive", dense.hinz(*at), "upper", EVERY, on, "proved", paper)

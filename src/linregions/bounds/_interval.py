@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ..affine import ONE, Affine
+from ..rational import Matrix
 
 UNIT = 2.0**-53
 
@@ -30,12 +32,13 @@ def through(affine: Affine, values: dict[int, Interval]) -> Interval:
     steps = 2
     for source in (*affine.sources, ONE):
         h = values[source]
-        W, error = affine.rounded(source, len(h.low))
-        up, down = np.maximum(W, 0), np.minimum(W, 0)
+        W, error = _matrix(affine, source, len(h.low))
+        up, down = (W.maximum(0), W.minimum(0)) if sparse.issparse(W) else (
+            np.maximum(W, 0), np.minimum(W, 0))  # fmt: skip
         low = low + _dot(up, h.low) + _dot(down, h.high)
         high = high + _dot(up, h.high) + _dot(down, h.low)
         span = np.maximum(np.abs(h.low), np.abs(h.high))
-        size = size + _dot(np.abs(W), span)
+        size = size + _dot(abs(W), span)
         if error is not None:
             extra = _dot(error, span)
             low, high = low - extra, high + extra
@@ -44,15 +47,26 @@ def through(affine: Affine, values: dict[int, Interval]) -> Interval:
     return Interval(low - slop, high + slop)
 
 
-def _dot(W: np.ndarray, h: np.ndarray) -> np.ndarray:
+def _matrix(affine: Affine, source: int, columns: int) -> tuple[Matrix, Matrix | None]:
+    """The matrix for a source and the bound of its error, CSR where it is kept so."""
+    if affine.is_sparse(source):
+        return affine.csr(source, columns)
+    return affine.rounded(source, columns)
+
+
+def _dot(W: Matrix, h: np.ndarray) -> np.ndarray:
     """``W @ h`` where zero times infinity is zero."""
     finite = np.isfinite(h)
     out = W @ np.where(finite, h, 0.0)
     if not finite.all():
+        far = np.where(finite, 0.0, np.sign(h))
+        size = abs(far)
         with np.errstate(invalid="ignore"):
-            signs = np.sign(W[:, ~finite]) * np.sign(h[~finite])
-        out = np.where((signs > 0).any(axis=1), np.inf, out)
-        out = np.where((signs < 0).any(axis=1), -np.inf, out)
+            signs = W.sign() if sparse.issparse(W) else np.sign(W)
+            total, count = signs @ far, abs(signs) @ size
+        # of ``count`` infinities (total + count) / 2 are positive, the others negative
+        out = np.where(total + count > 0, np.inf, out)
+        out = np.where(count - total > 0, -np.inf, out)
     return out
 
 

@@ -127,14 +127,16 @@ def of_dense(given: Dense) -> Shape:
     return Shape(given.inputs, tuple(layers))
 
 
-def of_network(problem: Restricted) -> Shape:
+def of_network(problem: Restricted, dimension: int | None = None) -> Shape:
+    """``dimension``: how many the network sees at most, where these are fewer than its inputs."""
     net, layers, chain = problem.network, [], True
-    spans = {INPUT: problem.dimension}
+    d = problem.dimension if dimension is None else dimension
+    spans = {INPUT: d}
     for i, layer in enumerate(net.layers, start=1):
         sources = layer.affine.sources
         chain = chain and sources in ((), (i - 1,))
         counts = [k for k in layer.units.pieces_per_unit() if k > 1]
-        reads = min(problem.dimension, sum(spans[s] for s in sources))
+        reads = min(d, sum(spans[s] for s in sources))
         spans[i] = min(reads, layer.size)
         layers.append(
             LayerShape(
@@ -145,7 +147,7 @@ def of_network(problem: Restricted) -> Shape:
                 reads,
             )
         )
-    return Shape(problem.dimension, tuple(layers), chain)
+    return Shape(d, tuple(layers), chain)
 
 
 def _flat(units: Any) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import prod
 
 import numpy as np
+from scipy import sparse
 
 from ..affine import Affine
 from ..domain import Restricted
@@ -19,7 +20,7 @@ from .stability import reaches
 def of_weights(problem: Restricted, shape: Shape, lp: bool) -> list[Bound]:
     """Section "weight-dependent" of the documentation: units that switch, ranks, dimensions."""
     layers, reach = problem.network.layers, reaches(problem, lp)
-    F, total, dims = start(problem.dimension), 1, shape.dimensions()
+    F, total, dims = start(shape.inputs), 1, shape.dimensions()
     stable = 0
     for layer, mine, kind, d in zip(layers, reach, shape.layers, dims, strict=True):
         switching = mine.pieces > 1
@@ -54,16 +55,19 @@ def _rank(affine: Affine, problem: Restricted, largest: int = 40_000) -> int:
 
     sources = affine.sources
     size = problem.network.size_of
-    blocks = [affine.rounded(s, size(s)) for s in sources]
-    if not blocks or affine.size == 0:
+    if not sources or affine.size == 0:
         return 0
+    entries = sum(prod(f.shape) for t in affine.terms for f in t.factors)
+    if entries > largest:
+        reads = sparse.hstack([affine.reads(s, size(s)) for s in sources], format="csr")
+        return int(min((reads.sum(axis=1) > 0).sum(), (reads.sum(axis=0) > 0).sum()))
+    blocks = [affine.rounded(s, size(s)) for s in sources]
     exact = all(error is None for _, error in blocks)
     W = np.hstack([w for w, _ in blocks])
     if not exact:
         W = np.hstack([(w != 0) | (e is not None and e != 0) for w, e in blocks]).astype(float)
     loose = min(int(W.any(axis=1).sum()), int(W.any(axis=0).sum()))
-    entries = sum(prod(f.shape) for t in affine.terms for f in t.factors)
-    if loose == 0 or entries > largest:
+    if loose == 0:
         return loose
     matrix = (
         integers(W)

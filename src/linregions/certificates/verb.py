@@ -64,7 +64,7 @@ def count_with_proof(
             return stop.partial
         total, also = int(found), dict(found.also)
         begin = time.perf_counter() - found.seconds
-    start = begin + compile_kernel()
+    start = begin + compile_kernel(full=True)
     last = [0.0]
 
     def report(cells: int) -> None:

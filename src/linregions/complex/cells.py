@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from ..network import Network
 from ..units import MaxUnits
 from ..watching import watchful
 from . import audit, geometry
+from .certain import undecided
 from .engine import Refined, Refinement
 from .lattice import Faces
 from .maps import distinct, output_forms
@@ -46,7 +47,9 @@ class CellComplex:
     dimension, cells
         k, and the number of cells of dimension k: the activation regions.
     problem
-        The network on R^k and the domain, as `restrict` gave them.
+        The network on R^k and the domain, as `restrict` gave them. Of a large convolutional
+        network on a slice it holds the units that may switch there: rows, units, layers and
+        patterns are theirs (``problem.reduced.numbers``, `whole_patterns`: of the whole network).
     points
         (V, k) vertices in domain coordinates; `embed` takes them to input coordinates.
     vertex_error
@@ -59,7 +62,8 @@ class CellComplex:
         each pair of arguments (`MaxUnits.row_weights`). Where several units bend on a face, it is
         a row of the first.
     exact, in_doubt
-        Whether all decisions are proved; how many cells are not decided (0 when exact).
+        Whether all decisions are proved; how many cells (of a large network: vertices) are not
+        decided (0 when exact).
     seconds, stats
         Time of the work; how many cells needed rational arithmetic, and how many signs.
 
@@ -102,6 +106,9 @@ class CellComplex:
                 f"the faces {self.face_counts} have Euler characteristic {self.euler}, not 1; "
                 "report this network"
             )
+        if problem.reduced is not None:
+            self.in_doubt = self.stats["undecided"] = len(undecided(self))
+            self.exact = self.in_doubt == 0
 
     # -- faces --------------------------------------------------------------------------
 
@@ -270,6 +277,11 @@ class CellComplex:
         uint8; uint16 where a unit has more than 256 pieces.
         """
         return self._plan.pieces(self._bits(self._chosen(cells)))
+
+    def whole_patterns(self, cells: Any = None) -> np.ndarray:
+        """(n, units) `patterns` of all units of the network as it was given."""
+        mine = self.patterns(cells)
+        return mine if self.problem.reduced is None else self.problem.reduced.whole(mine)
 
     def last_pieces(self, units: int = 1) -> np.ndarray:
         """(cells, units) pieces of the last units, of one layer and kind.
@@ -445,6 +457,7 @@ def subdivide(
     *,
     seconds: float | None = None,
     progress: Callable[[Any], None] | None = None,
+    shape: Sequence[int] | None = None,
 ) -> CellComplex:
     """The whole cell complex of a network over a bounded domain of dimension 1 to 4.
 
@@ -462,6 +475,9 @@ def subdivide(
         Give up after so much time: a part of a complex is none.
     progress
         Called with a `Status` after each layer.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -485,8 +501,8 @@ def subdivide(
         raise LinregionsError(
             f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
         )
-    net = _network(network)
-    problem = restrict(net, domain)
+    net = _network(network, shape)
+    problem = restrict(net, domain, switching=True)
     compile_complex(net)
     start = time.perf_counter()
 

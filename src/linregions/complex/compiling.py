@@ -1,4 +1,4 @@
-"""Compile the kernels of the complex once, with a line about it when it takes long."""
+"""Compile the kernels of the complex once."""
 
 from __future__ import annotations
 
@@ -10,10 +10,6 @@ from ..network import Layer, Network
 from ..units import RELU, MaxUnits, Pointwise
 
 _compiled: set[bool] = set()
-LINES = {
-    False: "linregions: compiling the kernels of the complex (once per machine) ...",
-    True: "linregions: compiling the kernels for max units (once per machine) ...",
-}
 
 
 def compile_complex(network: Network | None = None) -> float:
@@ -22,7 +18,9 @@ def compile_complex(network: Network | None = None) -> float:
     Those for max units only where ``network`` has some.
     """
     took = _compile(False)
-    if network is not None and any(isinstance(m.units, MaxUnits) for m in network.layers):
+    from ..counting import has_max
+
+    if network is not None and has_max(network):
         took += _compile(True)
     return took
 
@@ -39,7 +37,7 @@ def _compile(largest: bool) -> float:
     second = Affine.dense(np.ones((1, units.size)), -np.ones(1), 1)
     layers = Layer(first, units), Layer(second, Pointwise.uniform(RELU, 1))
     tiny = Network(2, layers, Affine.identity(1, 2))
-    with announced(LINES[largest]) as t:
+    with announced() as t:
         cells = complex_of(restrict(tiny, Box(-1.0, 1.0)))
         _ = cells.facet_cells, cells.polygons()
     return t()

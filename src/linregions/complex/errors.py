@@ -62,8 +62,9 @@ def norm(matrix: Any) -> float:
     a = sparse.csr_array(matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T)
     if not a.nnz:
         return 0.0
-    best = [float(np.sqrt((a.data**2).sum())), _root(_most(a) * _most(a.T.tocsr()), 2)]
-    if _work(a, a.T.tocsr()) < WORK:
+    columns = np.bincount(a.indices, abs(a.data), a.shape[1])
+    best = [float(np.sqrt((a.data**2).sum())), _root(_most(a) * columns.max(), 2)]
+    if float((np.bincount(a.indices).astype(np.float64) ** 2).sum()) < WORK:
         gram = (a @ a.T).tocsr()
         best.append(_root(_most(gram), 2))
         if _work(gram, gram) < WORK:

@@ -454,7 +454,7 @@ def bound(k, ew, ec, reach, total, constant):
     return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
 
 
-@kernel()
+@kernel("affine maps of cells")
 def forms_at(layer, reach, net, rows, words, slots, error, first, last, out):
     """Forms of all pre-activations of a layer (or of the output) on cells ``first`` to ``last``.
 

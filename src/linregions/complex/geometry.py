@@ -50,7 +50,7 @@ def measures(k: int, lists: list, points: np.ndarray) -> tuple[list[np.ndarray],
     return volumes, centres
 
 
-@kernel()
+@kernel("facets")
 def sides(facets, ptr, idx, out):
     """The two cells of each facet, -1 where there is none."""
     for f in range(facets):
@@ -64,7 +64,7 @@ def sides(facets, ptr, idx, out):
                 out[f, 1] = c
 
 
-@kernel()
+@kernel("polygons")
 def trace(ptr, idx, edges, out):
     """Vertices of each polygon in order around it, from its edges in any order."""
     for face in range(len(ptr) - 1):
@@ -85,7 +85,7 @@ def trace(ptr, idx, edges, out):
                     break
 
 
-@kernel()
+@kernel("polygons")
 def orient(ptr, out, x):
     """Turn polygons in the plane counter-clockwise."""
     for face in range(len(ptr) - 1):

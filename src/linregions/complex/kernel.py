@@ -32,7 +32,7 @@ from .lattice import (
 )  # fmt: skip
 
 
-@kernel()
+@kernel("the cell complex")
 def refine(
     layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
     tally, slots,
@@ -92,7 +92,7 @@ def refine(
     return DONE
 
 
-@kernel()
+@kernel("the cell complex of max units")
 def refine_largest(
     layer, first, last, reach, begin, end, count_only, net, X, rows, L, O, told, error, domain,
     tally, slots, C,

@@ -748,7 +748,7 @@ def emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
     return True
 
 
-@kernel()
+@kernel("lists of faces")
 def lengths(name, dim, size, start, at, ptr):
     """First pass over an output: the number of facets of every new face, at its number."""
     for h in range(len(name)):
@@ -757,7 +757,7 @@ def lengths(name, dim, size, start, at, ptr):
         ptr[g + 1] = size[h]
 
 
-@kernel()
+@kernel("lists of faces")
 def links(k, name, dim, size, own, facets, start, at, ptr, idx, owner):
     """Second pass: the facets of every new face, by number."""
     low, e = (1 << RANK) - 1, 0
@@ -773,7 +773,7 @@ def links(k, name, dim, size, own, facets, start, at, ptr, idx, owner):
             e += 1
 
 
-@kernel()
+@kernel("lists of faces")
 def hosts(k, at, ptr, idx, host):
     """The first cell that holds each face."""
     for g in range(at[k]):

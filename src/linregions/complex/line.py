@@ -699,7 +699,7 @@ def apart(nv, s, tau):
     return True
 
 
-@kernel()
+@kernel("products along lines")
 def multiply(x, W, n, first, last, out, trip):
     """``out[v] = W x[v]`` for v = first .. last - 1; W by rows, n of them.
 
@@ -717,7 +717,7 @@ def multiply(x, W, n, first, last, out, trip):
     return last
 
 
-@kernel()
+@kernel("crossings of lines")
 def run(P, Q, S, ends, first, last, strict, starts, outcome, counts, out_s, out_row, at):
     """Segments first .. last - 1, each between two of the points; appends to the outputs.
 

@@ -65,7 +65,7 @@ def _shared(own: np.ndarray, first: int, count: int, base: np.ndarray):
     return out, slots[kept], base
 
 
-@kernel()
+@kernel("patterns")
 def gather(words, chosen, out):
     """Some bits of every row, packed."""
     for c in range(len(words)):
@@ -75,7 +75,7 @@ def gather(words, chosen, out):
             out[c, b >> 6] |= bit << np.uint64(b & 63)
 
 
-@kernel()
+@kernel("patterns")
 def join(before, parent, own, first, out):
     """Patterns of new cells: the parent's bits, and behind the first ones the new cells' own."""
     shift = np.uint64(first & 63)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from fractions import Fraction
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import pairwise
 from typing import Any, NamedTuple
 
@@ -98,6 +98,11 @@ class Weights:
 
     def csr(self) -> sparse.csr_array:
         """One sparse matrix."""
+        if len(self.blocks) == 1 and sparse.issparse(self.blocks[0][1]):
+            at, matrix, _ = self.blocks[0]
+            whole = at == self.lo and matrix.shape[1] == self.hi - self.lo
+            if whole and matrix.has_canonical_format and matrix.data.all():
+                return sparse.csr_array(matrix)
         rows: list[Any] = [np.zeros(0, int)]
         columns: list[Any] = [np.zeros(0, int)]
         data: list[Any] = [np.zeros(0)]
@@ -245,7 +250,7 @@ class Plan:
         pieces, at = self.pieces(bits), 0
         for n, units in enumerate(self.units):
             if isinstance(units, MaxUnits):
-                later = [np.triu_indices(m, 1)[1] for m in units.pieces_per_unit()]
+                later = [pairs(m)[1] for m in units.pieces_per_unit()]
                 owner = np.repeat(np.arange(units.size), [len(j) for j in later])
                 won = pieces[:, at + owner] == np.concatenate([np.zeros(0, int), *later])
                 out.append(won.astype(np.int8) * 2 - 1)
@@ -340,22 +345,29 @@ class _Builder:
     def _groups(self, units: MaxUnits, value: int, wide: int, n: int) -> None:
         at, add = self.at, self._add
         same, constants = self._same(self.plan.weights[n]), self.plan.constants(n)
-        for g, group in enumerate(units.groups):
-            args = np.array(group, np.int64)
-            earlier, later = np.triu_indices(len(args), 1)
-            add("gptr", [len(args)])
-            add("args", at["pre"] + args)
-            add("idle", _idle(same[args], [constants.get(int(i)) for i in args]))
-            add("wall_of", [at["wall"]])
-            add("wall_test", np.full(len(later), at["test"]))
-            add("wall_a", at["pre"] + args[earlier])
-            add("wall_b", at["pre"] + args[later])
-            add("row_unit", [-1])
-            add("place", np.zeros((1, 2)))
-            add("bit_value", np.full(wide, value + g))
-            at["test"] += 1
-            at["wall"] += len(later)
-            at["bit"] += wide
+        sizes = np.array([len(g) for g in units.groups], np.int64)
+        first = np.cumsum(sizes) - sizes
+        args = np.array([i for g in units.groups for i in g], np.int64)
+        owner = np.repeat(np.arange(units.size), sizes)
+        earlier, later = (
+            np.concatenate([np.zeros(0, np.int64), *(
+                pairs(m)[side] + f for m, f in zip(sizes.tolist(), first.tolist(), strict=True)
+            )]) for side in (0, 1)
+        )  # fmt: skip
+        walls = sizes * (sizes - 1) // 2
+        add("gptr", sizes)
+        add("args", at["pre"] + args)
+        add("idle", _idle(same[args], owner, [constants.get(i) for i in args.tolist()]))
+        add("wall_of", at["wall"] + np.cumsum(walls) - walls)
+        add("wall_test", at["test"] + np.repeat(np.arange(units.size), walls))
+        add("wall_a", at["pre"] + args[earlier])
+        add("wall_b", at["pre"] + args[later])
+        add("row_unit", np.full(units.size, -1))
+        add("place", np.zeros((units.size, 2)))
+        add("bit_value", value + np.repeat(np.arange(units.size), wide))
+        at["test"] += units.size
+        at["wall"] += len(later)
+        at["bit"] += wide * units.size
         add("first_piece", np.zeros(units.fan_in, np.int64))
         add("first_row", np.full(units.fan_in, at["test"]))
         add("plain", [False])
@@ -427,15 +439,26 @@ class _Builder:
         return Layers(**out)
 
 
-def _idle(same: np.ndarray, constants: list[Any]) -> np.ndarray:
-    """Arguments of which an earlier one is the same row, or a constant one is larger everywhere."""
-    _, first = np.unique(same, return_index=True)
+@cache
+def pairs(count: int) -> tuple[np.ndarray, np.ndarray]:
+    """The earlier and the later one of every pair of so many, in order."""
+    earlier, later = np.triu_indices(count, 1)
+    return earlier, later
+
+
+def _idle(same: np.ndarray, owner: np.ndarray, constants: list[Any]) -> np.ndarray:
+    """Arguments of which an earlier one of their unit is the same row, or a constant one is larger
+    everywhere."""
     out = np.ones(len(same), np.bool_)
+    _, first = np.unique(owner * (np.max(same, initial=0) + 1) + same, return_index=True)
     out[first] = False
-    known = [i for i, c in enumerate(constants) if c is not None]
-    if known:
-        out[known] = True
-        out[max(known, key=lambda i: (constants[i], -i))] = False
+    known: dict[int, list[int]] = {}
+    for i, c in enumerate(constants):
+        if c is not None:
+            known.setdefault(int(owner[i]), []).append(i)
+    for mine in known.values():
+        out[mine] = True
+        out[max(mine, key=lambda i: (constants[i], -i))] = False
     return out
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from ..domain import Domain
 from .colours import layer_colours
 from .packages import new_axes
-from .subject import axis_names, complex_of, counts
+from .subject import axis_names, complex_of, counts, layer_name
 
 
 def graph(
@@ -72,7 +72,7 @@ def _marks(ax: Any, cells: Any, at: np.ndarray, values: np.ndarray, legend: bool
     size = float(np.clip(900 / max(inside.sum(), 1), 4, 26))
     for number, ink in enumerate(layer_colours(depth), start=1):
         mine = inside & (made_by == number)
-        label = f"layer {number}" if legend else None
+        label = layer_name(cells, number) if legend else None
         ax.scatter(at[mine & ~stays], values[mine & ~stays], s=size, color=[ink], zorder=3,
                    label=label, linewidths=0)  # fmt: skip
         ax.scatter(at[mine & stays], values[mine & stays], s=size, facecolors="white",

@@ -13,7 +13,7 @@ from .classes import pieces
 from .colours import HUES, label_colours, layer_colours, palette, region_colours
 from .growth import Growth
 from .packages import need, new_axes
-from .subject import axis_names, check_choice, complex_of, counts, in_domain
+from .subject import axis_names, check_choice, complex_of, counts, in_domain, layer_name
 
 COLOURS = ("linear", "activation", "affine", "output", "depth", "none")
 MANY = 5000  # beyond so many cells, vector formats get the cells as one picture
@@ -235,7 +235,7 @@ def _edges(
         _lines(ax, cells, (made_by == number) & ~inner, ink, wide)
         _lines(ax, cells, (made_by == number) & inner, ink, 0.6 * wide, alpha=0.35)
         if edges == "depth":
-            label = f"layer {number}"
+            label = layer_name(cells, number)
             handles.insert(0, lines.Line2D([], [], color=ink, linewidth=1.6, label=label))
     return handles
 

@@ -70,9 +70,17 @@ def check_choice(name: str, value: Any, choices: tuple[str, ...]) -> None:
 
 def counts(cells: Any) -> str:
     """``7 activation regions, 5 linear regions``, with a word where that is not certain."""
-    numbers = [(cells.count(kind), kind) for kind in ("activation", "linear")]
+    # of a large network, equal maps are not certified
+    kinds = ("activation", "linear") if cells.problem.reduced is None else ("activation",)
+    numbers = [(cells.count(kind), kind) for kind in kinds]
     text = ", ".join(f"{n:,} {kind} region{'' if n == 1 else 's'}" for n, kind in numbers)
     return text if cells.exact else text + " (not certified)"
+
+
+def layer_name(cells: Any, number: int) -> str:
+    """``layer 3``: of a large network, of which few layers are left, the number it has there."""
+    reduced = cells.problem.reduced
+    return f"layer {number if reduced is None else reduced.kept[number - 1].layer}"
 
 
 def where(cells: Any) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -12,7 +13,7 @@ import numpy as np
 from ..answer import handed_over
 from ..bounds import tightest
 from ..bounds._bound import THIS, Bound
-from ..counting import _network, compile_kernel, dimension_of, tiny_problem
+from ..counting import _network, compile_kernel, dimension_of, has_max, tiny_problem
 from ..domain import Box, Domain, Restricted, Space, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
@@ -163,6 +164,7 @@ def estimate(
     exact: bool = True,
     progress: Progress | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Estimate:
     """Estimate the number of activation regions without meeting them all.
 
@@ -200,6 +202,9 @@ def estimate(
         Called with a `Status` after every pass.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -217,7 +222,7 @@ def estimate(
     (3.0, True)
     """
     check_options(seconds, relative_error, passes, method, confidence, work)
-    net, domain = _network(network), Space() if domain is None else domain
+    net, domain = _network(network, shape), Space() if domain is None else domain
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
     first = Sketch(net, domain, method, seed, exact, confidence)
@@ -322,19 +327,19 @@ def check_options(
         raise LinregionsError(f"work={work}: give a whole number of steps, 100 or more")
 
 
-_compiled: set[bool] = set()
+_compiled: set[tuple[bool, bool]] = set()
 
 
-def compile_thinned(zonotope: bool) -> float:
+def compile_thinned(zonotope: bool, full: bool = False) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken."""
     from ..search.thinned import Thinned
 
-    if zonotope in _compiled:
+    if (zonotope, full) in _compiled:
         return 0.0
-    took = compile_kernel(zonotope=zonotope)
-    with announced("linregions: compiling the walks of estimates (once per machine) ...") as t:
-        Thinned(tiny_problem(zonotope), np.random.default_rng(0)).go(0.0, np.inf)
-    _compiled.add(zonotope)
+    took = compile_kernel(zonotope=zonotope, full=full)
+    with announced() as t:
+        Thinned(tiny_problem(zonotope, full), np.random.default_rng(0)).go(0.0, np.inf)
+    _compiled.add((zonotope, full))
     return took + t()
 
 
@@ -349,7 +354,9 @@ class Run:
         self.bound = bound
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
-        self.start = begin + compile_thinned(searched.zonotope is not None)
+        self.start = begin + compile_thinned(
+            searched.zonotope is not None, has_max(searched.network)
+        )
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()
         self.passes = 0

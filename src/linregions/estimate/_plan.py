@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -103,6 +104,7 @@ def plan(
     exact: bool = True,
     progress: Progress | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Plan:
     """Forecast regions, time and memory of a full count.
 
@@ -128,6 +130,9 @@ def plan(
         Called with a `Status` after every pass.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Returns
     -------
@@ -144,7 +149,7 @@ def plan(
         workers = tuple(sorted({1, os.cpu_count() or 1, 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
-    net, domain = _network(network), Space() if domain is None else domain
+    net, domain = _network(network, shape), Space() if domain is None else domain
     first, numbers = Sketch(net, domain, "thinned", seed, exact, 0.95), workers
 
     def passed(report: Progress | None) -> Plan:

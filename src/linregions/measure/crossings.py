@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..answer import CutShort
+from ..arrays import array_of
 from ..audit import asked
 from ..complex import line
 from ..complex.engine import threads as cores
@@ -201,6 +203,7 @@ def crossings(
     progress: Callable[[Status], None] | None = None,
     threads: int | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Crossings:
     """Breakpoints of a network along segments or lines, all of them, in order.
 
@@ -229,6 +232,9 @@ def crossings(
         Processors to use; all by default.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -244,7 +250,7 @@ def crossings(
     """
     from ..counting import _network
 
-    net = _network(network)
+    net = _network(network, shape)
     given = _given(segments, lines, net.inputs)
     if wide.is_wide(net):
         return _wide(net, given, progress)
@@ -271,7 +277,7 @@ def crossings(
 
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
-    """Every segment as a complex of dimension one: always exact."""
+    """Every segment as a complex of dimension one: exact, large convolutions apart."""
     from ..complex.compiling import compile_complex
 
     compile_complex(net)
@@ -297,11 +303,18 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
         np.cumsum([0, *map(len, rows)]),
         np.concatenate([none, *rows]),
         np.stack([f.start for f in found]),
-        True,
-        {"float": len(found), "rational": 0, "doubtful": 0},
+        not any(f.undecided for f in found),
+        _stats(found),
         time.perf_counter() - start,
         stopped=stopped,
     )
+
+
+def _stats(found: list[wide.Found]) -> dict[str, int]:
+    doubtful = sum(f.undecided > 0 for f in found)
+    out = {"float": len(found) - doubtful, "rational": 0, "doubtful": doubtful}
+    undecided = sum(f.undecided for f in found)
+    return {**out, "undecided": undecided} if undecided else out
 
 
 def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: int) -> Swept:
@@ -455,12 +468,15 @@ def _given(segments: Any, lines: bool, n: int) -> Given:
     if isinstance(segments, list | tuple) and any(isinstance(s, Segment | Line) for s in segments):
         return _domains(list(segments), n)
     try:
-        ends = np.asarray(segments, dtype=np.float64)
+        ends = array_of(segments).astype(np.float64)
     except (TypeError, ValueError):
         raise LinregionsError(
             "segments are not numbers; give an array (m, 2, n), or a list of Segment or of Line"
         ) from None
-    ends = ends[None] if ends.ndim == 2 else ends
+    single = len(ends.shape) > 1 and ends.shape[0] == 2 and prod(ends.shape[1:]) == n
+    ends = ends[None] if single else ends
+    if ends.ndim > 3 and prod(ends.shape[2:]) == n:  # images
+        ends = ends.reshape(*ends.shape[:2], n)
     if ends.ndim != 3 or ends.shape[1:] != (2, n):
         raise LinregionsError(
             f"segments of shape {np.shape(segments)} for a network of {n} inputs; give (m, 2, {n})"
@@ -568,7 +584,8 @@ def regions_along(
     >>> answer.regions, answer.transitions, answer.patterns
     (4, 3, 3)
     """
-    x = np.asarray(points, dtype=np.float64)
+    x = array_of(points).astype(np.float64)
+    x = x.reshape(len(x), -1) if x.ndim > 2 else x  # images
     if x.ndim != 2 or len(x) < 2:
         raise LinregionsError(f"points of shape {x.shape}; give at least two, shape (k, n)")
     x = np.concatenate([x, x[:1]]) if closed else x

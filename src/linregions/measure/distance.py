@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from ..affine import UNIT
 from ..answer import CutShort
+from ..arrays import points_of
 from ..counting import _network
 from ..domain import Box, Domain, Space
 from ..errors import LinregionsError
@@ -98,6 +99,7 @@ def distance(
     seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Distances:
     """Distance of points to the nearest boundary of their region, and where it is.
 
@@ -129,6 +131,9 @@ def distance(
         Called with a `Status` after every batch.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -144,7 +149,7 @@ def distance(
     >>> distance(net, [[3.0, 4.0]], norm="inf").distance
     array([3.57142857])
     """
-    net = _network(network)
+    net = _network(network, shape)
     length = NORMS.get(str(norm).removesuffix(".0"))
     if length is None:
         raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")
@@ -340,17 +345,9 @@ def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any)
 
 
 def _points(points: Any, n: int) -> np.ndarray:
-    try:
-        x = np.asarray(points, dtype=np.float64)
-    except (TypeError, ValueError):
-        raise LinregionsError(f"points are not numbers; give an array (points, {n})") from None
-    if not x.size and n:
+    x, _ = points_of(points, n)
+    if not len(x):
         raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
-    x = x[None] if x.ndim == 1 else x
-    if x.ndim != 2 or x.shape[1] != n:
-        raise LinregionsError(
-            f"points of shape {np.shape(points)} for a network of {n} inputs; give (points, {n})"
-        )
     if not np.isfinite(x).all():
         raise LinregionsError("the points hold NaN or infinite values")
     return np.ascontiguousarray(x)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -313,7 +313,9 @@ class DistinctPatterns:
 
 
 @watchful
-def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
+def distinct_patterns(
+    network: Any, points: Any, *, shape: Sequence[int] | None = None
+) -> DistinctPatterns:
     """How many activation regions the points of a data set lie in, and which share one.
 
     Patterns are evaluated in float64 (`Network.patterns`): a point within rounding of a boundary
@@ -326,6 +328,9 @@ def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
         A `Network`, or anything that `load` takes.
     points
         (m, n), or (n,) for one.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Examples
     --------
@@ -333,7 +338,7 @@ def distinct_patterns(network: Any, points: Any) -> DistinctPatterns:
     >>> distinct_patterns(net, [[0.1], [0.5], [3.0]]).labels
     array([0, 0, 1])
     """
-    net = _network(network)
+    net = _network(network, shape)
     x = _points(points, net.inputs)
     widest = max([1, *(layer.affine.size for layer in net.layers)])
     step = max(1, ROWS // max(widest, net.units))

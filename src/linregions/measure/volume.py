@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -93,6 +93,7 @@ def boundary_volume(
     seed: int = 0,
     progress: Callable[[Status], None] | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> BoundaryVolume:
     """Volume of the boundary between regions inside a bounded domain.
 
@@ -130,6 +131,9 @@ def boundary_volume(
         Called with a `Status`.
     on_interrupt
         As in `count`; the answer so far is that of the lines so far.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -145,7 +149,7 @@ def boundary_volume(
     >>> boundary_volume(net, Box(-1, 1), codimension=2).value
     1.0
     """
-    net = _network(network)
+    net = _network(network, shape)
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
     if method not in ("auto", "exact", "crofton"):

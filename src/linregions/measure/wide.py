@@ -24,7 +24,10 @@ from ..complex.engine import Refinement
 from ..complex.program import is_large
 from ..complex.referee import Corners
 from ..domain import Box, Line, Restricted, Segment, _compose, restrict
-from ..network import Layer, Network
+from ..errors import LinregionsError
+from ..large.reduce import Reduced
+from ..large.whole import Places, whole_signs
+from ..network import Layer, Network, check_matrices
 from ..rational import nearest
 from ..scaling import along
 from ..units import RELU, MaxUnits, Pointwise
@@ -57,22 +60,44 @@ class _Piece(NamedTuple):
 
     def starts(self) -> np.ndarray:
         """Signs on the first interval."""
-        return self.cells.signs(self.order[:1])[0] > 0
+        return self._signs(self.order[:1])
 
     def last(self) -> np.ndarray:
         """Signs on the last interval."""
-        return self.cells.signs(self.order[-1:])[0] > 0
+        return self._signs(self.order[-1:])
+
+    def _signs(self, cell: np.ndarray) -> np.ndarray:
+        problem = self.cells.problem
+        if problem.reduced is None:
+            return self.cells.signs(cell)[0] > 0
+        return whole_signs(problem.source, self.cells.whole_patterns(cell)[0])
 
     def flips(self) -> Iterator[np.ndarray]:
         """Rows that switch at each breakpoint."""
+        if self.cells.problem.reduced is not None:
+            yield from self._whole_flips(self.cells.problem.reduced)
+            return
         step = max(2, AT_ONCE // max(self.cells.signs([0]).shape[1], 1))
         for at in range(0, len(self.order) - 1, step - 1):
             signs = self.cells.signs(self.order[at : at + step])
             for before, after in pairwise(signs):
                 yield np.flatnonzero(before != after)
 
+    def _whole_flips(self, reduced: Reduced) -> Iterator[np.ndarray]:
+        """The same of a large network, in rows of the whole."""
+        places = Places(self.cells.problem.source, reduced.numbers)
+        patterns = reduced.winners(self.cells.patterns(self.order))
+        for before, after in pairwise(patterns):
+            units = np.flatnonzero(before != after)
+            rows = [places.between(u, int(before[u]), int(after[u])) for u in units.tolist()]
+            yield np.sort(np.concatenate(rows))
+
     def exactly(self) -> list[Fraction]:
         """The breakpoints as rationals."""
+        if self.cells.problem.reduced is not None:
+            raise LinregionsError(
+                "breakpoints of a network of this size are known in float64, not as rationals"
+            )
         out = []
         for v, cell in zip(self.vertices[1:-1], self.order[:-1], strict=True):
             bits = self.cells._bits(np.array([cell]))[0]
@@ -105,7 +130,17 @@ def _pieces(network: Network, given: Any, i: int) -> list[_Piece]:
     """One segment, or the halves of a line towards minus and plus infinity."""
     p, q = given.exactly.get(i, (given.p[i], given.q[i]))
     if not given.lines:
-        return [_refine(restrict(network, Segment(p, q)), lambda t: t)]
+        known = network.__dict__.get("_last_segment")
+        key = (np.asarray(p).tobytes(), np.asarray(q).tobytes())
+        if known is not None and known[0] == key and np.asarray(p).dtype != object:
+            return known[1]
+        problem = restrict(network, Segment(p, q), switching=True)
+        found = [_refine(problem, lambda t: t)]
+        if problem.reduced is not None:  # it took a minute: maps will be asked for
+            network.__dict__["_last_segment"] = key, found
+        return found
+    if network.convolutions:
+        check_matrices(network)
     on_line = _compose(network, Line(p, q).chart(network.inputs))
     (scale,) = along(given.p[i : i + 1], given.q[i : i + 1]).tolist()
     out = []
@@ -184,6 +219,7 @@ class Found(NamedTuple):
     t: np.ndarray
     rows: list[np.ndarray]
     start: np.ndarray
+    undecided: int = 0  # vertices of a large network that are not certified
 
 
 def breaks(network: Network, given: Any, i: int) -> Found:
@@ -198,7 +234,7 @@ def breaks(network: Network, given: Any, i: int) -> Found:
             times.append([nearest(part.time(Fraction(v))) if given.lines else v for v in s])
         rows.append(list(part.flips()))
     if not given.lines:
-        return Found(np.array(times[0]), rows[0], parts[0].starts())
+        return Found(np.array(times[0]), rows[0], parts[0].starts(), parts[0].cells.in_doubt)
     here, there = parts[0].starts(), parts[1].starts()
     middle = [] if (here == there).all() else [0.0]
     joint = [np.flatnonzero(here != there)] if middle else []

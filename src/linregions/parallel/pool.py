@@ -77,10 +77,8 @@ def processes(workers: int) -> ProcessPoolExecutor:
 
 
 def warm() -> None:
-    """A task that gets a process ready: it imports the package and loads the kernels."""
-    from ..counting import compile_kernel
-
-    compile_kernel(announce=lambda line: None)
+    """A task that gets a process ready: it imports the package."""
+    from ..search import engine  # noqa: F401
 
 
 def _begin() -> None:

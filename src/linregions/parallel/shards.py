@@ -16,7 +16,7 @@ import numpy as np
 
 from .. import files
 from ..answer import Count, Report
-from ..counting import _network, answer_of, check_options, compile_kernel
+from ..counting import _network, answer_of, check_options, compile_for
 from ..domain import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..progress import Progress
@@ -177,7 +177,7 @@ def shard(
     means = Means.of(workers, executor, checkpoint)
     problem = restrict(_network(network), Space() if domain is None else domain)
     searched = seen_through(problem)
-    start = time.perf_counter() + compile_kernel(zonotope=searched.zonotope is not None)
+    start = time.perf_counter() + compile_for(searched)
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(

@@ -17,8 +17,9 @@ TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)
 SHAPELESS = "shape= is for .onnx files, torch and Keras models only; leave it out"
 ACCEPTED = (
-    f"a path ({', '.join(FILES)}), a torch module, a Keras model, a fitted sklearn "
-    "MLPClassifier or MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or a Network"
+    f"a path ({', '.join(FILES)}), a torch module or exported program, a Keras model, a "
+    "fitted sklearn MLPClassifier or MLPRegressor, a list [(W1, b1), ..., (W_out, b_out)] or "
+    "a Network"
 )
 
 

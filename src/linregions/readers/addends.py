@@ -15,6 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from ..affine import ONE, Term
+from ..operators import Convolution
 from ..rational import Matrix, dense, fraction_array, is_rational, rounded, simplest
 
 # A canonical factor that is rational is a dense matrix. Up to so many rows a diagonal of
@@ -55,6 +56,8 @@ def rows_of(addend: Addend, index: np.ndarray) -> Addend:
     if isinstance(last, Diagonal):
         inner = rows_of(replace(addend, factors=tuple(rest)), index)
         return replace(inner, factors=(*inner.factors, Diagonal(last.values[index])))
+    if isinstance(last, Convolution):
+        return replace(addend, factors=(*addend.factors, selection(index, last.shape[0])))
     if sparse.issparse(last):
         chosen = sparse.csr_array(selection(index, last.shape[0]) @ last)
     else:
@@ -107,6 +110,10 @@ def _times_exactly(matrix: Matrix, values: np.ndarray, axis: int) -> Matrix | No
     """``matrix`` with its rows (axis 0) or columns scaled, or None if that would round."""
     if is_rational(values) or is_rational(matrix):
         return None
+    if isinstance(matrix, Convolution):
+        each = matrix.by_channel(values) if axis == 0 else None
+        weight = None if each is None else exact_product(matrix.weight, each)
+        return None if weight is None else matrix.scaled(weight)
     if sparse.issparse(matrix):
         csr = sparse.csr_array(matrix)
         each = np.repeat(values, np.diff(csr.indptr)) if axis == 0 else values[csr.indices]
@@ -149,7 +156,7 @@ def merged(a: Addend, b: Addend) -> Addend | None:
     (f, *more), (g, *_) = a.factors, b.factors
     if more:
         return None
-    if isinstance(f, Diagonal) or isinstance(g, Diagonal):
+    if any(isinstance(m, Diagonal | Convolution) for m in (f, g)):
         return None
     total: Matrix | None = None
     if a.source == ONE:
@@ -173,7 +180,8 @@ def applied(addend: Addend, matrix: Matrix) -> Addend:
     if last is not None or pick is None:
         return replace(addend, factors=(*addend.factors, matrix))
     used = pick[pick >= 0]
-    if len(np.unique(used)) < len(used):  # adding up columns would round
+    apart = isinstance(matrix, Convolution)
+    if apart or len(np.unique(used)) < len(used):  # adding up columns would round
         factors = (selection(pick, addend.columns), matrix)
     elif sparse.issparse(matrix):
         factors = (sparse.csr_array(matrix @ selection(pick, addend.columns)),)
@@ -194,7 +202,7 @@ def _after_diagonal(inner: Addend, last: Diagonal, matrix: Matrix) -> Addend:
     if last.uniform:  # a number commutes, and there are often fewer rows than columns
         after = applied(inner, matrix)
         return scaled(after, np.full(matrix.shape[0], values[0])) or after
-    small = not sparse.issparse(matrix) and matrix.shape[0] < matrix.shape[1]
+    small = isinstance(matrix, np.ndarray) and matrix.shape[0] < matrix.shape[1]
     if small and (is_rational(values) or is_rational(matrix)):
         return applied(inner, fraction_array(matrix) * fraction_array(values)[None, :])
     return replace(inner, factors=(*inner.factors, last, matrix))

@@ -9,7 +9,7 @@ import numpy as np
 from scipy import sparse
 
 from ..errors import LinregionsError, UnsupportedNetwork
-from .layers import LARGEST_CONVOLUTION
+from ..operators import LARGEST_CONVOLUTION
 from .values import Value, constant
 
 Labels = Sequence[Hashable]

@@ -6,51 +6,17 @@ Shared by the graph readers. Values have shape (batch, channels, spatial axes ..
 from __future__ import annotations
 
 from fractions import Fraction
-from math import isqrt, prod
+from math import isqrt
 
 import numpy as np
 from scipy import sparse
 
 from ..errors import LinregionsError, UnsupportedNetwork
+from ..operators import LAZY, Convolution, kernel_matrix
 from ..rational import simplest
 from .builder import Builder
 from .values import Shape, Value, constant, inverse
 from .windows import Window, adaptive_axes, combined, over_channels, spatial
-
-LARGEST_CONVOLUTION = 300_000_000  # nonzero weights written out; 12 bytes each
-
-
-def kernel_matrix(
-    weight: np.ndarray, groups: int, shape: Shape, window: Window, outputs: Shape
-) -> sparse.csr_array:
-    """A convolution of one sample as a CSR matrix (channels x positions, both flat).
-
-    ``weight`` has shape (output channels, input channels / groups, kernel ...). Weights
-    that are zero are left out, so rows hold what is multiplied and nothing else.
-    """
-    made, mine = weight.shape[:2]
-    table = window.table(shape, outputs)
-    if made * mine * table.size > LARGEST_CONVOLUTION:
-        raise LinregionsError(
-            f"a convolution of {made * mine * table.size:,} multiplications is too large to be "
-            f"written out (at most {LARGEST_CONVOLUTION:,}); give a smaller input shape"
-        )
-    flat = weight.reshape(made, mine, -1)
-    start = np.arange(mine)[:, None] * prod(shape)
-    columns = (table[:, None, :] + start).reshape(len(table), -1)
-    valid = np.broadcast_to((table >= 0)[:, None, :], (len(table), mine, table.shape[1]))
-    valid = valid.reshape(len(table), -1)
-    data, indices, counts = [], [], []
-    for m in range(made):
-        row = flat[m].ravel()
-        used = valid & (row != 0)
-        shift = (m * groups // made) * mine * prod(shape)
-        indices.append((columns[used] + shift).astype(np.int32))
-        data.append(np.broadcast_to(row, used.shape)[used])
-        counts.append(used.sum(axis=1))
-    indptr = np.concatenate([[0], np.cumsum(np.concatenate(counts))])
-    size = (made * len(table), groups * mine * prod(shape))
-    return sparse.csr_array((np.concatenate(data), np.concatenate(indices), indptr), shape=size)
 
 
 def _checked(weight: np.ndarray, channels: int, expected: int, groups: int) -> None:
@@ -82,9 +48,11 @@ def convolved(
     shape, _, _ = spatial(value.shape)
     _checked(weight, value.shape[1], weight.shape[1] * groups, groups)
     outputs = window.outputs(shape)
-    matrix = kernel_matrix(weight, groups, shape, window, outputs)
-    out = _per_sample(value, matrix, (value.shape[0], weight.shape[0], *outputs))
-    return _shifted(out, bias)
+    sizes = (value.shape[0], weight.shape[0], *outputs)
+    map_ = Convolution(weight, groups, shape, outputs, window)
+    if value.shape[0] == 1 and map_.multiplications > LAZY:
+        return _shifted(value.mapped(map_, sizes), bias)
+    return _shifted(_per_sample(value, map_.matrix(), sizes), bias)
 
 
 def deconvolved(

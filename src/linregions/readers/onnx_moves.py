@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from scipy import sparse
@@ -39,7 +40,7 @@ def _elements(c: Call) -> np.ndarray:
     """Flat positions that the updates of ScatterElements go to."""
     shape, where = c.given(0).shape, np.asarray(c.numbers(1)).astype(np.int64)
     axis = int(c.attribute("axis", 0)) % max(len(shape), 1)
-    grid = list(np.indices(where.shape))
+    grid: list[Any] = list(np.indices(where.shape))
     grid[axis] = where + shape[axis] * (where < 0)
     return np.arange(int(np.prod(shape))).reshape(shape)[tuple(grid)]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from fractions import Fraction
+from typing import Any
 
 import numpy as np
 from onnx.helper import np_dtype_to_tensor_dtype
@@ -120,7 +121,7 @@ def _where(c: Call) -> Value:
     return chosen(mask, c.value(1), c.value(2))
 
 
-def _as_type(c: Call, kind: int) -> Value:
+def _as_type(c: Call, kind: Any) -> Value:
     if kind not in FLOAT_TYPES:
         raise UnsupportedNetwork(
             f"a cast to {type_name(kind)} of a value that depends on the input jumps; leave it out"

@@ -16,7 +16,7 @@ SMOOTH = words(
 JUMPS = words(
     "Sign Floor Ceil Round Greater Less GreaterOrEqual LessOrEqual Equal ArgMax ArgMin TopK Mod "
     "Not And Or Xor Hardmax IsNaN IsInf NonZero OneHot Unique BitShift BitwiseAnd BitwiseNot "
-    "BitwiseOr BitwiseXor BitCast MaxUnpool NonMaxSuppression Range"
+    "BitwiseOr BitwiseXor BitCast MaxUnpool NonMaxSuppression Range ConstantOfShape"
 )
 ROUNDS = words(
     "QuantizeLinear DequantizeLinear DynamicQuantizeLinear QLinearConv QLinearMatMul ConvInteger "

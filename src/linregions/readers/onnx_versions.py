@@ -25,6 +25,7 @@ from onnx import defs, numpy_helper
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from .onnx_call import MODERN, Call, Tensor, default_of, schema_of
+from .onnx_refusals import JUMPS, ROUNDS, SMOOTH, reason
 from .values import Value
 
 Onward = Callable[[Call], Sequence[Tensor]]
@@ -96,7 +97,6 @@ Identity 1 13 14 16 19 21 23 24 25
 InstanceNormalization 1 6 22
 IsInf 10 20
 IsNaN 9 13 20
-LRN 1 13
 LayerNormalization 17
 LeakyRelu 1 6 16
 Less 7 9 13
@@ -164,7 +164,7 @@ Tan 7 22
 Tanh 1 6 13
 ThresholdedRelu 10 22
 Tile 6 13
-TopK 1 10 11 24
+TopK 10 11 24
 Transpose 1 13 21 23 24 25
 Trilu 14
 Unique 11
@@ -172,8 +172,9 @@ Unsqueeze 1 11 13 21 23 24 25
 Where 9 16
 Xor 7
 """
+NEVER_LINEAR = SMOOTH | JUMPS | ROUNDS
 IGNORED = ("consumed_inputs",)  # which buffers may be overwritten: says nothing of the function
-RENAMED = {("Pad", "value"): "constant_value", ("TopK", "k"): "K"}  # when they became inputs
+RENAMED = {("Pad", "value"): "constant_value"}  # when it became an input
 
 
 def shaped(x: Tensor, shape: Sequence[int]) -> Tensor:
@@ -261,7 +262,8 @@ def _batch_norm(c: Call, onward: Onward) -> Sequence[Tensor]:
         return onward(c)
     x = c.given(0)
     flat = {i: shaped(c.given(i), (-1,)) for i in range(1, 5)}
-    (out, *_) = onward(c.with_arguments({0: shaped(x, (x.shape[0], -1)), **flat}))
+    size = int(np.prod(x.shape[1:]))
+    (out, *_) = onward(c.with_arguments({0: shaped(x, (x.shape[0], size)), **flat}))
     return [shaped(out, x.shape)]
 
 
@@ -293,7 +295,9 @@ def _split(c: Call, onward: Onward) -> Sequence[Tensor]:
     """Split before opset 18: equal parts, as many as the node has outputs."""
     if c.attribute("axis") is None:
         raise LinregionsError("it names no axis, and opset 1 has no default for it")
-    if c.argument(1) is None and not c.attributes.get("split"):
+    if isinstance(sizes := c.argument(1), np.ndarray):  # of the type of the value in opset 1
+        c = c.with_arguments({1: sizes.astype(np.int64)})
+    elif not c.attributes.get("split"):
         size, parts = c.given(0).shape[c.attribute("axis")], len(c.outputs)
         if size % parts:
             raise LinregionsError(f"{size} entries in {parts} equal parts")
@@ -335,6 +339,10 @@ def _constant(c: Call, onward: Onward) -> Sequence[Tensor]:
     return onward(c) if sparse is None else [dense_of(sparse)]
 
 
+def _top(c: Call, onward: Onward) -> Sequence[Tensor]:
+    return onward(c.with_arguments({1: np.array([c.pop("k")], np.int64)}))
+
+
 def _scatter(c: Call, onward: Onward) -> Sequence[Tensor]:
     return onward(replace(c, op="ScatterElements"))
 
@@ -348,7 +356,7 @@ def _upsample(c: Call, onward: Onward) -> Sequence[Tensor]:
         scales = [1.0, 1.0, c.pop("height_scale"), c.pop("width_scale")]
     else:
         scales = c.pop("scales") or c.numbers(1).ravel().tolist()
-    whole = np.float32(scales)
+    whole = np.asarray(scales, np.float32)
     between = whole[(whole < 1) & (np.float32(1) / whole % 1 != 0)]
     if between.size or (c.op == "Upsample" and np.any(whole < 1)):
         raise UnsupportedNetwork(
@@ -443,6 +451,7 @@ CHANGED: dict[str, dict[str, Adapter]] = {
     "Scatter": {"9": _scatter},
     "Split": {"1 2 11 13": _split},
     "Tile": {"1": _tile},
+    "TopK": {"1": _top},
     "Upsample": {"1 7 9": _upsample},
 }
 CONTRIBUTED: dict[tuple[str, str], tuple[frozenset[str], Adapter]] = {
@@ -482,6 +491,8 @@ def modern(c: Call, onward: Onward) -> Sequence[Tensor]:
     if schema is None or schema.deprecated:
         raise UnsupportedNetwork(_no_operator(c, schema))
     adapter = VERSIONS.get(c.op, {}).get(schema.since_version)
+    if adapter is None and (c.op not in VERSIONS or (c.values() and c.op in NEVER_LINEAR)):
+        raise UnsupportedNetwork(reason(c.op))  # whatever the version
     if adapter is None:
         known = ", ".join(str(v) for v in sorted(VERSIONS.get(c.op, {})))
         raise UnsupportedNetwork(

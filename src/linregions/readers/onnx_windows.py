@@ -105,7 +105,7 @@ def _batch_norm(c: Call) -> Value:
         raise UnsupportedNetwork("in training mode it is not affine; export for inference")
     scale, shift, mean, variance = (c.numbers(i) for i in (1, 2, 3, 4))
     epsilon = float(c.attribute("epsilon", float(np.float32(1e-5))))
-    return normalised(c.builder, c.label, c.value(), mean, variance, scale, shift, epsilon)
+    return normalised(c.builder, str(c.label), c.value(), mean, variance, scale, shift, epsilon)
 
 
 def _pad(c: Call) -> Value:

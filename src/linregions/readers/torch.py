@@ -101,12 +101,13 @@ def _guess(module: nn.Module) -> Shape:
     names = [(_class(m), m) for m in module.modules()]
     linear = next((m for name, m in names if name == "Linear" or isinstance(m, nn.Linear)), None)
     windows = any(name.startswith(WINDOWED) for name, _ in names)
-    if windows or linear is None or not linear.weight.shape[-1]:
+    width = 0 if linear is None else int(torch.as_tensor(linear.weight).shape[-1])
+    if windows or width < 1:
         raise LinregionsError(
             f"{_class(module)}: the input shape is not known; give shape=, as "
             f"{'(3, 32, 32)' if windows else '(784,)'}"
         )
-    return (int(linear.weight.shape[-1]),)
+    return (width,)
 
 
 def _class(module: nn.Module) -> str:

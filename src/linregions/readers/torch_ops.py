@@ -49,10 +49,7 @@ def weights(tensor: Any, what: str) -> np.ndarray:
 
 def _numbers(x: Any, label: str) -> np.ndarray:
     if isinstance(x, Value):
-        raise UnsupportedNetwork(
-            "two arguments depend on the input, and one must be a constant; a product of both is "
-            "quadratic"
-        )
+        raise UnsupportedNetwork("two arguments depend on the input: their product is quadratic")
     return weights(x, label)
 
 

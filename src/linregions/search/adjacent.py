@@ -14,7 +14,6 @@ import numpy as np
 from ..jit import Tripped, inner, kernel, raised
 from ..progress import check, current
 from .forms import compose
-from .kernel import proved
 from .lp import (
     AERR,
     BELOW,
@@ -36,6 +35,7 @@ from .lp import (
     restart,
     span_of,
 )
+from .place import proved
 from .program import Cursor, Program
 
 APART, SHARED, UNSURE = 0, 1, 2
@@ -62,7 +62,7 @@ def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
     return [np.concatenate(part) for part in zip(*parts, strict=True)]
 
 
-@kernel(_nrt=True)
+@kernel("neighbours of cells", _nrt=True)
 def decide(
     P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks, begin
 ):  # fmt: skip
@@ -96,7 +96,7 @@ def decide(
                 compose(
                     k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
                     P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
-                    C.ok, C.live, C.H, C.Z, G, C.st,
+                    C.ok, C.live, C.H, C.Z, G, C.st, C.log,
                 )  # fmt: skip
                 if raised(C.st, TRIP):
                     return i
@@ -117,12 +117,13 @@ def decide(
     return len(first)
 
 
-@kernel(_nrt=True, error_model="python")
+@kernel("pairs of cells", _nrt=True, error_model="python")
 def differing(signs, group, key, order, codes, begin, end):
     """Pairs of cells of one group that differ in exactly one row: lower, upper, row.
 
-    Lower ones are those from ``begin`` to ``end``. ``key`` is a hash of group and pattern, ``order`` sorts it, ``codes[c]`` is what flipping
-    row c changes; every hit is compared in full, so a collision does no harm.
+    Lower ones are those from ``begin`` to ``end``. ``key`` is a hash of group and pattern,
+    ``order`` sorts it, ``codes[c]`` is what flipping row c changes; every hit is compared in full,
+    so a collision does no harm.
     """
     n, rows = signs.shape
     ordered = key[order]

@@ -482,7 +482,7 @@ class Search:
         """Positions of the constraints that the kernel's last LP found tight."""
         C = self.cursor
         assert C is not None
-        n, m = int(C.st[K.MULTIPLIERS]), int(C.F[d, K.NCON])
+        n, m = int(C.st[R.MULTIPLIERS]), int(C.F[d, K.NCON])
         found = {int(C.I[BASIS, i]) for i in range(n) if C.S[MULT, i] > 1e-10}
         return sorted(i for i in found if 0 <= i < m)
 

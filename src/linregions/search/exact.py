@@ -18,6 +18,7 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..affine import ONE, Affine
+from ..composing import outputs
 from ..domain import Restricted
 from ..errors import LinregionsError
 from ..progress import check
@@ -330,7 +331,7 @@ class Exact:
     @cached_property
     def _scaled(self) -> IntMatrix:
         """The input's forms in kernel coordinates."""
-        return integers(np.diag(self.compiled.fold)) @ integers(np.eye(self.k, self.k + 1))
+        return integers(np.hstack([np.diag(self.compiled.fold), np.zeros((self.k, 1))]))
 
     def applied(self, affine: Affine, signs: np.ndarray) -> IntMatrix:
         """Exact forms (size, k + 1) of an affine map where earlier units have these signs."""
@@ -349,34 +350,15 @@ class Exact:
 
     def values(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""
-        k = self.k
         if layer == 0:
             return self._scaled
         forms = self._forms(layer - 1, signs)
-        rows, dens = [], []
-        cut, last = self.cut[layer - 1], self.cut[layer]
-        where = self.compiled.program.cut_unit
-        base = int(self.compiled.program.layers[layer - 1, 0])
         units = self.compiled.network.layers[layer - 1].units
         if isinstance(units, MaxUnits):
-            won = [g[w] for g, w in zip(units.groups, self.winners(layer - 1, signs), strict=True)]
-            flat = [forms.num[i, c] for i in won for c in range(k + 1)]
-            return IntMatrix(fmpz_mat(len(won), k + 1, flat), forms.den)
-        for i, which in enumerate(units.which):
-            piece = 0
-            while cut < last and where[cut] == base + i:
-                piece += int(signs[cut] > 0)
-                cut += 1
-            slope = Fraction(units.kinds[which].slopes[piece])
-            shift = units.kinds[which].intercepts[piece]
-            den = slope.denominator * shift.denominator
-            row = [forms.num[i, c] * (slope.numerator * shift.denominator) for c in range(k + 1)]
-            row[k] += fmpz(shift.numerator * slope.denominator) * forms.den
-            rows.append(row)
-            dens.append(den)
-        common = int(np.lcm.reduce(np.array(dens, dtype=object))) if dens else 1
-        flat = [v * (common // d) for row, d in zip(rows, dens, strict=True) for v in row]
-        return IntMatrix(fmpz_mat(len(rows), k + 1, flat), forms.den * common)
+            return outputs(units, forms, self.winners(layer - 1, signs))
+        here = slice(self.cut[layer - 1], self.cut[layer])
+        owner = self.compiled.program.cut_unit[here] - self.compiled.program.layers[layer - 1, 0]
+        return outputs(units, forms, np.bincount(owner[signs[here] > 0], minlength=units.size))
 
     def _forms(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact pre-activations (n, k + 1) of a layer where earlier units have these signs."""

@@ -54,13 +54,16 @@ def compose(
     Z,
     G,
     st,
+    log,
 ):
     """Forms of the pre-activations of a layer, then one normalised row per breakpoint.
 
-    Where the trip wire is raised it returns before the end, to be called again.
+    Where the trip wire is raised it returns before the end, to be called again. ``log``: see
+    `records`.
     """
     if layer > 0 and layers[layer - 1, KIND] > 0:
-        _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
+        if log.ndim == 1:  # decided when this is compiled
+            _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
     elif layer > 0:
         _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
     lo, hi = layers[layer, LO], layers[layer, HI]

@@ -12,9 +12,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 
 from ..affine import INPUT, ONE, Affine
+from ..jit import inner, kernel
 from ..rational import IntMatrix, integers
 from ..units import Activation, Pointwise
 from .forms import (
@@ -119,7 +119,7 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
     )
 
 
-@njit(cache=True, nogil=True)
+@inner(error_model="python")
 def times(a, b):
     """``a b`` modulo 2^61 - 1 for residues, in 64-bit arithmetic."""
     low = np.uint64((1 << 31) - 1)
@@ -132,7 +132,7 @@ def times(a, b):
     return reduce(total)
 
 
-@njit(cache=True, nogil=True)
+@inner(error_model="python")
 def reduce(x):
     """A number below 2^64 modulo 2^61 - 1."""
     p = np.uint64(PRIME)
@@ -140,7 +140,7 @@ def reduce(x):
     return x - p if x >= p else x
 
 
-@njit(cache=True, nogil=True)
+@inner(error_model="python")
 def _form(i, lo, few, rows, cols, W, bias, values, one):
     """Pre-activation i at the point."""
     total = times(bias[i], one)
@@ -151,7 +151,7 @@ def _form(i, lo, few, rows, cols, W, bias, values, one):
     return total
 
 
-@njit(cache=True, nogil=True)
+@kernel("fingerprints of maps", _nrt=True, error_model="python")
 def evaluate(
     layers, cut_unit, first_piece, rows, cols, groups, args, W, bias, pieces, out, out_bias, v,
     mix, signs,

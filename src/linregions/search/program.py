@@ -17,8 +17,8 @@ from ..rational import dense, is_rational, nearest, rounded
 from ..scaling import CUT, coordinates, inequalities, scaled
 from ..units import Activation, MaxUnits, Pointwise
 from .columns import fill, padded, rows_of_columns, width_of_columns
-from .forms import H_MAX, set_errors
-from .kernel import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .forms import H_MAX, KIND, set_errors
 from .lp import COUNTS, POWER, SCALE, SPAN
 from .records import LOGGING
 from .zonotope import HI, LO, SPANS, Zonotope
@@ -444,7 +444,7 @@ class Compiled:
             Z=np.zeros((len(P.units), k + 3)),
             out_signs=np.zeros((emit, cuts), np.uint8),
             out_points=np.zeros((emit, k)),
-            log=np.zeros(self._room() if logging else 0, np.int32),
+            log=self._log(logging),
             reals=np.zeros(self._room() if logging else 0),
             divides=np.zeros(cuts if logging else 0, np.bool_),
         )
@@ -460,6 +460,12 @@ class Compiled:
         C.pts[0, 0] = witness
         C.F[0, [NCON, NIN, NPT]] = m0, 1, 1
         return C
+
+    def _log(self, logging: bool) -> np.ndarray:
+        """A log, or a matrix where the kernel needs neither records nor max units."""
+        if logging or np.any(self.program.layers[:, KIND]):
+            return np.zeros(self._room() if logging else 0, np.int32)
+        return np.zeros((0, 0), np.int32)
 
     def _room(self) -> int:
         """Length of a cursor's log: four times what one node writes at most."""

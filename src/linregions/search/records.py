@@ -4,11 +4,19 @@ The kernel appends to two arrays of its cursor, ``log`` (int32) and ``reals`` (f
 ``st[LOGGING]`` is set; whoever runs it takes them away when it says FULL. Multipliers and bounds
 are written for the exact rows and the coordinates of the domain: the powers of two by which rows
 and coordinates are scaled in the kernel are undone.
+
+The log is a vector where the kernel is compiled with records and max units. Otherwise it is a
+matrix, and the branches behind ``log.ndim == 1`` are not compiled at all: most searches need
+neither, and start in two thirds of the time.
 """
+
+# ruff: noqa: SIM102 (a branch is left out when compiled only where nothing else is asked)
 
 from __future__ import annotations
 
 import math
+
+import numpy as np
 
 from ..jit import inner
 from .lp import BASIS, MULT, POWER, SCALE
@@ -34,25 +42,38 @@ def write_real(C, value):
 
 
 @inner()
-def record_side(k, C, d, c, upper):
+def record_side(log, k, C, d, c, upper):
     """Row c is on one side of the cell of frame d, for the reason in ``st[HOW]``."""
-    how = C.st[HOW]
-    write(C, how)
-    write(C, c)
-    if how != SLOPELESS:
-        write(C, upper)
-    _multipliers(k, C, d, c)
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            how = C.st[HOW]
+            write(C, np.int64(how))
+            write(C, np.int64(c))
+            if how != SLOPELESS:
+                write(C, np.int64(upper))
+            _multipliers(k, C, d, c)
 
 
 @inner()
-def record_lost(k, C, d, c):
+def record_refused(log, k, C, d, c, upper):
+    """The same, of a row that is no comparison of arguments."""
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            C.divides[c] = False
+            record_side(log, k, C, d, c, upper)
+
+
+@inner()
+def record_lost(log, k, C, d, c):
     """The argument of a max unit loses the comparison c on the cell of frame d."""
-    write(C, LOST)
-    write(C, C.st[HOW])
-    write(C, c)
-    if C.st[HOW] > SOLVED:
-        write(C, 0)
-    _multipliers(k, C, d, c)
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            write(C, np.int64(LOST))
+            write(C, C.st[HOW])
+            write(C, np.int64(c))
+            if C.st[HOW] > SOLVED:
+                write(C, np.int64(0))
+            _multipliers(k, C, d, c)
 
 
 @inner()
@@ -61,32 +82,76 @@ def _multipliers(k, C, d, c):
     if C.st[HOW] > SOLVED:
         return
     count = C.st[MULTIPLIERS]
-    write(C, count)
+    write(C, np.int64(count))
     for n in range(count):
         r = C.con[d, C.I[BASIS, n]]
-        write(C, r)
+        write(C, np.int64(r))
         if C.st[HOW] == REFUSED:
             power = int(C.G[r, k + POWER] - C.G[c, k + POWER])
             write_real(C, math.ldexp(C.S[MULT, n], power))
 
 
 @inner()
-def record_bound(k, C, d, end, limit, count):
+def record_bound(log, k, C, d, end, limit, count):
     """A bound of one coordinate of the cell of frame d: even ends are lower, odd ones upper."""
-    unit = C.S[SCALE, end >> 1]
-    write(C, BOUND)
-    write(C, end)
-    write(C, count)
-    write_real(C, limit * unit)
-    for n in range(count):
-        r = C.con[d, C.I[BASIS, n]]
-        write(C, r)
-        write_real(C, math.ldexp(C.S[MULT, n] * unit, int(C.G[r, k + POWER])))
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            unit = C.S[SCALE, end >> 1]
+            write(C, np.int64(BOUND))
+            write(C, np.int64(end))
+            write(C, np.int64(count))
+            write_real(C, limit * unit)
+            for n in range(count):
+                r = C.con[d, C.I[BASIS, n]]
+                write(C, np.int64(r))
+                write_real(C, math.ldexp(C.S[MULT, n] * unit, int(C.G[r, k + POWER])))
 
 
 @inner()
-def record_leaf(k, C, d):
+def record_leaf(log, k, C, d):
     """The witness of a finished cell."""
-    write(C, LEAF)
-    for j in range(k):
-        write_real(C, C.pts[d, 0, j] * C.S[SCALE, j])
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            write(C, np.int64(LEAF))
+            for j in range(k):
+                write_real(C, C.pts[d, 0, j] * C.S[SCALE, j])
+
+
+@inner()
+def record_split(log, C, c, upper):
+    """The cell is split by row c, on which side first."""
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            C.divides[c] = True
+            write(C, np.int64(SPLIT))
+            write(C, np.int64(c))
+            write(C, np.int64(upper))
+
+
+@inner()
+def record_fan(log, C, c, unit):
+    """The cell is split by the max unit whose first row is c."""
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            C.divides[c] = True
+            write(C, np.int64(FAN))
+            write(C, np.int64(unit))
+
+
+@inner()
+def record_kept(log, C):
+    """Something is left of a child of such a cell."""
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            write(C, np.int64(KEPT))
+
+
+@inner()
+def record_wins(log, C, c, unit, argument):
+    """One argument of the max unit whose first row is c wins on the whole cell."""
+    if log.ndim == 1:
+        if C.st[LOGGING] > 0:
+            C.divides[c] = False
+            write(C, np.int64(WINS))
+            write(C, np.int64(unit))
+            write(C, np.int64(argument))

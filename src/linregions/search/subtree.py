@@ -100,12 +100,12 @@ def hand_over(search: Search) -> list[Branch]:
     return left
 
 
-@kernel()
+@kernel("branches of a search")
 def _compose_to(P, C, layers, calm):
     """Forms of the first layers, as they are on the way to a branch; ``calm``: no trip wire."""
     for layer in range(layers):
         compose(
             P.k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces, P.cut_unit,
             P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign, C.ok, C.live, C.H, C.Z, C.G,
-            calm,
+            calm, C.log,
         )  # fmt: skip

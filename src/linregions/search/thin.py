@@ -191,13 +191,13 @@ def _candidates(
     return t, e
 
 
-@kernel()
+@kernel("estimates")
 def stratum(P, C, e, rank, first):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
     return _stratum(e, rank, P.k, P.n_layers, P.layers, P.layers_cut, C.F, C.cand, C.sign, first)
 
 
-@kernel()
+@kernel("the walk of estimates")
 def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, budget):
     """Advance a thinned walk by about ``budget`` steps.
 
@@ -228,15 +228,15 @@ def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, bud
         budget -= 1
         leaves, lps = st[S_LEAVES], st[S_LPS]
         status = advance(P, C, 1)
-        if status == STOPPED:  # as if it had not been called
-            return STOPPED
         w, more, found = weight[t], st[S_LPS] - lps, st[S_LEAVES] - leaves
+        v[LPS] += more
+        v[ALL_LPS] += w * more
+        if status == STOPPED:  # within a step: it goes on with the next call
+            return STOPPED
         v[TOTAL] += w * found
         met[1, node[t, KEY]] += found
         v[STEPS] += 1.0
-        v[LPS] += more
         v[ALL_STEPS] += w
-        v[ALL_LPS] += w * more
         if status == UNDECIDED:
             return UNDECIDED
         e = st[DEPTH]

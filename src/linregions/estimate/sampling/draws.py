@@ -15,6 +15,8 @@ import math
 import numpy as np
 from numba import njit
 
+from ...jit import inner, kernel
+
 TILE = 128  # points that are drawn and evaluated together
 STRIPS = 256
 EDGE = 3.6541528853610088  # where the tail begins
@@ -37,7 +39,7 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 WIDTH, INSIDE, STEP = _tables()
 
 
-@njit(cache=True, nogil=True)
+@kernel("streams of samples")
 def start(seed, law, block, state):
     """The state of a block's stream."""
     mixed = np.uint64(0)
@@ -48,7 +50,7 @@ def start(seed, law, block, state):
         state[i] = _splitmix(mixed)
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _splitmix(z):
     z = z + np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
@@ -56,12 +58,12 @@ def _splitmix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def _left(x, k):
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _next(s):
     """One step of xoshiro256++."""
     out = _left(s[0] + s[3], 23) + s[0]
@@ -75,13 +77,13 @@ def _next(s):
     return out
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _unit(s):
     """Uniform in (0, 1), an odd multiple of 2^-53."""
     return (2.0 * np.float64(np.int64(_next(s) >> np.uint64(12))) + 1.0) * 2.0**-53
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def _edge(strip, height, s, width):
     """Finish a height outside the sure part of its strip; negative: draw again."""
     if strip == 0:
@@ -95,7 +97,7 @@ def _edge(strip, height, s, width):
     return height if high + _unit(s) * (low - high) < 1.0 else -1.0
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def normals(out, scale, s, width, inside, step):
     """Fill a flat array with ``scale`` times standard normal numbers."""
     s0, s1, s2, s3 = s[0], s[1], s[2], s[3]
@@ -124,7 +126,7 @@ def normals(out, scale, s, width, inside, step):
     s[0], s[1], s[2], s[3] = s0, s1, s2, s3
 
 
-@njit(cache=True, nogil=True)
+@inner()
 def uniforms(out, s):
     """Fill a flat array with uniform numbers in (-1, 1)."""
     for i in range(out.size):
@@ -132,7 +134,7 @@ def uniforms(out, s):
         out[i] = (2.0 * np.float64(grid) + 1.0) * 2.0**-52 - 1.0
 
 
-@njit(cache=True, nogil=True)
+@kernel("draws of samples")
 def tile(flat, scale, s, width, inside, step):
     """The next tile of points: normal with standard deviation ``scale``, uniform where it is 0."""
     if scale == 0.0:
@@ -141,7 +143,7 @@ def tile(flat, scale, s, width, inside, step):
         normals(flat, scale, s, width, inside, step)
 
 
-@njit(cache=True, nogil=True)
+@kernel("draws of samples", _nrt=True)
 def points(seed, law, block, scale, k, first, count, width, inside, step):
     """(count, k) the points ``first .. first + count - 1`` of a block, as the kernel draws them."""
     s = np.empty(4, np.uint64)

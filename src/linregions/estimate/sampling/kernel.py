@@ -12,14 +12,14 @@ from __future__ import annotations
 import numpy as np
 from numba import njit
 
-from ...jit import kernel, raised
+from ...jit import inner, kernel, raised
 from .draws import TILE, tile
 from .table import put
 
 U = 2.0**-53
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"})
+@inner(fastmath={"contract"})
 def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw):
     """Pre-activations and bits of a tile; ``room`` is how far the nearest bit is from doubt."""
     words[:] = np.uint64(0)
@@ -49,7 +49,7 @@ def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, ro
                     row[p] += step * (above if above > 0.0 else 0.0)
 
 
-@njit(cache=True, nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
+@njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
 def _row(H, a, b, source, weight, bias, acc):
     for p in range(TILE):
         acc[p] = bias
@@ -67,7 +67,7 @@ def _row(H, a, b, source, weight, bias, acc):
         i += 1
 
 
-@njit(cache=True, nogil=True, error_model="numpy", inline="always")
+@njit(nogil=True, error_model="numpy", inline="always")
 def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
     """``raw`` are the bits of ``d``: a sign bit is moved faster than a comparison is."""
     for p in range(TILE):
@@ -79,7 +79,7 @@ def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
         room[p] = free if free < room[p] else room[p]
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner()
 def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, value, wrong, words):
     """The pattern of one point of a tile with a running error bound; False: in doubt."""
     words[0, p], words[1, p] = np.uint64(0), np.uint64(0)
@@ -114,7 +114,7 @@ def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, valu
     return True
 
 
-@njit(cache=True, nogil=True, error_model="numpy")
+@inner()
 def _inside(H, k, p, gates):
     """1 inside the half-spaces ``gates`` (rows A, b), 0 outside, -1 in doubt."""
     for r in range(len(gates)):
@@ -130,7 +130,7 @@ def _inside(H, k, p, gates):
     return 1
 
 
-@kernel(_nrt=True)
+@kernel("samples", _nrt=True)
 def advance(
     at, first, last, scale, k, state, width, inside, step,
     ptr, source, weight, loose, unit, cut, breaks, used, outer, gates,

@@ -13,8 +13,10 @@ from dataclasses import dataclass
 import numpy as np
 from numba import njit
 
+from ...jit import kernel
 
-@njit(cache=True, nogil=True, inline="always")
+
+@njit(nogil=True, inline="always")
 def _mixed(lo, hi):
     z = (lo ^ (hi * np.uint64(0xD6E8FEB86659FD93))) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
@@ -22,7 +24,7 @@ def _mixed(lo, hi):
     return z ^ (z >> np.uint64(32))
 
 
-@njit(cache=True, nogil=True, inline="always")
+@njit(nogil=True, inline="always")
 def put(table, a, b):
     """Count a key in a small table of rows (lo, hi, count, -), one cache line each; 1 if new."""
     mask = np.int64(len(table) - 1)
@@ -41,7 +43,7 @@ def put(table, a, b):
     return new
 
 
-@njit(cache=True, nogil=True)
+@kernel("tables of patterns")
 def _merge(lo, hi, row, new_lo, new_hi, where, start, level, most):
     """Rows of keys from ``start`` on: ``where`` gets the row of each, -1 where it is thinned out.
 
@@ -68,7 +70,7 @@ def _merge(lo, hi, row, new_lo, new_hi, where, start, level, most):
     return len(new_lo), rows
 
 
-@njit(cache=True, nogil=True)
+@kernel("tables of patterns")
 def hashed(words, keys):
     """Two 64-bit hashes of each row of words, as keys (2, rows)."""
     for i in range(len(words)):
@@ -187,7 +189,7 @@ class Table:
             self.thin(self.level + 1)
 
 
-@njit(cache=True, nogil=True)
+@kernel("tables of patterns", _nrt=True)
 def _mixed_all(lo, hi):
     out = np.empty(len(lo), np.uint64)
     for i in range(len(lo)):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextvars
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import CancelledError, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,7 @@ def sample(
     device: str | None = "auto",
     progress: Callable[[Status], None] | None = None,
     on_interrupt: str = "raise",
+    shape: Sequence[int] | None = None,
 ) -> Sampled:
     """Count the distinct activation patterns at random points.
 
@@ -88,6 +89,9 @@ def sample(
         Called with a `Status` every few blocks.
     on_interrupt
         As in `count`.
+    shape
+        Shape of one input without the batch dimension, for a module that does not say it; see
+        `load`.
 
     Raises
     ------
@@ -102,7 +106,7 @@ def sample(
     >>> int(found), found.total.coverage
     (4, 1.0)
     """
-    net = _network(network)
+    net = _network(network, shape)
     _check(points, seed, seconds, memory, threads)
     path = None if state is None else files.check_target(state, (".npz",))
     width = cores() if threads is None else min(threads, most_processes())
@@ -253,7 +257,7 @@ class _Run:
         return stopped
 
     def _compile(self) -> None:
-        with announced("linregions: compiling the draws of samples (once per machine) ..."):
+        with announced():
             self.sampler(0, 0, 0, 1)
 
     def _round(self, pool: ThreadPoolExecutor, jobs: list[tuple[int, int, int, int]]) -> None:
