@@ -40,7 +40,7 @@ from .cli_parallel import (
 from .cli_progress import leave, shown
 from .cli_sample import add_sample
 from .cli_volume import add_volume
-from .counting import check_options, count
+from .counting import check_options, compile_for, count
 from .definitions import KINDS, MEMORY, check_kind
 from .domain import Domain, restrict
 from .draw.command import register as add_draw

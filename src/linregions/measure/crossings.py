@@ -269,7 +269,7 @@ def crossings(
             if progress is not None:
                 found = sum(len(s.s) + len(s.starts) for s in parts)
                 progress(Status(found, time.perf_counter() - start, "line"))
-    except Stopped as stop:
+    except KeyboardInterrupt as stop:
         if not parts:
             raise
         given, stopped = given.first(sum(len(s.starts) for s in parts)), reason_of(stop)
