@@ -13,7 +13,7 @@ from data import shared
 from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
-from linregions.cli_progress import words
+from linregions import cli_progress
 from linregions.counting import Status
 from linregions.estimate import _ahead, _estimate
 from linregions.estimate._groups import Groups
@@ -312,9 +312,9 @@ def test_progress_says_how_far_a_count_is(monkeypatch):
     assert late, "no estimate came"
     assert late[-1].total == pytest.approx(count, rel=0.25)
     assert 0 < late[-1].share < 1 and late[-1].left > 0
-    text = words(late[-1], 9.0)
+    text = cli_progress.words(late[-1], 9.0)
     assert "%" in text and "left" in text
-    assert "%" not in words(Status(10, 1.0), 1.0)
+    assert "%" not in cli_progress.words(Status(10, 1.0), 1.0)
 
 
 def test_an_estimate_beside_a_count_ends(monkeypatch):

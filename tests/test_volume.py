@@ -155,9 +155,11 @@ def test_many_dimensions_and_what_leaves_the_floats():
 
 def test_anytime_and_too_few_hits():
     net = gaussian(0, 6, 5, 1)
-    short = lr.boundary_volume(net, lr.Box(-1, 1), seconds=1e-9)
-    assert short.lines == 256 and short.method == "crofton"
-    assert lr.boundary_volume(net, lr.Box(-1, 1), lines=256).value == short.value
+    short = lr.boundary_volume(net, lr.Box(-1, 1), seconds=0.3)
+    assert short.method == "crofton" and short.stopped == "seconds"
+    assert "(stopped: seconds)" in repr(short)
+    again = lr.boundary_volume(net, lr.Box(-1, 1), lines=short.lines)
+    assert again.value == short.value and again.complete
     nothing = lr.boundary_volume(net, lr.Box(50, 51), lines=300)
     assert nothing.value == 0 and nothing.hits == 0 and nothing.interval is None
 
@@ -211,7 +213,7 @@ def test_the_theorem_holds(widths, activation, kind, codimension, bias):
         ([lr.Box(-1, 1)], {"codimension": 2, "kind": "linear"}, "give kind='activation'"),
         ([lr.Box(-1, 1)], {"codimension": 2, "method": "crofton"}, "codimension 1"),
         ([lr.Box(-1, 1)], {"lines": 0}, "at least 2"),
-        ([lr.Box(-1, 1)], {"seconds": -1.0}, "positive"),
+        ([lr.Box(-1, 1)], {"seconds": -1.0}, "0 or more"),
         ([lr.Box(-1, 1)], {"lines": 5, "method": "exact"}, "crofton"),
         ([lr.Box(1, 1)], {}, "single point"),
         ([lr.Ball(0.0, 1.0)], {"method": "exact"}, "a ball"),

@@ -56,8 +56,8 @@ class Table:
             r = c.report
             least = "" if r.complete else "at least "
             sure = "exact" if r.exact else "floating point"
-            number = f"{least}{c.number:,}"
-            rows.append((str(i), number, str(r.dimension), sure, f"{r.seconds:.3g}"))
+            many, took = f"{least}{c.number:,}", f"{r.seconds:.3g}"
+            rows.append((str(i), many, str(r.dimension), sure, took))
         rows += [(str(i), "not counted", "", "", "") for i in self._left()]
         width = [max(len(row[k]) for row in rows) for k in range(5)]
         lines = [

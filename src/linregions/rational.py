@@ -19,6 +19,7 @@ from scipy import sparse
 from .digits import Digits, Factor
 from .progress import check
 
+LARGE = 1 << 16  # entries of a matrix that are made row by row
 AT_ONCE = 1 << 22  # products of numbers between two looks at the clock
 SMALL = 10_000  # entries of a matrix that FLINT multiplies as quickly when it is dense
 
@@ -178,10 +179,18 @@ def integers(matrix: Matrix) -> IntMatrix:
         pairs = [x.as_integer_ratio() for x in array.ravel()]
         den = math.lcm(*(d for _, d in pairs))
         return IntMatrix(fmpz_mat(rows, cols, [n * (den // d) for n, d in pairs]), den)
-    whole, exponent = _odd(np.asarray(array, dtype=np.float64).ravel())
+    whole, exponent = _odd(np.asarray(array, dtype=np.float64))
     power = -int(exponent.min(initial=0))
-    flat = [w << e for w, e in zip(whole.tolist(), (exponent + power).tolist(), strict=True)]
-    return IntMatrix(fmpz_mat(rows, cols, flat), 1 << power)
+    exponent += power
+    if rows * cols <= LARGE:
+        pairs = zip(whole.ravel().tolist(), exponent.ravel().tolist(), strict=True)
+        return IntMatrix(fmpz_mat(rows, cols, [w << e for w, e in pairs]), 1 << power)
+    out = fmpz_mat(rows, cols)
+    for i in range(rows):  # no slower, and it can be stopped
+        check()
+        for j, (w, e) in enumerate(zip(whole[i].tolist(), exponent[i].tolist(), strict=True)):
+            out[i, j] = w << e
+    return IntMatrix(out, 1 << power)
 
 
 def nearest(x: Any) -> float:

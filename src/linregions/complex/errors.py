@@ -53,7 +53,7 @@ def norm(matrix: Any) -> float:
     ``|(A A^T)^2|_F^(1/4)``, at most n^(1/8) above it; for a sparse matrix also the largest row sum
     of ``(A A^T)^2``, to the same power, which does not grow with the number of rows.
     """
-    if not matrix.shape[0] or not matrix.shape[1]:
+    if 0 in matrix.shape:
         return 0.0
     if isinstance(matrix, np.ndarray):
         a = matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T

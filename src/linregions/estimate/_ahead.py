@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 from ..domain import Restricted
-from ..progress import Deadline, Stopped, check, current
+from ..progress import Deadline, check, current
 from ._estimate import SOFT, Run
 
 FIRST = 2.0  # seconds of counting before anything is estimated
@@ -53,7 +53,7 @@ class Ahead:
                     most = max(seconds, self.used) / SOFT
                     run.go(most, None, None, 0.95, None, may_count=False)
                 self.used = run.elapsed
-        except Stopped:
+        except KeyboardInterrupt:
             pass
         check()  # an end is the count's to deal with
         if part.reason:  # it hangs: the count goes on without

@@ -22,7 +22,6 @@ from ..progress import (
     Deadline,
     Progress,
     Status,
-    Stopped,
     announced,
     current,
     reason_of,
@@ -230,7 +229,7 @@ def estimate(
     def passed(report: Progress | None) -> Estimate:
         try:
             run = first.run(seconds, work)
-        except Stopped as stop:
+        except KeyboardInterrupt as stop:
             return first.answer(reason_of(stop))
         run.go(seconds, relative_error, passes, confidence, report)
         return run.answer(confidence)
@@ -305,7 +304,7 @@ def _upper(problem: Restricted, seconds: float | None) -> Bound:
         part.stage = "bounds"
         try:
             return tightest(problem)
-        except Stopped:
+        except KeyboardInterrupt:
             return _trivial(problem.network)
 
 

@@ -13,7 +13,7 @@ from ..counting import _network, suits_complex
 from ..definitions import MEMORY
 from ..domain import Domain, Restricted, Space
 from ..errors import LinregionsError
-from ..progress import Deadline, Progress, Stopped, reason_of, watched
+from ..progress import Deadline, Progress, reason_of, watched
 from ._estimate import Estimate, Run, Sketch, check_options, short
 
 WORK = 4000  # steps of a first pass
@@ -155,7 +155,7 @@ def plan(
     def passed(report: Progress | None) -> Plan:
         try:
             run = first.run(seconds, WORK)
-        except Stopped as stop:
+        except KeyboardInterrupt as stop:
             return _unknown(first.answer(reason_of(stop)), numbers)
         run.go(seconds, None, None, 0.95, report)
         return _planned(run, numbers)

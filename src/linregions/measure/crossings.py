@@ -30,6 +30,7 @@ from ..watching import watchful
 from . import audit, wide
 from .pieces import Pieces, affine_pieces, merge
 
+SEGMENTS = 1 << 13  # at once, at most
 AT_ONCE = 1 << 22  # numbers of one first-layer product
 
 
@@ -258,7 +259,8 @@ def crossings(
     start, clock = time.perf_counter(), current()
     threads = cores() if threads is None else max(1, int(threads))
     m = len(given.both)
-    parts, step, stopped = [], max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2), ""
+    parts, stopped = [], ""
+    step = min(SEGMENTS, max(1, AT_ONCE // max(net.inputs, *net.widths, 1) // 2))
     clock.stage = "lines"
     try:
         for first in range(0, m, step):
@@ -267,7 +269,7 @@ def crossings(
             if progress is not None:
                 found = sum(len(s.s) + len(s.starts) for s in parts)
                 progress(Status(found, time.perf_counter() - start, "line"))
-    except Stopped as stop:
+    except KeyboardInterrupt as stop:
         if not parts:
             raise
         given, stopped = given.first(sum(len(s.starts) for s in parts)), reason_of(stop)

@@ -13,7 +13,6 @@ from pathlib import Path
 
 from ..domain import Restricted
 from ..estimate._ahead import PART, Ahead
-from ..progress import Stopped
 from ..search.engine import Leaves, Search
 from ..search.rational_node import whole
 from ..search.subtree import hand_over
@@ -195,5 +194,5 @@ class Forecast:
 
     def _improve(self, regions: int, elapsed: float) -> None:
         least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
-        with suppress(Stopped):
+        with suppress(KeyboardInterrupt):
             self.latest = self.ahead.total(regions, max(least, self.ahead.due))

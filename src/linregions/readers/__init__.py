@@ -105,7 +105,7 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
 def _is_torch(source: Any) -> bool:
     """True for a torch module or program; torch is not imported to find out."""
     torch: Any = sys.modules.get("torch")
-    if not hasattr(torch, "nn"):
+    if not (hasattr(torch, "nn") and hasattr(torch, "export")):  # or another thread is at it
         return False
     return isinstance(source, (torch.nn.Module, torch.export.ExportedProgram))
 

@@ -93,6 +93,7 @@ class Sampled(int):
 
     total: Tally
     laws: tuple[Tally, ...]
+    sampled = True  # the end of the time is no cut: see `answer.handed_over`
     complete: bool
     stopped: str
     path: str
@@ -140,4 +141,5 @@ class Sampled(int):
     def __repr__(self) -> str:
         t = self.total
         share = "" if t.coverage is None else f", coverage {t.coverage:.6g}"
-        return f"<{int(self):,} patterns at {t.points:,} points{share}>"
+        cut = f" (stopped: {self.stopped})" if self.stopped else ""
+        return f"<{int(self):,} patterns at {t.points:,} points{share}{cut}>"

@@ -6,6 +6,8 @@ so blocks may be taken in any order by any number of threads.
 
 from __future__ import annotations
 
+import os
+import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 
 from ...errors import LinregionsError
 from ...jit import Tripped
-from ...progress import check
+from ...progress import check, current
 from . import draws, kernel
 from .exactly import Exactly
 from .floats import Floats
@@ -195,13 +197,19 @@ def _distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found.view(np.uint64).reshape(len(found), -1), count.astype(np.int64)
 
 
+CARDS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # a machine without one needs no torch
+
+
 def check_device(device: str | None) -> str | None:
     """``auto``: a GPU where torch sees one, else None; ``cpu``: None."""
     if device is None or device == "cpu":
         return None
     if device == "auto":
+        if not ("torch" in sys.modules or any(map(os.path.exists, CARDS))):
+            return None
         try:
-            import torch
+            with current().pause():
+                import torch
         except ImportError:
             return None
         return "cuda" if torch.cuda.is_available() else None
