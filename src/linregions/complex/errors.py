@@ -62,7 +62,7 @@ def norm(matrix: Any) -> float:
     a = sparse.csr_array(matrix if matrix.shape[0] <= matrix.shape[1] else matrix.T)
     if not a.nnz:
         return 0.0
-    columns = np.bincount(a.indices, abs(a.data), a.shape[1])
+    columns = np.bincount(a.indices, abs(a.data), max(matrix.shape))
     best = [float(np.sqrt((a.data**2).sum())), _root(_most(a) * columns.max(), 2)]
     if float((np.bincount(a.indices).astype(np.float64) ** 2).sum()) < WORK:
         gram = (a @ a.T).tocsr()
