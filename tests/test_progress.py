@@ -163,6 +163,16 @@ def test_what_progress_raises_stops_the_work(heartbeat):
         watched(work, 9.0, report)
 
 
+def test_an_interrupt_that_the_work_did_not_notice_is_not_lost():
+    def work(_):
+        current().trip("interrupt")  # as the watcher does, when the answer is as good as there
+        return 7
+
+    with pytest.raises(Interrupted):
+        watched(work, 9.0)
+    assert watched(work, 9.0, on_interrupt="return") == 7
+
+
 def test_an_interrupt_of_progress_is_ctrl_c():
     def report(status):
         raise KeyboardInterrupt
@@ -173,7 +183,7 @@ def test_an_interrupt_of_progress_is_ctrl_c():
         except KeyboardInterrupt as stop:
             return reason_of(stop)
 
-    assert watched(work, 9.0, report) == "interrupt"
+    assert watched(work, 9.0, report, on_interrupt="return") == "interrupt"
     with pytest.raises(Interrupted):
         watched(lambda _: busy(), 9.0, report)
     with pytest.raises(KeyboardInterrupt):

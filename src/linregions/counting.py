@@ -166,7 +166,7 @@ def count(
     def nothing(clock: Deadline) -> Count:
         return _at_least(net, domain, plan, clock)
 
-    return handed_over(watched(work, seconds, progress, nothing), on_interrupt)
+    return handed_over(watched(work, seconds, progress, nothing, on_interrupt), on_interrupt)
 
 
 def dimension_of(domain: Domain, n: int) -> int:

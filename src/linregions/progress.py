@@ -238,6 +238,7 @@ def watched(
     seconds: float | None = None,
     progress: Progress | None = None,
     otherwise: Callable[[Deadline], T] | None = None,
+    on_interrupt: str = "raise",
 ) -> T:
     """Do some work that ends in time, can be interrupted, and tells how it goes.
 
@@ -252,6 +253,9 @@ def watched(
         Called in the caller's thread, for what work tells and at least every `BEAT` seconds.
     otherwise
         The answer where work, told to stop, gives none within `GRACE`.
+    on_interrupt
+        ``raise``: an answer that does not know of the interrupt that came meanwhile (it was done
+        by then) is raised as `Interrupted`, so that the loop around it ends.
 
     Raises
     ------
@@ -272,7 +276,7 @@ def watched(
                     raise
                 return _instead(clock, otherwise, reason_of(stop))
     clock.watched = True
-    return _Watch(clock, progress).wait(work, otherwise)
+    return _Watch(clock, progress).wait(work, otherwise, on_interrupt)
 
 
 def _instead(clock: Deadline, otherwise: Callable[[Deadline], T] | None, reason: str) -> T:
@@ -286,6 +290,10 @@ def _instead(clock: Deadline, otherwise: Callable[[Deadline], T] | None, reason:
     )
 
 
+def _unaware(answer: Any) -> bool:
+    return getattr(answer, "stopped", "") != "interrupt"
+
+
 class _Watch:
     """The caller's side of `watched`."""
 
@@ -295,42 +303,50 @@ class _Watch:
         self.told = time.perf_counter()
         self.patience = float("inf")  # until when stopped work is waited for
 
-    def wait(self, work: Callable[[Progress | None], T], otherwise: Any) -> T:
-        clock = self.clock
+    def wait(self, work: Callable[[Progress | None], T], otherwise: Any, on_interrupt: str) -> T:
+        clock, pressed = self.clock, False
         context = contextvars.copy_context()
         thread = threading.Thread(target=context.run, args=(self._body, work), daemon=True)
-        thread.start()
-        kind: str
-        value: Any
         while True:
+            kind, value = "", None
             try:
-                try:
-                    kind, value = self.mail.get(timeout=NAP)
-                except Empty:
-                    kind, value = "", None
-                if not kind:
-                    self._look()
-                elif kind == "call":
-                    value()
-                elif kind == "value":
-                    return value
-                elif isinstance(value, KeyboardInterrupt):
-                    clock.reason = clock.reason or "interrupt"
-                    return _instead(clock, otherwise, clock.reason)
-                else:
-                    raise value
+                if thread.ident is None:
+                    thread.start()
+                kind, value = self._news()
             except KeyboardInterrupt:
-                if clock.reason == "interrupt":
+                if pressed:  # for the second time
                     abandoned.append(thread)
                     raise
+                pressed = True
                 clock.trip("interrupt")
                 self.patience = time.perf_counter() + GRACE
             except BaseException:
                 clock.trip("interrupt")
                 raise
-            if time.perf_counter() > self.patience:
+            pressed = pressed or clock.reason == "interrupt"
+            if kind == "value":
+                if pressed and on_interrupt == "raise" and _unaware(value):
+                    raise Interrupted(value if hasattr(value, "stopped") else None)
+                return value
+            if kind == "error" and not isinstance(value, KeyboardInterrupt):
+                raise value
+            late = time.perf_counter() > self.patience
+            if late and not kind:
                 abandoned.append(thread)
-                return _instead(clock, otherwise, clock.reason)
+            if late or kind:
+                return _instead(clock, otherwise, "interrupt" if pressed else clock.reason)
+
+    def _news(self) -> tuple[str, Any]:
+        """What the work has to say; nothing, after a moment in which it said nothing."""
+        try:
+            kind, value = self.mail.get(timeout=NAP)
+        except Empty:
+            self._look()
+            return "", None
+        if kind != "call":
+            return kind, value
+        value()
+        return "", None
 
     def _look(self) -> None:
         """Nothing came for a moment: is it late, is it time to say that work goes on?"""

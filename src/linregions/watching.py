@@ -45,6 +45,6 @@ def watchful(verb: Callable[P, T]) -> Callable[P, T]:
 
         seconds: float | None = given.get("seconds")
         progress: Progress | None = given.get("progress")
-        return handed_over(watched(work, seconds, progress), on_interrupt)
+        return handed_over(watched(work, seconds, progress, None, on_interrupt), on_interrupt)
 
     return run

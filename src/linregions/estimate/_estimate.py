@@ -237,7 +237,7 @@ def estimate(
     def nothing(clock: Deadline) -> Estimate:
         return first.answer(clock.reason)
 
-    return handed_over(watched(passed, seconds, progress, nothing), on_interrupt)
+    return handed_over(watched(passed, seconds, progress, nothing, on_interrupt), on_interrupt)
 
 
 @dataclass

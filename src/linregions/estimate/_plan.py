@@ -163,7 +163,7 @@ def plan(
     def nothing(clock: Deadline) -> Plan:
         return _unknown(first.answer(clock.reason), numbers)
 
-    return handed_over(watched(passed, seconds, progress, nothing), on_interrupt)
+    return handed_over(watched(passed, seconds, progress, nothing, on_interrupt), on_interrupt)
 
 
 def _unknown(answer: Estimate, workers: tuple[int, ...]) -> Plan:

@@ -136,7 +136,7 @@ def sample(
             )
         return runs[0].answer(clock.reason)
 
-    return handed_over(watched(work, seconds, progress, nothing), on_interrupt)
+    return handed_over(watched(work, seconds, progress, nothing, on_interrupt), on_interrupt)
 
 
 def _check(points: Any, seed: Any, seconds: Any, memory: Any, threads: Any) -> None:
