@@ -272,7 +272,7 @@ def watched(
             try:
                 return work(progress)
             except KeyboardInterrupt as stop:
-                if otherwise is None or around.reason:
+                if otherwise is None or around.reason or around.left <= 0.0:
                     raise
                 return _instead(clock, otherwise, reason_of(stop))
     clock.watched = True
