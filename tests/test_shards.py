@@ -1,6 +1,7 @@
 """Shards: the same division on every machine, and parts that are proved to make a whole."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -67,25 +68,18 @@ def test_a_saved_part_comes_back(parts, tmp_path):
     assert whole.stats["nodes"] == sum(p.count.stats["nodes"] for p in parts)
 
 
-def test_a_shard_goes_on_from_its_checkpoint(parts, tmp_path, monkeypatch):
+def test_a_shard_goes_on_from_its_checkpoint(parts, tmp_path):
     file = tmp_path / "shard.ckpt"
-
-    def stop(status):
-        if status.regions:
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr("linregions.parallel.policy.SHORT", 1e-9)
-    monkeypatch.setattr("linregions.parallel.policy.budget", lambda *_: 1e-9)
-    with pytest.raises(lr.Interrupted) as caught:
-        lr.shard(NET, None, 2, 3, checkpoint=file, progress=stop)
-    first = caught.value.partial
-    assert not first.count.complete
-    with pytest.raises(lr.LinregionsError, match="part 2/3 was stopped by interrupt"):
-        lr.merge([parts[0], first, parts[2]])
+    whole = parts[1].count
+    cut = lr.Count(whole.number - 1, replace(whole.report, complete=False, stopped="seconds"))
+    with pytest.raises(lr.LinregionsError, match="part 2/3 was stopped by seconds"):
+        lr.merge([parts[0], replace(parts[1], count=cut), parts[2]])
+    first = lr.shard(NET, None, 2, 3, checkpoint=file)
     with pytest.raises(lr.LinregionsError, match="of shard 2/3; asked for was 1/3"):
         lr.shard(NET, None, 1, 3, checkpoint=file)
     done = lr.shard(NET, None, 2, 3, checkpoint=file)
-    assert done.count == parts[1].count and lr.merge([parts[0], done, parts[2]]) == lr.count(NET)
+    assert done.count == first.count == whole
+    assert lr.merge([parts[0], done, parts[2]]) == lr.count(NET)
 
 
 def test_what_does_not_make_a_whole_is_refused(parts):
