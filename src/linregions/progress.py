@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
 import numpy as np
 
@@ -331,9 +331,9 @@ class _Watch:
             if kind == "value":
                 if pressed and on_interrupt == "raise" and _unaware(value):
                     raise Interrupted(value if hasattr(value, "stopped") else None)
-                return value
+                return cast(T, value)
             if kind == "error" and not isinstance(value, KeyboardInterrupt):
-                raise value
+                raise cast(BaseException, value)
             late = time.perf_counter() > self.patience
             if late and not kind:
                 abandoned.append(thread)
