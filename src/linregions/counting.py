@@ -174,7 +174,8 @@ def dimension_of(domain: Domain, n: int) -> int:
     if isinstance(domain, Space):
         return n
     if isinstance(domain, Box):
-        return int(np.sum(np.broadcast_to(domain.lo != domain.hi, (n,))))
+        sides = np.asarray(domain.lo != domain.hi)
+        return int(sides.sum()) if sides.ndim else n * int(sides)
     return domain.chart(n).dimension
 
 
