@@ -124,7 +124,7 @@ def test_floats_follow_exact_evaluation(net, seed):
 def test_points_of_a_wrong_shape(shape):
     net = lr.Network.from_layers(PAIRS)
     for method in (net.evaluate, net.patterns):
-        with pytest.raises(lr.LinregionsError, match=r"2 inputs; give shape \(points, 2\)"):
+        with pytest.raises(lr.LinregionsError, match=r"2 inputs; give \(points, 2\)"):
             method(np.zeros(shape))
 
 

@@ -343,7 +343,7 @@ def test_the_origin_of_degenerate_networks(net):
     [
         ([0.0], "shape (1,)"),
         ([0.0, 0.0, 0.0], "shape (3,)"),
-        ([[0.0, 0.0]], "shape (1, 2)"),
+        ([[0.0, 0.0], [0.0, 0.0]], "2 points"),
         ([np.nan, 0], "NaN"),
         ([np.inf, 0], "infinite"),
         ([1.5, 0], "outside box [-1, 1]^n"),

@@ -67,11 +67,20 @@ def test_a_saved_part_comes_back(parts, tmp_path):
     assert whole.stats["nodes"] == sum(p.count.stats["nodes"] for p in parts)
 
 
-def test_a_shard_goes_on_from_its_checkpoint(parts, tmp_path):
+def test_a_shard_goes_on_from_its_checkpoint(parts, tmp_path, monkeypatch):
     file = tmp_path / "shard.ckpt"
-    first = lr.shard(NET, None, 2, 3, checkpoint=file, seconds=0)
+
+    def stop(status):
+        if status.regions:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("linregions.parallel.policy.SHORT", 1e-9)
+    monkeypatch.setattr("linregions.parallel.policy.budget", lambda *_: 1e-9)
+    with pytest.raises(lr.Interrupted) as caught:
+        lr.shard(NET, None, 2, 3, checkpoint=file, progress=stop)
+    first = caught.value.partial
     assert not first.count.complete
-    with pytest.raises(lr.LinregionsError, match="part 2/3 was stopped by seconds"):
+    with pytest.raises(lr.LinregionsError, match="part 2/3 was stopped by interrupt"):
         lr.merge([parts[0], first, parts[2]])
     with pytest.raises(lr.LinregionsError, match="of shard 2/3; asked for was 1/3"):
         lr.shard(NET, None, 1, 3, checkpoint=file)

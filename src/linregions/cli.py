@@ -321,7 +321,7 @@ def _listed(
         return listing, {"listed": rows} if as_json else {}
 
     with shown() as report:
-        return watched(work, seconds, report)
+        return watched(work, seconds, report, on_interrupt="return")
 
 
 def _rows(listing: Listing, found: Leaves, as_json: bool) -> list[Any]:

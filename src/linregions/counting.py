@@ -174,8 +174,8 @@ def dimension_of(domain: Domain, n: int) -> int:
     if isinstance(domain, Space):
         return n
     if isinstance(domain, Box):
-        sides = np.asarray(domain.lo != domain.hi)
-        return int(sides.sum()) if sides.ndim else n * int(sides)
+        free = np.atleast_1d(domain.lo != domain.hi)
+        return int(free.sum()) if len(free) == n else n * int(free[0])
     return domain.chart(n).dimension
 
 

@@ -18,6 +18,7 @@ from .search.engine import Leaves, Search
 from .store import writer
 
 BATCH = 4096
+FINISH = 600.0  # seconds that a file may take to be closed; a second Ctrl-C ends it at once
 
 
 class Listing:
@@ -72,7 +73,11 @@ class Listing:
             self.stopped = reason_of(stop)
 
     def write(self, target: Path, progress: Progress | None) -> None:
-        """List into a file. Ctrl-C ends it with what was found; see `writer` for the rest."""
+        """List into a file. Ctrl-C ends it with what was found; see `writer` for the rest.
+
+        What was found is written to its end, which may take longer than other verbs do.
+        """
+        current().grace = FINISH
         with writer(target, self.problem, self.facts(complete=False)) as sink:
             try:
                 for found in self:

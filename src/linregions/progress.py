@@ -92,11 +92,15 @@ class Deadline:
         Why it is to stop: empty, ``seconds`` or ``interrupt``.
     stage, hint
         For those who watch; see `Status`.
+    grace
+        Seconds that it has to hand over what it found once it is told; who has a file under way
+        takes more.
     """
 
     def __init__(self, seconds: float | None = None, parent: Deadline | None = None) -> None:
         self.seconds, self.parent = seconds, parent
         self.reason, self.stage, self.hint = "", "setup", ""
+        self.grace = GRACE
         self.known: Callable[[], int] = lambda: 0  # regions found so far
         self.watched = parent is not None and parent.watched
         self._lock = threading.RLock()
@@ -272,7 +276,7 @@ def watched(
             try:
                 return work(progress)
             except KeyboardInterrupt as stop:
-                if otherwise is None or around.reason:
+                if otherwise is None or around.reason or around.left <= 0.0:
                     raise
                 return _instead(clock, otherwise, reason_of(stop))
     clock.watched = True
@@ -319,7 +323,7 @@ class _Watch:
                     raise
                 pressed = True
                 clock.trip("interrupt")
-                self.patience = time.perf_counter() + GRACE
+                self.patience = time.perf_counter() + clock.grace
             except BaseException:
                 clock.trip("interrupt")
                 raise
@@ -353,7 +357,7 @@ class _Watch:
         clock, now = self.clock, time.perf_counter()
         clock.look()
         if clock.reason and self.patience == float("inf"):
-            self.patience = now + GRACE
+            self.patience = now + clock.grace
         if self.progress is not None and now - self.told >= BEAT and not clock.reason:
             self.told = now
             self.progress(clock.status())
