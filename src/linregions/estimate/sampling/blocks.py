@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 
 from ...errors import LinregionsError
-from ...jit import Tripped
 from ...progress import check, current
 from . import draws, kernel
 from .exactly import Exactly
@@ -109,19 +108,23 @@ class Sampler:
                 draws.WIDTH, draws.INSIDE, draws.STEP, *p, self.source.gates,
                 table, tally, doubtful, self.trip,
             )  # fmt: skip
-            if self.trip[0]:
-                raise Tripped
             met = table[table[:, 2] > 0]
             keys = np.ascontiguousarray(met[:, :2])
             out.found.append(Found(keys.T, met[:, 2].astype(np.int64), keys))
+            if self.trip[0]:  # the points so far are as good as ever
+                out.points = at - first
+                break
         out.outside, out.skipped = int(tally[1]), int(tally[2])
         return doubtful[: tally[3]]
 
     def _products(self, out: Block, block: int, first: int, last: int) -> np.ndarray:
         doubtful: list[np.ndarray] = []
         stream = self._stream(out.law, block, last)
+        clock = current()
         for a, x in stream:
-            check()
+            if clock.reason:
+                out.points = max(a - first, 0)
+                break
             x = x[max(first - a, 0) :]
             if not len(x):
                 continue
@@ -179,7 +182,8 @@ class Sampler:
     def _settle(self, out: Block, doubtful: np.ndarray) -> None:
         """Patterns of doubtful points in rational arithmetic."""
         for x in doubtful:
-            check()
+            if len(doubtful) > FEW:
+                check()  # the block is lost
             pieces = self.exactly(x.tolist())
             if pieces is None:
                 out.skipped += 1
@@ -197,6 +201,7 @@ def _distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return found.view(np.uint64).reshape(len(found), -1), count.astype(np.int64)
 
 
+FEW = 4  # points in doubt that are settled after the end
 CARDS = ("/dev/nvidiactl", "/dev/kfd", "/dev/dxg")  # a machine without one needs no torch
 
 

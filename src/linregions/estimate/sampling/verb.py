@@ -275,7 +275,10 @@ class _Run:
             if job[0] in broken:
                 continue  # later blocks of a law wait for this one
             try:
-                self._take(future.result(), job)
+                block = future.result()
+                self._take(block, job)
+                if block.points < job[3] - job[2]:
+                    broken.add(job[0])
             except (KeyboardInterrupt, CancelledError):
                 broken.add(job[0])
 
