@@ -10,21 +10,21 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import fields
+from decimal import Decimal
 from fractions import Fraction
 from math import log10
 from typing import Any
 
 import numpy as np
-from flint import fmpz
 
 LARGEST = 1 << 53  # every integer up to here is a float
 
 
 def decimal(value: int | Fraction) -> str:
-    """All digits of a number of any size (FLINT's, which knows no limit); a Fraction as ``p/q``."""
+    """All digits of a number of any size (`Decimal` knows no limit); a Fraction as ``p/q``."""
     if isinstance(value, Fraction) and value.denominator != 1:
         return f"{decimal(value.numerator)}/{decimal(value.denominator)}"
-    return str(fmpz(int(value)))
+    return str(Decimal(int(value)))
 
 
 def log10_of(value: int | Fraction) -> float:
