@@ -494,10 +494,8 @@ def regions(
     `Regions.graph` says which of them are neighbours.
 
     With several ``workers`` or an ``executor`` the regions are the same and their order is not;
-    each worker then searches a second or 65,536 cells ahead, twice over.
-    shape
-        Shape of one input without the batch dimension, for a module that does not say it; see
-        `load`.
+    each worker then searches a second or 65,536 cells ahead, twice over. ``shape`` is that of one
+    input without the batch dimension, for a module that does not say it; see `load`.
 
     Examples
     --------
