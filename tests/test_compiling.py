@@ -115,10 +115,11 @@ def test_what_a_model_needs():
 
 @pytest.mark.slow
 def test_the_command():
-    code, out, err = run_here("compile", "--json", "--workers", "2")
-    answer = json.loads(out)
-    assert code == 0 and list(JOBS) == sorted(answer["kernels"], key=list(JOBS).index)
-    assert all(name in err for name in JOBS)
+    run = run_here("compile", "--json", "--workers", "2")
+    answer = json.loads(run.stdout)
+    assert run.returncode == 0
+    assert list(JOBS) == sorted(answer["kernels"], key=list(JOBS).index)
+    assert all(name in run.stderr for name in JOBS)
 
 
 def test_a_kernel_cache_names_its_folder():
