@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions import deciding, maps
-from linregions.deciding import decide
+from linregions.exact import maps
+from linregions.network import deciding
+from linregions.network.deciding import decide
 from linregions.testing.networks import random_network
 
 SQUARE = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]

@@ -188,7 +188,7 @@ def _leaves(file):
 def test_ctrl_c_saves_and_says_so(tmp_path):
     file, net = tmp_path / "run.ckpt", gaussian(0, 10, 20, 20, 1)
     path = write_npz(tmp_path / "large.npz", net)
-    command = [sys.executable, "-m", "linregions.cli", "count", path, "--checkpoint", file]
+    command = [sys.executable, "-m", "linregions.cli.app", "count", path, "--checkpoint", file]
     found = [-1]
     for _ in range(2):
         run = subprocess.Popen(

@@ -12,8 +12,8 @@ import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
-from linregions.cli import main
-from linregions.store import read_regions
+from linregions.cli.app import main
+from linregions.questions.store import read_regions
 from linregions.testing import oracle
 
 NET = gaussian(11, 2, 6, 4, 1)
@@ -98,8 +98,8 @@ def test_errors_in_a_process(tmp_path):
 LONG = """
 import signal
 import sys
-from linregions.cli import main
-from linregions.counting import compile_kernel
+from linregions.cli.app import main
+from linregions.questions.count import compile_kernel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 compile_kernel()
 print("ready", file=sys.stderr, flush=True)
@@ -325,7 +325,7 @@ def test_limits_of_nothing(model, call, answer):
 
 def test_a_reader_that_goes_away(model):
     """As in ``linregions list net.npz --limit 100000 | head -1``: no traceback."""
-    code = "import sys; from linregions.cli import main; main(sys.argv[1:])"
+    code = "import sys; from linregions.cli.app import main; main(sys.argv[1:])"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "list", model, "--limit=100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ),
@@ -573,7 +573,7 @@ def test_numbers_at_the_end_of_the_range(files, model, call, monkeypatch, line):
 
 @pytest.mark.parametrize("error", [OverflowError, ZeroDivisionError, MemoryError, ArithmeticError])
 def test_what_no_check_foresaw_is_one_line(model, refused, monkeypatch, error):
-    from linregions import cli
+    from linregions.cli import app as cli
 
     def fail(*_, **__):
         raise error("first\nsecond")

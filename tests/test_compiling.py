@@ -91,8 +91,9 @@ def test_a_long_compilation_is_announced(two_folders, monkeypatch):
 def test_every_kernel_releases_the_lock_and_is_kept():
     """All that Python calls is compiled by `jit.kernel`."""
     code = """
-import gc, linregions.cli, linregions.complex.engine, linregions.estimate.sampling.verb
-import linregions.merging, linregions.graph, linregions.search.subtree, linregions.search.thin
+import gc, linregions.cli.app, linregions.complex.engine, linregions.sampling.sample
+import linregions.merging.maps, linregions.merging.graph
+import linregions.search.branch, linregions.estimation.thin_kernel
 from numba.core.dispatcher import Dispatcher
 from linregions.caching import KernelCache
 found = [d for d in gc.get_objects() if isinstance(d, Dispatcher)

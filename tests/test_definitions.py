@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from known import NETWORKS
 
 import linregions as lr
-from linregions.affine import ONE, Affine, Term
-from linregions.network import Layer, Network
+from linregions.network.affine import ONE, Affine, Term
+from linregions.network.network import Layer, Network
+from linregions.network.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 from linregions.search.patterns import Patterns
 from linregions.testing import oracle
 from linregions.testing.strategies import networks, problems
-from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
 common = settings(deadline=None, derandomize=True)
 DEGENERATE = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead")

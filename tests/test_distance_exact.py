@@ -13,8 +13,8 @@ import pytest
 from helpers import gaussian
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
-from linregions.units import MaxUnits
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import MaxUnits
 
 NORMS = (2, 1, "inf")
 common = {"deadline": None, "derandomize": True}
@@ -456,6 +456,6 @@ def test_a_flat_piece_with_a_value_changes_no_map():
 def test_points_in_several_batches(monkeypatch):
     import sys
 
-    monkeypatch.setattr(sys.modules["linregions.measure.distance"], "NUMBERS", 1)
+    monkeypatch.setattr(sys.modules["linregions.boundary.distance"], "NUMBERS", 1)
     found = lr.distance([([[1.0]], [0.0]), ([[1.0]], [0.0])], [[1.0], [2.0], [-3.0]])
     assert found.distance.tolist() == [1.0, 2.0, 3.0]

@@ -13,14 +13,15 @@ from data import shared
 from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
-from linregions import cli_progress
-from linregions.counting import Status
-from linregions.estimate import _ahead, _estimate
-from linregions.estimate._groups import Groups
-from linregions.search import thin
-from linregions.search.engine import Search
-from linregions.search.subtree import adopt, give
-from linregions.search.thinned import KNUTH, Thinned
+from linregions.cli import progress as cli_progress
+from linregions.estimation import ahead as _ahead
+from linregions.estimation import estimate as _estimate
+from linregions.estimation import thin_kernel as thin
+from linregions.estimation.interval import Groups
+from linregions.estimation.thinned_walk import KNUTH, Thinned
+from linregions.questions.count import Status
+from linregions.search.branch import adopt, give
+from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 from linregions.testing.networks import random_network
 
@@ -423,7 +424,7 @@ def test_many_rational_decisions_in_a_limited_time(net):
 
 def test_time_slices_are_no_longer_where_they_end_early(monkeypatch):
     """Steps per slice grow with the speed of the walk alone, whatever ends the slices."""
-    from linregions.search import thinned
+    from linregions.estimation import thinned_walk as thinned
 
     asked, thin = [], thinned.T.thin
     monkeypatch.setattr(thinned.T, "thin", lambda *a: asked.append(a[-1]) or thin(*a))

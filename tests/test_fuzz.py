@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.counting import Count
+from linregions.questions.count import Count
 from linregions.testing import FAMILIES, assert_same_regions, draw, fuzz, oracle
 from linregions.testing import counts as counts_module
 from linregions.testing.__main__ import main

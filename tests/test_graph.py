@@ -12,9 +12,9 @@ from known import NETWORKS, ulp
 from scipy.sparse.csgraph import connected_components
 
 import linregions as lr
+from linregions.network.units import ABS, HARDTANH
 from linregions.testing import oracle
 from linregions.testing.strategies import problems
-from linregions.units import ABS, HARDTANH
 
 common = settings(deadline=None, derandomize=True)
 DEGENERATE = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead")

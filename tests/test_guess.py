@@ -7,12 +7,13 @@ from helpers import domain_of, gaussian
 from hypothesis import given, settings
 
 import linregions as lr
-from linregions.search import engine, exact
-from linregions.search.engine import Search
-from linregions.search.exact import Exact
-from linregions.search.guess import farthest
+from linregions.exact import forms as exact
+from linregions.exact.forms import Exact
+from linregions.exact.guess import farthest
+from linregions.search import search as engine
 from linregions.search.rational_branch import rational_branch
 from linregions.search.rational_node import walk_node
+from linregions.search.search import Search
 from linregions.testing.strategies import problems
 
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions import domain as domain_module
-from linregions import network as network_module
-from linregions import operators
-from linregions.affine import INPUT, ONE
-from linregions.domain import restrict
+from linregions.domain import domains as domain_module
+from linregions.domain.domains import restrict
 from linregions.errors import LinregionsError
 from linregions.large.columns import Column, Factor
 from linregions.large.fixed import BITS, TOP, carry, split, to_float, to_ints
 from linregions.large.whole import whole_signs
-from linregions.operators import Convolution
-from linregions.readers import layers
-from linregions.readers.windows import Window
-from linregions.units import MaxUnits
+from linregions.network import network as network_module
+from linregions.network.affine import INPUT, ONE
+from linregions.network import operators
+from linregions.network.operators import Convolution
+from linregions.network.units import MaxUnits
+from linregions.readers.symbolic import layers
+from linregions.readers.symbolic.windows import Window
 
 torch = pytest.importorskip("torch")
 nn = torch.nn

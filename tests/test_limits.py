@@ -264,7 +264,7 @@ def test_a_limit_is_exact_with_workers_too():
 
 def test_a_search_that_was_broken_off_is_not_resumed():
     from linregions.progress import Deadline, Stopped
-    from linregions.search.engine import Search
+    from linregions.search.search import Search
 
     problem = lr.restrict(lr.load(iterated(6)), lr.Box(0.0, 1.0))
     search = Search(problem)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.measure import wide
-from linregions.measure.crossings import crossings, regions_along
+from linregions.line import by_complex as wide
+from linregions.line.crossings import crossings, regions_along
+from linregions.network.units import MaxUnits
 from linregions.testing.strategies import canonical
-from linregions.units import MaxUnits
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 

@@ -21,13 +21,22 @@ from scipy.optimize import linprog
 
 import linregions as lr
 import linregions.milp as milp
-from linregions.affine import ONE, Affine, Term
-from linregions.cli import main
-from linregions.network import Layer, Network
+from linregions.cli.app import main
+from linregions.network.affine import ONE, Affine, Term
+from linregions.network.network import Layer, Network
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    MaxUnits,
+    Pointwise,
+    clip,
+    leaky_relu,
+)
 from linregions.search.patterns import Patterns
 from linregions.testing import oracle
 from linregions.testing.strategies import boxes, networks
-from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, clip, leaky_relu
 
 common = settings(deadline=None, derandomize=True)
 TIES = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead", "concurrent")
@@ -364,7 +373,7 @@ def test_the_command_line_in_prose(tmp_path, capsys):
 def test_ctrl_c_on_the_command_line(tmp_path):
     model = write_npz(tmp_path / "net.npz", gaussian(0, 4, 14, 12, 1))
     arguments = ["count", str(model), "--box=-1,1", "--engine", "milp", "--json"]
-    command = [sys.executable, "-m", "linregions.cli", *arguments]
+    command = [sys.executable, "-m", "linregions.cli.app", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         time.sleep(8)  # the import takes seconds on a busy machine
         process.send_signal(signal.SIGINT)

@@ -16,13 +16,13 @@ from flint import fmpq
 from helpers import gaussian, patterns, run_cli, write_npz
 
 import linregions as lr
+from linregions.exact.forms import Exact
 from linregions.parallel import pool, task
 from linregions.parallel.crew import Crew
 from linregions.parallel.run import Means, Shared
 from linregions.parallel.task import Job, work
-from linregions.search.engine import Search
-from linregions.search.exact import Exact
 from linregions.search.rational_node import walk_node, whole
+from linregions.search.search import Search
 from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)
@@ -148,7 +148,7 @@ def test_progress_and_an_interrupt_in_it(threads, short, total):
 def test_ctrl_c_ends_a_count_by_processes_in_order(tmp_path):
     path = write_npz(tmp_path / "large.npz", gaussian(0, 10, 20, 20, 1))
     run = subprocess.Popen(
-        [sys.executable, "-m", "linregions.cli", "count", path, "--workers", "2"],
+        [sys.executable, "-m", "linregions.cli.app", "count", path, "--workers", "2"],
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.perf_counter() + 60

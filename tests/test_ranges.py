@@ -14,14 +14,21 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.affine import Affine
-from linregions.complex.line_program import measured
 from linregions.errors import LinregionsError
-from linregions.network import Layer, Network
-from linregions.rational import nearest
-from linregions.scaling import is_ordinary, scaled
+from linregions.line.program import measured
+from linregions.network.affine import Affine
+from linregions.network.network import Layer, Network
+from linregions.network.rational import nearest
+from linregions.network.scaling import is_ordinary, scaled
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    leaky_relu,
+)
 from linregions.search.program import Compiled
-from linregions.units import ABS, HARDTANH, Activation, MaxUnits, Pointwise, leaky_relu
 
 KINDS = ("activation", "linear", "affine", "closed")
 SHAPES = ((1, 3, 3, 1), (2, 4, 3, 1), (2, 3, 3, 3, 2), (3, 4, 3, 1))

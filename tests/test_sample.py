@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
-from linregions.estimate.sampling import blocks, draws, floats, table
-from linregions.estimate.sampling.exactly import Exactly
-from linregions.estimate.sampling.laws import source
-from linregions.estimate.sampling.layout import Layout
-from linregions.estimate.sampling.species import chao1, coverage
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import HARDTANH, MaxUnits, Pointwise
+from linregions.sampling import blocks, draws, floats, table
+from linregions.sampling.exactly import Exactly
+from linregions.sampling.laws import source
+from linregions.sampling.layout import Layout
+from linregions.sampling.species import chao1, coverage
 from linregions.testing.strategies import networks
-from linregions.units import HARDTANH, MaxUnits, Pointwise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 

@@ -17,28 +17,28 @@ Load a network, say where to look, ask::
 
 from . import constructions, draw, theory, training
 from .answer import Count
-from .bounds import Bound, bounds
+from .boundary.distance import Distances, distance
+from .bounding import Bound, bounds
+from .certificates.checking import check
 from .check_regions import Refused
-from .checking import check
 from .complex.cells import CellComplex, subdivide
-from .counting import count
-from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
+from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
-from .estimate import Estimate, Plan, estimate, plan
-from .estimate.sampling import Sampled, sample
-from .maps import AffineMaps, affine
+from .estimation import Estimate, Plan, estimate, plan
+from .exact.maps import AffineMaps, affine
+from .line.crossings import Along, Crossings, crossings, regions_along
 from .measure.chords import Ball
-from .measure.crossings import Along, Crossings, crossings, regions_along
-from .measure.distance import Distances, distance
 from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
 from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
 from .measure.volume import BoundaryVolume, boundary_volume
-from .network import Layer, Network
+from .network.network import Layer, Network
+from .network.units import Activation, MaxUnits, Pointwise
 from .parallel.shards import Part, merge, shard
 from .progress import Status
+from .questions.count import count
+from .questions.stream import Region, Regions, region, regions
 from .readers import load
-from .regions import Region, Regions, region, regions
-from .units import Activation, MaxUnits, Pointwise
+from .sampling import Sampled, sample
 
 __version__ = "0.1.0"
 

@@ -10,11 +10,11 @@ from typing import NamedTuple
 
 import numpy as np
 
-from .affine import Affine
 from .caching import log, told
-from .domain import Box, Domain, Restricted, restrict
-from .network import Layer, Network
-from .units import RELU, MaxUnits, Pointwise
+from .domain.domains import Box, Domain, Restricted, restrict
+from .network.affine import Affine
+from .network.network import Layer, Network
+from .network.units import RELU, MaxUnits, Pointwise
 
 
 class Kernel(NamedTuple):
@@ -26,25 +26,25 @@ class Kernel(NamedTuple):
 
 
 def _search() -> None:
-    from .counting import compile_kernel
+    from .questions.count import compile_kernel
 
     compile_kernel()
 
 
 def _proofs() -> None:
-    from .counting import compile_kernel
+    from .questions.count import compile_kernel
 
     compile_kernel(full=True)
 
 
 def _inputs() -> None:
-    from .counting import compile_kernel
+    from .questions.count import compile_kernel
 
     compile_kernel(zonotope=True)
 
 
 def _merging() -> None:
-    from .counting import compile_kernel
+    from .questions.count import compile_kernel
 
     compile_kernel(merge=True)
 
@@ -62,19 +62,19 @@ def _largest() -> None:
 
 
 def _lines() -> None:
-    from .measure.crossings import line_compile
+    from .line.crossings import line_compile
 
     line_compile()
 
 
 def _estimates() -> None:
-    from .estimate._estimate import compile_thinned
+    from .estimation.estimate import compile_thinned
 
     compile_thinned(False)
 
 
 def _samples() -> None:
-    from .estimate.sampling.verb import sample
+    from .sampling.sample import sample
 
     tiny = Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [0.0])])
     sample(tiny, Box(-1.0, 1.0), points=256)
@@ -107,7 +107,7 @@ def tiny_max() -> Network:
 
 def needed(network: Network, domain: Domain) -> list[str]:
     """The kernels that counting, listing and estimating on a domain take."""
-    from .counting import has_max, suits_complex
+    from .questions.count import has_max, suits_complex
     from .search.zonotope import seen_through
 
     problem: Restricted = restrict(network, domain)

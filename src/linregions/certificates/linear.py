@@ -15,17 +15,9 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq, fmpz
 
-from ..domain import Restricted
+from ..domain.domains import Restricted
+from ..exact.forms import Exact, Point, Row, interior_point, minimise, reduced, value
 from ..search import records as R
-from ..search.exact import (
-    Exact,
-    Point,
-    Row,
-    interior_point,
-    minimise,
-    reduced,
-    value,
-)
 from ..search.program import Compiled
 from ..search.replay import Replay
 

@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain import Restricted
+from ..domain.domains import Restricted
 from ..errors import LinregionsError
 from ..files import beside
 from ..parallel.crew import end
 from ..parallel.identity import Identity, coordinates_hash
 from ..parallel.pool import Here, processes
 from ..progress import check, current, reason_of
+from ..search.branch import Branch
 from ..search.program import Compiled
-from ..search.subtree import Branch
 from .linear import Joins, leaves
 from .part import Prover, Task, Unfinished
 from .statement import network_members, statement

@@ -6,10 +6,10 @@ import time
 from pathlib import Path
 
 from ..answer import Count
-from ..counting import ENGINES, answer_of, compile_kernel, count
-from ..domain import Restricted
+from ..domain.domains import Restricted
 from ..errors import LinregionsError
 from ..progress import Progress, Status, Stopped, tell
+from ..questions.count import ENGINES, answer_of, compile_kernel, count
 from .proof import Limits, prove
 
 KINDS = ("activation", "linear", "affine")

@@ -16,13 +16,13 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from ..audit import AuditError
-from ..rational import to_fmpq
-from ..search.exact import Point, Row, value
-from ..units import MaxUnits
+from ..exact.forms import Point, Row, value
+from ..network.rational import to_fmpq
+from ..network.units import MaxUnits
 from .exact import Forms, difference
 from .lattice import Faces
 from .program import BIT, TEST
-from .referee import Corners
+from .undecided import Corners
 
 if TYPE_CHECKING:
     from .engine import Refined, Refinement, Round

@@ -10,24 +10,24 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..affine import INPUT, ONE
 from ..audit import asked
-from ..composing import nearest_map
-from ..domain import Domain, Restricted, restrict
+from ..domain.domains import Domain, Restricted, restrict
 from ..errors import LinregionsError
-from ..network import Network
-from ..units import MaxUnits
+from ..network.affine import INPUT, ONE
+from ..network.composing import nearest_map
+from ..network.network import Network
+from ..network.units import MaxUnits
 from ..watching import watchful
 from . import audit, geometry
+from .bits import unpack
 from .certain import undecided
 from .engine import Refined, Refinement
 from .lattice import Faces
 from .maps import distinct, output_forms
-from .patterns import unpack
 from .program import SPARSE, TEST, WALL, WIDE
 
 if TYPE_CHECKING:
-    from ..regions import Region
+    from ..questions.stream import Region
     from .levels import LevelSet
 
 KEEP = 1 << 26  # bytes of maps that are kept once all have been asked for
@@ -328,8 +328,8 @@ class CellComplex:
 
     def region(self, cell: int) -> Region:
         """One cell as a `Region`, with facets, neighbours and maps in input coordinates."""
-        from ..regions import Region
-        from ..search.exact import Exact
+        from ..exact.forms import Exact
+        from ..questions.stream import Region
         from ..search.program import Compiled
 
         (i,) = self._chosen(cell)
@@ -493,8 +493,8 @@ def subdivide(
     >>> lr.subdivide(tent, lr.Box(-1, 3)).volumes.tolist()
     [1.0, 1.0, 1.0, 1.0]
     """
-    from ..counting import _network
     from ..progress import Status
+    from ..questions.count import _network
     from .compiling import compile_complex
 
     if not isinstance(domain, Domain):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..affine import Affine
-from ..domain import Box, restrict
-from ..network import Layer, Network
-from ..units import RELU, MaxUnits, Pointwise
+from ..domain.domains import Box, restrict
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import RELU, MaxUnits, Pointwise
 
 _compiled: set[bool] = set()
 
@@ -18,7 +18,7 @@ def compile_complex(network: Network | None = None) -> float:
     Those for max units only where ``network`` has some.
     """
     took = _compile(False)
-    from ..counting import has_max
+    from ..questions.count import has_max
 
     if network is not None and has_max(network):
         took += _compile(True)

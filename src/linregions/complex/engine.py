@@ -21,24 +21,24 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
-from ..domain import Restricted
+from ..domain.domains import Restricted
 from ..errors import LinregionsError
 from ..jit import Tripped
+from ..network.rational import nearest
+from ..network.scaling import MILD
+from ..network.units import MaxUnits
 from ..progress import check, current, reason_of
-from ..rational import nearest
-from ..scaling import MILD
-from ..units import MaxUnits
 from . import audit
 from . import lattice as K
-from .errors import bounds
+from .bits import Patterns, unpack
+from .domain_faces import domain_faces, rounded
 from .exact import Forms
-from .forms import Rows, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
-from .patterns import Patterns, unpack
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
-from .referee import Corners, Referee
-from .start import domain_faces, rounded
+from .rounding import bounds
+from .rows import Rows, rows_of
+from .undecided import Corners, Referee
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 VAGUER = 1e-4  # the same for sparse layers, where exact forms take a second or more

@@ -7,8 +7,6 @@ from typing import Any
 import numpy as np
 
 from ..jit import inner, kernel, raised
-from .envelope import BROKEN, MORE, envelope
-from .forms import compose
 from .lattice import (
     ALIVE,
     ASKED,
@@ -30,6 +28,8 @@ from .lattice import (
     load,
     signs,
 )  # fmt: skip
+from .max_units import BROKEN, MORE, envelope
+from .rows import compose
 
 
 @kernel("the cell complex")

@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..affine import Affine
 from ..errors import LinregionsError
-from ..network import Layer, Network
-from ..units import RELU, MaxUnits, Pointwise
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import RELU, MaxUnits, Pointwise
 
 if TYPE_CHECKING:
     from .cells import CellComplex

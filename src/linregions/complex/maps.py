@@ -11,11 +11,11 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import UNIT
-from ..units import MaxUnits
+from ..network.affine import UNIT
+from ..network.units import MaxUnits
 from .exact import Forms
-from .forms import forms_at, rows_of
 from .program import PRE, Plan
+from .rows import forms_at, rows_of
 
 CHUNK = 1 << 23  # entries of patterns or forms at once
 

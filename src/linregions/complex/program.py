@@ -19,13 +19,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, Affine
-from ..domain import Restricted
-from ..network import Network
-from ..rational import integers
-from ..scaling import inequalities, is_ordinary, scaled
+from ..domain.domains import Restricted
+from ..network.affine import INPUT, ONE, Affine
+from ..network.network import Network
+from ..network.rational import integers
+from ..network.scaling import inequalities, is_ordinary, scaled
+from ..network.units import MaxUnits, Pointwise, Units
 from ..search.program import _exponent, _reach, kind_in_floats
-from ..units import MaxUnits, Pointwise, Units
 
 # columns of the table of layers: first pre-activation, test, value; the range of values read;
 # place of the weights; first bit, first wall; whether the weights are sparse; bits of a max unit

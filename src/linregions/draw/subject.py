@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 
 REMEDIES = {

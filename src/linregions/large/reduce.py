@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..affine import INPUT, ONE, Affine, Term
 from ..errors import LinregionsError
-from ..network import Layer, Network
+from ..network.affine import INPUT, ONE, Affine, Term
+from ..network.network import Layer, Network
+from ..network.rational import nearest, rounded
+from ..network.units import MaxUnits, Pointwise
 from ..progress import current
-from ..rational import nearest, rounded
-from ..units import MaxUnits, Pointwise
 from .columns import Column, Factor, added, column, times
 from .fixed import BITS, TOP, split, to_float, to_ints
 

@@ -18,12 +18,12 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Segment
+from ..domain.domains import Segment
 from ..errors import LinregionsError
-from ..network import Network
+from ..line.crossings import crossings
+from ..network.network import Network
+from ..network.units import Pointwise
 from ..progress import Status
-from ..units import Pointwise
-from .crossings import crossings
 
 
 @dataclass(frozen=True)

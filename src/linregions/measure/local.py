@@ -11,16 +11,16 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort
-from ..counting import _network, count
-from ..domain import Box, Segment, Slice
+from ..boundary.distance import _points, distance
+from ..domain.domains import Box, Segment, Slice
 from ..errors import LinregionsError
-from ..network import Network
+from ..line.crossings import crossings
+from ..network.network import Network
+from ..network.units import Pointwise
 from ..progress import Status, check, current, reason_of
-from ..units import Pointwise
+from ..questions.count import _network, count
 from ..watching import watchful
 from .chords import bends, directions
-from .crossings import crossings
-from .distance import _points, distance
 
 SHAPES = ("segment", "slice", "ball")
 BATCH = 512  # points whose segments are swept together

@@ -12,12 +12,12 @@ import numpy as np
 
 from ..answer import CutShort
 from ..complex.cells import CellComplex, complex_of
-from ..counting import _network
-from ..domain import Domain, Restricted, restrict
+from ..domain.domains import Domain, Restricted, restrict
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
+from ..network.rational import rounded
 from ..progress import Progress, Status, check, current, reason_of
-from ..rational import rounded
+from ..questions.count import _network
 from ..watching import watchful
 from .chords import Ball, Chords, bends, through_ball, through_box, through_polytope
 

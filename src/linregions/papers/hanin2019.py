@@ -88,7 +88,7 @@ def figure2(run: Run) -> Result:
 
 def _upto(net: lr.Network, layers: int) -> lr.Network:
     """The first hidden layers, all of their units as outputs."""
-    from ..affine import Affine
+    from ..network.affine import Affine
 
     size = net.layers[layers - 1].size
     output = Affine.dense(np.eye(size), np.zeros(size), layers)

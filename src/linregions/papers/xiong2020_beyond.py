@@ -9,9 +9,9 @@ import numpy as np
 
 import linregions as lr
 
-from ..affine import Affine
+from ..network.affine import Affine
+from ..network.units import ABS, HARDTANH, RELU, leaky_relu
 from ..theory import Conv, conv, deepconv
-from ..units import ABS, HARDTANH, RELU, leaky_relu
 from ._item import Compared, Result, Row, Run, canvas, item, whole
 from ._networks import conv_dense, conv_draw
 from .xiong2020 import PAPER, counts, two_layers

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..errors import LinregionsError
 from ..progress import current, reason_of
-from ..search.engine import Leaves
+from ..search.search import Leaves
 from . import policy, pool
 from .task import Bundle, Done, Job, Size, work
 

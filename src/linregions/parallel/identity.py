@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain, Restricted
+from ..domain.domains import Domain, Restricted
 from ..errors import LinregionsError
-from ..rational import is_rational
+from ..network.rational import is_rational
 
 
 @dataclass(frozen=True)

@@ -78,7 +78,7 @@ def processes(workers: int) -> ProcessPoolExecutor:
 
 def warm() -> None:
     """A task that gets a process ready: it imports the package."""
-    from ..search import engine  # noqa: F401
+    from ..search import search as engine  # noqa: F401
 
 
 def _begin() -> None:

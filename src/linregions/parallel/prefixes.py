@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..affine import Affine
-from ..domain import Restricted
-from ..network import Layer, Network
+from ..domain.domains import Restricted
+from ..exact.forms import inside
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import MaxUnits, Pointwise
 from ..progress import check
-from ..regions import pieces
+from ..questions.stream import pieces
 from ..search import kernel as K
-from ..search.engine import Search
-from ..search.exact import inside
+from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import rational_branch
 from ..search.rational_node import whole
-from ..search.subtree import Branch, adopt, hand_over
-from ..units import MaxUnits, Pointwise
+from ..search.search import Search
 from .task import Bundle
 
 

@@ -11,11 +11,11 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain import Restricted
-from ..estimate._ahead import PART, Ahead
-from ..search.engine import Leaves, Search
+from ..domain.domains import Restricted
+from ..estimation.ahead import PART, Ahead
+from ..search.branch import hand_over
 from ..search.rational_node import whole
-from ..search.subtree import hand_over
+from ..search.search import Leaves, Search
 from . import pool
 from .checkpoint import EVERY, SHARE, Checkpoint, State
 from .crew import Crew, unpack

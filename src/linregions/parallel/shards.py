@@ -16,11 +16,11 @@ import numpy as np
 
 from .. import files
 from ..answer import Count, Report
-from ..counting import _network, answer_of, check_options, compile_for
-from ..domain import Domain, Space, restrict
+from ..domain.domains import Domain, Space, restrict
 from ..errors import LinregionsError
 from ..progress import Progress
-from ..running import Divided, Room
+from ..questions.count import _network, answer_of, check_options, compile_for
+from ..questions.run import Divided, Room
 from ..search.zonotope import seen_through
 from ..watching import watchful
 from .identity import Identity

@@ -9,9 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LinregionsError
-from ..network import Network
-from . import keras, sklearn
-from .values import about, floats
+from ..network.network import Network
+from . import sklearn
+from .keras import graph as keras
+from .symbolic.values import about, floats
 
 TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)
@@ -59,7 +60,7 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     if isinstance(source, str | os.PathLike):
         return _load_file(Path(source), shape)
     if _is_torch(source):
-        from . import torch
+        from .torch import graph as torch
 
         return torch.read_any(source, shape)
     if keras.is_model(source):
@@ -88,11 +89,11 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
         if path.stat().st_size == 0:
             raise LinregionsError("the file is empty")
         if kind == ".onnx":
-            from . import onnx
+            from .onnx import model as onnx
 
             return onnx.read(path, shape)
         if kind in TORCH:
-            from . import torch_files
+            from .torch import files as torch_files
 
             return torch_files.read(path, shape)
         if shape is not None:

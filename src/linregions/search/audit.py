@@ -15,8 +15,8 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from ..audit import AuditError
+from ..exact.forms import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
 from . import records as R
-from .exact import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
 from .replay import Event, Replay
 
 if TYPE_CHECKING:

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..affine import ONE
-from ..domain import Restricted
+from ..domain.domains import Restricted
+from ..exact.forms import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
+from ..network.affine import ONE
+from ..network.rational import IntMatrix, integers
+from ..network.units import MaxUnits
 from ..progress import check
-from ..rational import IntMatrix, integers
-from ..units import MaxUnits
-from .exact import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
 
 
 class Part(NamedTuple):

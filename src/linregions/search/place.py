@@ -9,7 +9,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import FAST, inner, raised
-from .columns import combine, middle
+from .column_generation import combine, middle
 from .cursor import (
     BIG,
     BOUNDED,

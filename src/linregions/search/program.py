@@ -10,13 +10,13 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, UNIT, Affine
-from ..domain import Restricted
+from ..domain.domains import Restricted
+from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.rational import dense, is_rational, nearest, rounded
+from ..network.scaling import CUT, coordinates, inequalities, scaled
+from ..network.units import Activation, MaxUnits, Pointwise
 from ..progress import check
-from ..rational import dense, is_rational, nearest, rounded
-from ..scaling import CUT, coordinates, inequalities, scaled
-from ..units import Activation, MaxUnits, Pointwise
-from .columns import fill, padded, rows_of_columns, width_of_columns
+from .column_generation import fill, padded, rows_of_columns, width_of_columns
 from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .forms import H_MAX, KIND, set_errors
 from .lp import COUNTS, POWER, SCALE, SPAN

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from flint import fmpq
 
+from ..exact.forms import Point, crown, negative, pair
 from ..progress import check
-from .engine import Search
-from .exact import Point, crown, negative, pair
 from .rational_branch import RationalBranch, rational_branch
+from .search import Search
 
 
 def whole(search: Search) -> RationalBranch:

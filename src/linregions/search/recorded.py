@@ -11,9 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from flint import fmpq
 
+from ..exact.forms import Exact, Point, crown, negative, pair
 from ..progress import check
 from . import records as R
-from .exact import Exact, Point, crown, negative, pair
 from .program import Cursor
 from .rational_branch import RationalBranch
 

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..exact.forms import crown, pair
 from . import records as R
-from .exact import crown, pair
 from .program import Program
 
 

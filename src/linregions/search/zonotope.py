@@ -18,9 +18,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..domain import Restricted, reduce_inputs
+from ..domain.domains import Restricted, reduce_inputs
 from ..jit import FAST, LONG, inner, raised
-from ..rational import is_rational, nearest
+from ..network.rational import is_rational, nearest
 from .lp import (
     ACTIVE,
     BASIS,

@@ -9,8 +9,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..counting import _network
-from ..domain import Domain, Space
+from ..domain.domains import Domain, Space
+from ..questions.count import _network
 from .cases import Case, Disagreement
 from .families import FAMILIES, Family, family
 from .fuzz import ENGINES, Report, draw, examine, fuzz

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+from ..domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
 from ..errors import LinregionsError
 from .cones import Cone
 from .piecewise import ONE, identity, integers, rational

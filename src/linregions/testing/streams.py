@@ -15,11 +15,11 @@ from math import lcm
 from pathlib import Path
 from typing import Any
 
-from ..counting import count
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..parallel import policy, task
 from ..parallel.shards import merge, shard
-from ..regions import Region, regions
+from ..questions.count import count
+from ..questions.stream import Region, regions
 from .cases import Case, Check, Disagreement, agree, same_sets, whole
 from .cones import dot
 

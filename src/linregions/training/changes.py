@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..complex.cells import CellComplex, subdivide
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 from .snapshot import snapshot
 

@@ -9,14 +9,14 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..bounds import tightest
+from ..boundary.distance import distance
+from ..bounding import tightest
 from ..complex.cells import CellComplex, subdivide
 from ..definitions import check_kind
-from ..domain import Domain, Plane, Space, restrict
+from ..domain.domains import Domain, Plane, Space, restrict
 from ..errors import LinregionsError
-from ..measure.crossings import crossings, line_compile
-from ..measure.distance import distance
-from ..network import Network
+from ..line.crossings import crossings, line_compile
+from ..network.network import Network
 from .changes import between
 from .points import fitting, rows, some
 

@@ -7,9 +7,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
 from .measures import Ready, chosen
 from .points import rows
 from .schedule import Schedule

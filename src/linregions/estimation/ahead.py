@@ -1,0 +1,60 @@
+"""How far a count has come: an estimate of all regions, beside a search that is under way."""
+
+from __future__ import annotations
+
+import time
+
+from ..domain.domains import Restricted
+from ..progress import Deadline, check, current
+from .estimate import SOFT, Run
+
+FIRST = 2.0  # seconds of counting before anything is estimated
+PART = 0.05  # part of the time of the count that the estimate may take
+MOST = 30.0  # seconds that it takes in all: what is known then will do for a count of days
+
+
+class Ahead:
+    """An estimate that is made, and made better, while a count goes on.
+
+    It starts after two seconds and is taken up again whenever the count has taken twice as
+    long, for a twentieth of that time at most, and half a minute in all.
+    """
+
+    def __init__(self, problem: Restricted, exact: bool) -> None:
+        self.problem, self.exact = problem, exact
+        self.run: Run | None = None
+        self.used = 0.0
+        self.due = FIRST
+
+    def total(self, regions: int, elapsed: float) -> float | None:
+        """Regions in all, about; None while no honest estimate is there."""
+        if elapsed >= self.due:
+            self.due = 2.0 * elapsed
+            if self.used < MOST:
+                self._improve(min(PART * elapsed, MOST))
+        if self.run is None or not self.run.groups.interval(0.95).given:
+            return None
+        return max(self.run.groups.mean, float(regions))
+
+    def prepare(self) -> Run:
+        """The estimate under way; the first call compiles its kernels."""
+        if self.run is None:
+            self.run = Run(self.problem, "thinned", 0, 2000, self.exact)
+        return self.run
+
+    def _improve(self, seconds: float) -> None:
+        part = Deadline(3.0 * seconds + 0.5, current())
+        part.known = current().known
+        try:
+            with part.current():
+                run = self.prepare()
+                run.stopped, run.start = "", time.perf_counter() - self.used
+                if run.sampler.total == 0:
+                    most = max(seconds, self.used) / SOFT
+                    run.go(most, None, None, 0.95, None, may_count=False)
+                self.used = run.elapsed
+        except KeyboardInterrupt:
+            pass
+        check()  # an end is the count's to deal with
+        if part.reason:  # it hangs: the count goes on without
+            self.used = MOST

@@ -1,0 +1,187 @@
+"""A count under way: a search in time slices, by one process or many, and what it keeps."""
+
+from __future__ import annotations
+
+import sys
+import time
+from dataclasses import dataclass
+from numbers import Integral
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from ..definitions import MEMORY
+from ..domain.domains import Restricted
+from ..errors import LinregionsError
+from ..progress import Progress, Status, current, reason_of, tell
+
+if TYPE_CHECKING:
+    from ..merging.cells import Cells
+    from ..parallel.run import Forecast, Means
+    from ..search.search import Search
+
+BATCH = 4096  # cells that a search lists at a time
+
+
+@dataclass(frozen=True)
+class Room:
+    """What the cells of a count may take: bytes of memory, and where what is more goes."""
+
+    memory: int = MEMORY
+    scratch: Path | None = None
+
+    @staticmethod
+    def of(memory: int, scratch: str | Path | None) -> Room:
+        """Room from what a caller gave, checked."""
+        if isinstance(memory, bool) or not isinstance(memory, Integral) or memory <= 0:
+            raise LinregionsError(f"memory={memory!r}: give a number of bytes above 0")
+        folder = None if scratch is None else Path(scratch)
+        if folder is not None and not folder.is_dir():
+            raise LinregionsError(f"scratch={scratch}: give a folder that exists")
+        return Room(int(memory), folder)
+
+    def cells(self, search: Search, kind: str) -> Cells:
+        """An empty store of cells."""
+        from ..merging.cells import Cells
+
+        memory = sys.maxsize if kind in ("activation", "closed") else self.memory
+        return Cells(search, memory, self.scratch, kind == "affine")
+
+
+class Run:
+    """One search in time slices, with its output kept where a merge needs it."""
+
+    before = 0.0  # seconds that earlier processes spent
+
+    def __init__(self, problem: Restricted, exact: bool, kind: str, room: Room) -> None:
+        from ..search.search import Search
+
+        emit = 0 if kind == "activation" else BATCH
+        self.search = Search(problem, exact, emit, audit=True)
+        self.problem, self.exact = problem, exact
+        self.cells = room.cells(self.search, kind)
+        self.start = time.perf_counter()
+
+    def close(self) -> None:
+        """Remove what is on disk."""
+        self.cells.close()
+
+    @property
+    def leaves(self) -> int:
+        """Cells found so far."""
+        return self.search.leaves
+
+    def stats(self) -> dict[str, int]:
+        """How many decisions each argument took."""
+        return self.search.stats()
+
+    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
+        """Run to the end (empty answer), or say what stopped the search."""
+        from ..estimation.ahead import Ahead
+
+        search, nodes, clock = self.search, 1000, current()
+        ahead = Ahead(self.problem, self.exact)
+        clock.stage, clock.known = "search", lambda: search.leaves
+        try:
+            while True:
+                clock.check()
+                before = time.perf_counter()
+                if limit is not None and search.leaves >= limit:
+                    return "" if search.done else "limit"
+                left = limit - search.leaves if limit is not None else nodes
+                more = search.run(max(1, min(nodes, left)))
+                if search.emits:
+                    self.cells.add(search.take())
+                now = time.perf_counter()
+                if progress is not None:
+                    total = ahead.total(search.leaves, now - self.start) if more else None
+                    status = Status(search.leaves, now - self.start, total=total, hint=clock.hint)
+                    tell(progress, status)
+                if not more:
+                    return ""
+                if seconds is not None and now - self.start >= seconds:
+                    return "seconds"
+                if now - before < 0.05:
+                    nodes = min(2 * nodes, 1 << 24)
+                elif now - before > 0.2:
+                    nodes = max(nodes // 2, 16)
+        except KeyboardInterrupt as stop:
+            return reason_of(stop)
+
+    def merge(
+        self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None
+    ) -> tuple[int, str]:
+        """Merge the cells into linear regions or affine maps; how many, and what stopped it."""
+        from ..merging.maps import Merger
+
+        maps = value = done = 0
+        linear = kind == "linear" and complete
+        try:
+            for part in self.cells.parts():
+                if progress is not None:
+                    took = time.perf_counter() - self.start
+                    apart = bool(self.cells.runs)  # then it takes a while, part after part
+                    total = float(self.leaves) if apart else None
+                    tell(progress, Status(done if apart else self.leaves, took, "merge", total))
+                merger = Merger(self.search, part)
+                maps += merger.affine()
+                also["affine"] = maps
+                if kind == "closed" and complete:
+                    from ..merging.closed import closed
+
+                    answer = closed(merger)
+                    also["linear"] = answer.linear
+                    return answer.closed, ""
+                value += merger.linear() if linear else 0
+                done += len(merger.signs)
+        except KeyboardInterrupt as stop:
+            return max(maps, 1), reason_of(stop)
+        return value if linear else maps, ""
+
+
+class Divided(Run):
+    """The same with several workers, or with a checkpoint; what needs merging is merged here."""
+
+    def __init__(
+        self, problem: Restricted, exact: bool, kind: str, means: Means, room: Room, **part: Any
+    ) -> None:
+        from ..parallel.run import Shared
+
+        self.shared = Shared(problem, exact, means, kind, **part)
+        self.search = self.shared.search
+        self.problem, self.exact = problem, exact
+        self.cells = room.cells(self.search, kind)
+        self.start = time.perf_counter()
+
+    @property
+    def leaves(self) -> int:
+        return self.shared.leaves
+
+    @property
+    def before(self) -> float:
+        return self.shared.before
+
+    def stats(self) -> dict[str, int]:
+        return self.shared.stats()
+
+    def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
+        from ..parallel.run import Forecast
+
+        ahead, shared = Forecast(self.problem, self.exact), self.shared
+        try:
+            for found in shared.run(limit, seconds):
+                for batch in found:
+                    self.cells.add(batch)
+                if progress is not None:
+                    self._tell(progress, ahead)
+        except KeyboardInterrupt as stop:
+            return reason_of(stop)
+        return shared.stop
+
+    def _tell(self, progress: Progress, ahead: Forecast) -> None:
+        """Report; an interrupt meanwhile stops the search in good order."""
+        shared = self.shared
+        try:
+            total = ahead.total(self.leaves, shared.seconds - shared.before)
+            tell(progress, Status(self.leaves, shared.seconds, total=total))
+        except KeyboardInterrupt:
+            shared.crew.interrupt()
