@@ -14,8 +14,8 @@ from linregions.large.columns import Column, Factor
 from linregions.large.fixed import BITS, TOP, carry, split, to_float, to_ints
 from linregions.large.whole import whole_signs
 from linregions.network import network as network_module
-from linregions.network.affine import INPUT, ONE
 from linregions.network import operators
+from linregions.network.affine import INPUT, ONE
 from linregions.network.operators import Convolution
 from linregions.network.units import MaxUnits
 from linregions.readers.symbolic import layers

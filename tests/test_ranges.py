@@ -347,7 +347,7 @@ def test_ordinary_networks_are_left_alone():
     for shape in SHAPES:
         net = lr.load(drawn(shape, 3))
         assert measured(net).network is net
-        problem = lr.domain.restrict(net, lr.Box(-1.0, 1.0))
+        problem = lr.restrict(net, lr.Box(-1.0, 1.0))
         compiled = Compiled(problem)
         assert compiled.network is problem.network and compiled.tame
 
@@ -355,7 +355,7 @@ def test_ordinary_networks_are_left_alone():
 def test_extreme_networks_are_searched_in_floats():
     rng = np.random.default_rng(0)
     far = next(f for s in range(99) if (f := rescaled(drawn((2, 4, 3, 1), s), rng, 500)))
-    compiled = Compiled(lr.domain.restrict(lr.load(far), lr.Box(-1.0, 1.0)))
+    compiled = Compiled(lr.restrict(lr.load(far), lr.Box(-1.0, 1.0)))
     assert compiled.tame
     assert lr.count(far, lr.Box(-1.0, 1.0), engine="search").stats["rational_cells"] == 0
 

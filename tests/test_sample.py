@@ -207,7 +207,7 @@ def pooled(seed):
     rng = np.random.default_rng(seed)
     first = lr.Layer(
         Affine.dense(rng.normal(size=(6, 2)), None, INPUT),
-        Pointwise.uniform(lr.units.RELU, 6),
+        Pointwise.uniform(lr.network.units.RELU, 6),
     )
     groups = ((0, 1, 2), (3, 4, 5))
     second = lr.Layer(Affine.identity(6, 1), MaxUnits(groups, 6))
