@@ -14,7 +14,7 @@ import numpy as np
 
 import linregions as lr
 from linregions import check_regions
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.search.search import Search
 from linregions.testing.oracle import rational
 from linregions.testing.streams import solve

@@ -15,7 +15,7 @@ from test_near_ties import SCALED, network
 import linregions as lr
 from linregions.audit import AuditError
 from linregions.complex import engine as complex_engine
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.line import crossings as lines
 from linregions.line import pieces as line_maps
 from linregions.merging import maps as merging

@@ -14,7 +14,7 @@ from linregions import constructions as build
 from linregions.bounding import Dense, magnitude, tightest
 from linregions.bounding.stability import reaches
 from linregions.cli.app import main
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.network.affine import ONE, Affine, Term
 from linregions.network.network import Layer
 from linregions.network.units import (

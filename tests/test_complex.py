@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import linregions as lr
 from linregions.complex import engine, lattice
 from linregions.complex.cells import complex_of
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.testing.oracle import facet_neighbours, linear_regions
 from linregions.testing.strategies import KINDS, boxes, networks, polytopes
 

@@ -8,7 +8,7 @@ from helpers import gaussian, run_cli
 from onnx_models import f32, model
 
 import linregions as lr
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.network.rank import seen_dimension
 from linregions.readers.onnx.model import from_model
 

@@ -8,7 +8,7 @@ import pytest
 
 import linregions as lr
 from linregions.domain import domains as domain_module
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.errors import LinregionsError
 from linregions.large.columns import Column, Factor
 from linregions.large.fixed import BITS, TOP, carry, split, to_float, to_ints

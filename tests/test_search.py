@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from known import central, ulp
 
 import linregions as lr
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.search.search import Search
 from linregions.testing import oracle
 from linregions.testing.strategies import problems

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from test_kinds import DEGENERATE
 
 import linregions as lr
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.merging import cells as spill
 from linregions.search.search import Search
 from linregions.testing.networks import random_network

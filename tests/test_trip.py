@@ -11,8 +11,7 @@ from helpers import gaussian as layers_of
 
 from linregions import Box, Network, count, load
 from linregions.complex.engine import Refinement
-from linregions.domain.domains import restrict
-from linregions.domain.vnnlib import read_box
+from linregions.domain.restrict import restrict
 from linregions.estimation import thin_kernel as T
 from linregions.estimation.thinned_walk import Thinned
 from linregions.line import kernel as line
@@ -267,7 +266,7 @@ def test_a_limit_is_never_passed(limit):
 @pytest.mark.slow
 def test_a_large_network_stops_soon():
     net = load(shared("mnistfc/mnist-net_256x2.onnx"))
-    problem = restrict(net, read_box(shared("mnistfc/prop_0_0.03.vnnlib")))
+    problem = restrict(net, Box.from_vnnlib(shared("mnistfc/prop_0_0.03.vnnlib")))
     search = Search(problem)
     took, ended = [], []
 

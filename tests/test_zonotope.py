@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.domain.domains import restrict
+from linregions.domain.restrict import restrict
 from linregions.exact.boxed import least, positive
 from linregions.exact.forms import inside
 from linregions.network.affine import Affine

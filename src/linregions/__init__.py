@@ -22,7 +22,8 @@ from .bounding import Bound, bounds
 from .certificates.checking import check
 from .check_regions import Refused
 from .complex.cells import CellComplex, subdivide
-from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
+from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+from .domain.restrict import restrict
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
 from .estimation import Estimate, Plan, estimate, plan
 from .exact.maps import AffineMaps, affine

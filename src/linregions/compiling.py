@@ -11,7 +11,8 @@ from typing import NamedTuple
 import numpy as np
 
 from .caching import log, told
-from .domain.domains import Box, Domain, Restricted, restrict
+from .domain.domains import Box, Domain
+from .domain.restrict import Restricted, restrict
 from .network.affine import Affine
 from .network.network import Layer, Network
 from .network.units import RELU, MaxUnits, Pointwise

@@ -12,7 +12,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..domain.domains import Domain, Restricted, Space, restrict
+from ..domain.domains import Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..figures import magnitude
 from ..network.network import Network

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT, ONE, Affine
 from ..network.network import Layer
 from ..network.rational import is_rational, rounded

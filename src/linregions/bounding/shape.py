@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Any
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..network.affine import INPUT
 from ..network.units import MaxUnits

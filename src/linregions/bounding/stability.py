@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT, ONE
 from ..network.network import Layer
 from ..network.rational import is_rational, rounded

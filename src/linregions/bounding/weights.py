@@ -7,7 +7,7 @@ from math import prod
 import numpy as np
 from scipy import sparse
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import Affine
 from ..network.rational import integers
 from ..theory._dimension import start, step

@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq, fmpz
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..exact.forms import Exact, Point, Row, interior_point, minimise, reduced, value
 from ..search import records as R
 from ..search.program import Compiled

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..search import kernel as K
 from ..search import records as R
 from ..search.branch import Branch, adopt, branch

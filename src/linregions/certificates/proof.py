@@ -23,7 +23,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..files import beside
 from ..parallel.crew import end

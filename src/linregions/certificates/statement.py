@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT
 from ..network.network import Network
 from ..network.rational import integers

@@ -6,7 +6,7 @@ import time
 from pathlib import Path
 
 from ..answer import Count
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..progress import Progress, Status, Stopped, tell
 from ..questions.count import ENGINES, answer_of, compile_kernel, count

@@ -18,7 +18,8 @@ from cyclopts import App, CycloptsError, Parameter
 from .. import __version__
 from ..answer import Count
 from ..definitions import KINDS, MEMORY, check_kind
-from ..domain.domains import Domain, restrict
+from ..domain.domains import Domain
+from ..domain.restrict import restrict
 from ..errors import LinregionsError, PartialAnswerWarning
 from ..figures import dump
 from ..network.network import Network

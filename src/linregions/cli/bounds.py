@@ -12,7 +12,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from ..bounding import Bound, Dense, bounds, tightest
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..figures import dump, magnitude
 from ..theory import Conv, deepconv

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from ..audit import asked
-from ..domain.domains import Domain, Restricted, restrict
+from ..domain.domains import Domain
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..network.affine import INPUT, ONE
 from ..network.composing import nearest_map

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain.domains import Box, restrict
+from ..domain.domains import Box
+from ..domain.restrict import restrict
 from ..network.affine import Affine
 from ..network.network import Layer, Network
 from ..network.units import RELU, MaxUnits, Pointwise

@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..jit import Tripped
 from ..network.rational import nearest

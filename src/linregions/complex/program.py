@@ -19,7 +19,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT, ONE, Affine
 from ..network.network import Network
 from ..network.rational import integers

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from fractions import Fraction
 from math import prod
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from ..errors import LinregionsError
-from ..readers.symbolic.values import about, words
-from .domains import Box
+from ..files import about
 from .vnnlib_boxes import Bounds, Side, distinct
 
 TOKEN = re.compile(r"[()]|\"[^\"]*\"|[A-Za-z]\w*\s*\[[\d\s,]*\]|[^\s()]+")
@@ -27,44 +26,42 @@ OLD = re.compile(r"([XY])_(\d+)")
 ENTRY = re.compile(r"([A-Za-z]\w*)\s*\[([\d\s,]*)\]")
 DECLARATION = re.compile(r"([A-Za-z]\w*)\s+([A-Za-z]\w*)\s*\[([\d\s,]*)\](\s+\".*\")?")
 REALS = ("real", "float16", "float32", "float64", "bfloat16")
-HEADS = words(
-    "declare-const declare-fun declare-network vnnlib-version set-logic check-sat get-model exit"
+HEADS = frozenset(
+    [
+        "declare-const",
+        "declare-fun",
+        "declare-network",
+        "vnnlib-version",
+        "set-logic",
+        "check-sat",
+        "get-model",
+        "exit",
+    ]
 )
 COMPARISONS = ("<=", ">=", "<", ">", "=", "==", "!=")
-ONE_BOX = "Box.all_from_vnnlib(path) gives them one by one (linregions count takes them all)"
 Tree = Any  # a token, or a list of trees
 
 
-def read_box(path: str | Path) -> Box:
-    """Read the box of inputs that a property constrains.
+class Found(NamedTuple):
+    """One box: sides as arrays of Fractions, and what to call it."""
 
-    Decimals are taken as the rationals that they are; constraints on outputs are left out. A
-    strict bound counts like the other one: full-dimensional cells are the same.
-
-    Raises
-    ------
-    LinregionsError
-        When the inputs are constrained to anything but one box with both bounds everywhere,
-        such as a union of several boxes (see `read_boxes`).
-    """
-    boxes = read_boxes(path)
-    if len(boxes) > 1:
-        raise LinregionsError(
-            f"{path}: the inputs lie in a union of {len(boxes)} boxes; count in each: {ONE_BOX}"
-        )
-    return boxes[0]
+    lo: np.ndarray
+    hi: np.ndarray
+    name: str
 
 
-def read_boxes(path: str | Path) -> list[Box]:
+def read_boxes(path: str | Path) -> list[Found]:
     """Read the boxes whose union a property constrains the inputs to, in the file's order.
 
-    Disjuncts with the same box, or with one inside another, are one box.
+    Decimals are taken as the rationals that they are; constraints on outputs are left out. A
+    strict bound counts like the other one: full-dimensional cells are the same. Disjuncts with
+    the same box, or with one inside another, are one box.
 
     Raises
     ------
     LinregionsError
-        As `read_box`, and when two boxes overlap in their interiors: their regions would count
-        twice.
+        When the inputs are constrained to anything but boxes with both bounds everywhere, and
+        when two of them overlap in their interiors: their regions would count twice.
     """
     with about(path):
         trees = _trees(Path(path).read_text(encoding="utf-8"))
@@ -77,11 +74,11 @@ def read_boxes(path: str | Path) -> list[Box]:
                 _require(tree[1], bounds, names)
             elif tree[0] not in HEADS:
                 raise LinregionsError(f"{_show(tree)} is not understood; expected (assert ...)")
-        name = f"box of {Path(path).name}"
-        sides = distinct(bounds.boxes(names.inputs, names.written))
-        many = len(sides) > 1
+        sides, file = distinct(bounds.boxes(names.inputs, names.written)), Path(path).name
+        if len(sides) == 1:
+            return [Found(*sides[0], f"box of {file}")]
         return [
-            Box(lo, hi, name=f"box {i} of {len(sides)} of {Path(path).name}" if many else name)
+            Found(lo, hi, f"box {i} of {len(sides)} of {file}")
             for i, (lo, hi) in enumerate(sides, start=1)
         ]
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..progress import Deadline, check, current
 from .estimate import SOFT, Run
 

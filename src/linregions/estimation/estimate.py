@@ -13,7 +13,8 @@ import numpy as np
 from ..answer import handed_over
 from ..bounding import tightest
 from ..bounding.bound import THIS, Bound
-from ..domain.domains import Box, Domain, Restricted, Space, restrict
+from ..domain.domains import Box, Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
 from ..network.network import Network

@@ -10,7 +10,8 @@ from typing import Any
 
 from ..answer import handed_over
 from ..definitions import MEMORY
-from ..domain.domains import Domain, Restricted, Space
+from ..domain.domains import Domain, Space
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..progress import Deadline, Progress, reason_of, watched
 from ..questions.count import _network, suits_complex

@@ -10,7 +10,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from .thinned_walk import KNUTH, Pass, Thinned
 
 SMALL = 500.0  # steps of a pass at least: smaller ones cost more for what they tell

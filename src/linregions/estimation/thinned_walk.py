@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..exact.forms import Exact, Point, Row
 from ..progress import check, current
 from ..search import kernel as K

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..network.affine import ONE, Affine
 from ..network.composing import outputs

@@ -22,7 +22,8 @@ from ..complex.cells import CellComplex
 from ..complex.engine import Refinement
 from ..complex.program import is_large
 from ..complex.undecided import Corners
-from ..domain.domains import Box, Line, Restricted, Segment, _compose, restrict
+from ..domain.domains import Box, Line, Segment
+from ..domain.restrict import Restricted, composed, restrict
 from ..errors import LinregionsError
 from ..large.reduce import Reduced
 from ..large.whole import Places, whole_signs
@@ -141,7 +142,7 @@ def _pieces(network: Network, given: Any, i: int) -> list[_Piece]:
         return found
     if network.convolutions:
         check_matrices(network)
-    on_line = _compose(network, Line(p, q).chart(network.inputs))
+    on_line = composed(network, Line(p, q).chart(network.inputs))
     (scale,) = along(given.p[i : i + 1], given.q[i : i + 1]).tolist()
     out = []
     for c in (-scale, scale):

@@ -12,7 +12,8 @@ import numpy as np
 
 from ..answer import CutShort
 from ..complex.cells import CellComplex, complex_of
-from ..domain.domains import Domain, Restricted, restrict
+from ..domain.domains import Domain
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..network.network import Network
 from ..network.rational import rounded

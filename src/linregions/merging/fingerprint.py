@@ -7,43 +7,17 @@ point of the field, differs for different maps except with probability about 4e-
 
 from __future__ import annotations
 
-from fractions import Fraction
 from functools import cache
-from typing import Any
 
 import numpy as np
 
 from ..jit import inner, kernel
 from ..network.affine import INPUT, ONE, Affine
-from ..network.rational import IntMatrix, integers
+from ..network.rank import PRIME, exactly_modulo, residue, residues
+from ..network.rational import integers
 from ..network.units import Activation, Pointwise
 from ..search.forms import ARGS, B_ERR, BIAS, FIRST, GROUP, HI, KIND, LO, PRE, SPARSE, VALUE, W_ERR
 from ..search.program import Compiled
-
-PRIME = (1 << 61) - 1
-
-
-def residues(matrix: np.ndarray) -> np.ndarray:
-    """Float64 entries modulo the prime, uint64."""
-    mantissa, e = np.frexp(matrix)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    size = np.abs(whole).astype(np.uint64)
-    turn = ((e - 53) % 61).astype(np.uint64)
-    p = np.uint64(PRIME)
-    out = (((size << turn) & p) + (size >> (np.uint64(61) - turn))) % p  # a rotation
-    return np.where(whole < 0, (p - out) % p, out)
-
-
-def residue(x: Any) -> int:
-    """One exact number modulo the prime."""
-    x = Fraction(x)
-    return x.numerator * pow(x.denominator, -1, PRIME) % PRIME
-
-
-def _exactly(matrix: IntMatrix) -> np.ndarray:
-    inverse = pow(matrix.den, -1, PRIME)
-    rows = [[int(x) * inverse % PRIME for x in row] for row in matrix.num.tolist()]
-    return np.array(rows, dtype=np.uint64).reshape(matrix.shape)
 
 
 @cache
@@ -61,7 +35,7 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
 
     def exact(affine: Affine, source: int) -> np.ndarray:
         matrix = affine.exact(source, net.size_of(source))
-        return _exactly(matrix @ scale if source == INPUT else matrix)
+        return exactly_modulo(matrix @ scale if source == INPUT else matrix)
 
     for n, layer in enumerate(net.layers):
         pre, lo, hi = P.layers[n, PRE], P.layers[n, LO], P.layers[n, HI]

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..exact.cell import facets, neighbour
 from ..exact.forms import negative

@@ -15,13 +15,14 @@ import numpy as np
 
 from ..audit import asked
 from ..exact.forms import point_of
+from ..network.rank import PRIME
 from ..network.rational import IntMatrix, nearest
 from ..network.units import MaxUnits
 from ..progress import check, current
 from ..search.search import Leaves, Search
 from . import audit as audit_cells
 from .adjacent import UNSURE, flips, shared_facets
-from .fingerprint import PRIME, evaluate, tables
+from .fingerprint import evaluate, tables
 
 AT_ONCE = 1 << 25  # products of one task, in about a tenth of a second
 

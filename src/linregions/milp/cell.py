@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT, ONE
 from ..network.network import Layer
 from ..network.rational import rounded

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from typing import Any
 
 import numpy as np
@@ -9,9 +10,9 @@ from flint import nmod_mat
 from scipy import sparse
 from scipy.sparse.csgraph import structural_rank
 
-from ..merging.fingerprint import PRIME, residues
 from .affine import INPUT, Affine
 from .network import Network
+from .rational import IntMatrix
 
 LARGEST = 10_000_000  # entries of a dense matrix modulo a prime
 WORK = 2e9  # products of an elimination modulo a prime
@@ -64,3 +65,50 @@ def _residues(affine: Affine, columns: int) -> np.ndarray:
     exact = affine.exact(INPUT, columns)  # its one denominator does not change a rank of rows
     flat = [int(x) % PRIME for row in exact.num.tolist() for x in row]
     return np.array(flat, dtype=np.uint64)
+
+
+PRIME = (1 << 61) - 1
+
+
+def residues(matrix: np.ndarray) -> np.ndarray:
+    """Float64 entries modulo the prime, uint64."""
+    mantissa, e = np.frexp(matrix)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    size = np.abs(whole).astype(np.uint64)
+    turn = ((e - 53) % 61).astype(np.uint64)
+    p = np.uint64(PRIME)
+    out = (((size << turn) & p) + (size >> (np.uint64(61) - turn))) % p  # a rotation
+    return np.where(whole < 0, (p - out) % p, out)
+
+
+def residue(x: Any) -> int:
+    """One exact number modulo the prime."""
+    x = Fraction(x)
+    return x.numerator * pow(x.denominator, -1, PRIME) % PRIME
+
+
+def exactly_modulo(matrix: IntMatrix) -> np.ndarray:
+    inverse = pow(matrix.den, -1, PRIME)
+    rows = [[int(x) * inverse % PRIME for x in row] for row in matrix.num.tolist()]
+    return np.array(rows, dtype=np.uint64).reshape(matrix.shape)
+
+
+def surely_full_rank(rows: list[Any], k: int) -> bool:
+    """A cheap proof of rank k: one k x k minor of the first rows is non-zero mod a prime."""
+    from flint import nmod_mat
+
+    if len(rows) < k:
+        return False
+    head = [int(x) % PRIME for row in rows[:k] for x in row]
+    return nmod_mat(k, k, head, PRIME).rank() == k
+
+
+def pivots(matrix: Any) -> list[int]:
+    """Columns that hold the pivots of the row echelon form modulo the prime."""
+    echelon, rank = matrix.rref()
+    pivots, j = [], 0
+    for i in range(rank):
+        while int(echelon[i, j]) == 0:
+            j += 1
+        pivots.append(j)
+    return pivots

@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..domain.domains import Domain, Restricted
+from ..domain.domains import Domain
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..network.rational import is_rational
 

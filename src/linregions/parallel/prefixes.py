@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..exact.forms import inside
 from ..network.affine import Affine
 from ..network.network import Layer, Network

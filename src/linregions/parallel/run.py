@@ -11,7 +11,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..estimation.ahead import PART, Ahead
 from ..search.branch import hand_over
 from ..search.rational_node import whole

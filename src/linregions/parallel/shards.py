@@ -16,7 +16,8 @@ import numpy as np
 
 from .. import files
 from ..answer import Count, Report
-from ..domain.domains import Domain, Space, restrict
+from ..domain.domains import Domain, Space
+from ..domain.restrict import restrict
 from ..errors import LinregionsError
 from ..progress import Progress
 from ..questions.count import _network, answer_of, check_options, compile_for

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..progress import current
 from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import RationalBranch

@@ -15,7 +15,8 @@ import numpy as np
 
 from ..answer import Count, Report, check_on_interrupt, handed_over
 from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
-from ..domain.domains import Box, Domain, Restricted, Space, restrict
+from ..domain.domains import Box, Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..network.affine import Affine
 from ..network.network import Layer, Network

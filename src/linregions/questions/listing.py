@@ -8,7 +8,8 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-from ..domain.domains import Domain, restrict
+from ..domain.domains import Domain
+from ..domain.restrict import restrict
 from ..network.network import Network
 from ..parallel.identity import domain_hash
 from ..parallel.run import Means, Shared

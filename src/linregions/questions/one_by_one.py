@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from ..answer import Count
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..progress import Progress, Status, check, reason_of, tell
 from .count import answer_of
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from .. import files
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..search.search import Leaves
 from .parquet import PartsReader, PartsWriter, pyarrow, reading

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from flint import fmpq_mat
 
-from ..domain.domains import Box, Domain, Restricted, Space, restrict
+from ..domain.domains import Box, Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..exact.maps import maps_on
 from ..network.arrays import points_of

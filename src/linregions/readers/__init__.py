@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LinregionsError
+from ..files import about
 from ..network.network import Network
 from . import sklearn
 from .keras import graph as keras
-from .symbolic.values import about, floats
+from .symbolic.values import floats
 
 TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)

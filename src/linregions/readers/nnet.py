@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LinregionsError
+from ..files import about
 from ..network.network import Network
 from ..network.units import RELU
 from .symbolic.builder import Builder
-from .symbolic.values import Value, about, constant, inverse
+from .symbolic.values import Value, constant, inverse
 
 
 def read(path: str | Path) -> Network:

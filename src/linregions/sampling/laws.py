@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..domain.domains import Chart, Domain, Space, _compose
+from ..domain.domains import Chart, Domain, Space
+from ..domain.restrict import composed
 from ..errors import LinregionsError
 from ..network.network import Network
 from ..network.rational import fraction_array, rounded
@@ -74,9 +75,9 @@ def _uniform(network: Network, domain: Domain) -> Source:
     for i in range(k):
         centre[i], half[i] = _within(lo[i], hi[i], what)
     diagonal = sparse.csr_array(sparse.diags_array(half))
-    inner = _compose(network, chart)
+    inner = composed(network, chart)
     none = np.zeros((0, k))
-    folded = _compose(inner, Chart(k, centre, diagonal, none, np.zeros(0), True))
+    folded = composed(inner, Chart(k, centre, diagonal, none, np.zeros(0), True))
     gates = _gates(rounded(chart.A[rest]), rounded(chart.b[rest]), centre, half)
     return Source(folded, (0.0,), ("uniform",), what, gates)
 

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..exact.forms import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
 from ..network.affine import ONE
 from ..network.rational import IntMatrix, integers

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
 from ..network.scaling import CUT, coordinates, inequalities, scaled

@@ -16,7 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audit import asked
-from ..domain.domains import Restricted
+from ..domain.restrict import Restricted
 from ..exact.boxed import least, positive
 from ..exact.forms import (
     PATIENCE,

@@ -18,7 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..domain.domains import Restricted, reduce_inputs
+from ..domain.restrict import Restricted, reduce_inputs
 from ..jit import FAST, LONG, inner, raised
 from ..network.rational import is_rational, nearest
 from .lp import (

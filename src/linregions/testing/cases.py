@@ -9,7 +9,8 @@ from functools import cached_property
 from typing import Any
 
 from ..answer import Count
-from ..domain.domains import Domain, Restricted, Space, restrict
+from ..domain.domains import Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..network.network import Network
 from .oracle import Oracle

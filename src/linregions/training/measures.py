@@ -13,7 +13,8 @@ from ..boundary.distance import distance
 from ..bounding import tightest
 from ..complex.cells import CellComplex, subdivide
 from ..definitions import check_kind
-from ..domain.domains import Domain, Plane, Space, restrict
+from ..domain.domains import Domain, Plane, Space
+from ..domain.restrict import restrict
 from ..errors import LinregionsError
 from ..line.crossings import crossings, line_compile
 from ..network.network import Network

@@ -20,13 +20,13 @@ import onnx
 from onnx import defs, helper, numpy_helper
 
 from ...errors import LinregionsError, UnsupportedNetwork
+from ...files import about
 from ...network.network import Network
 from ..refusals import BROKEN, Part, first_line, reading
 from ..symbolic.builder import Builder
 from ..symbolic.values import (
     Shape,
     Value,
-    about,
     beside_behind,
     constant,
     ended,

@@ -8,12 +8,10 @@ scaling that no float holds stays a diagonal of Fractions until the value is wri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,19 +28,6 @@ Shape = tuple[int, ...]
 def words(text: str) -> frozenset[str]:
     """The set of the words of a text: how the readers write lists of operators."""
     return frozenset(text.split())
-
-
-@contextmanager
-def about(path: str | Path) -> Iterator[None]:
-    """Name the file in every error that arises while it is read."""
-    try:
-        yield
-    except LinregionsError as error:
-        text = str(error)
-        raise type(error)(text if text.startswith(f"{path}:") else f"{path}: {text}") from error
-    except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LinregionsError(f"{path}: cannot be read ({reason})") from error
 
 
 def floats(array: Any, what: str) -> np.ndarray:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any
 
 from ...errors import LinregionsError
+from ...files import about
 from ...network.network import Network
 from ..refusals import first_line
-from ..symbolic.values import about
 
 PICKLED = (
     "holds a pickled module or weights alone, not a program; load the module in Python and pass "
