@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import linregions as lr
 from linregions.domain.restrict import restrict
 from linregions.exact.boxed import least, positive
-from linregions.exact.forms import inside
+from linregions.exact.lp import inside
 from linregions.network.affine import Affine
 from linregions.papers._data import digits
 from linregions.papers._networks import he

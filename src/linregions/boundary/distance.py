@@ -17,7 +17,7 @@ from ..network.arrays import points_of
 from ..network.network import Network
 from ..network.rational import is_rational, rounded
 from ..progress import Status, check, current, reason_of
-from ..questions.count import _network
+from ..readers import load
 from ..watching import watchful
 from .candidates import Boundaries, boundaries
 from .gradients import Gradients
@@ -149,7 +149,7 @@ def distance(
     >>> distance(net, [[3.0, 4.0]], norm="inf").distance
     array([3.57142857])
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     length = NORMS.get(str(norm).removesuffix(".0"))
     if length is None:
         raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")

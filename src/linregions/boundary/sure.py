@@ -15,7 +15,7 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..exact.forms import Point, Row, negative, reduced
+from ..exact.rows import Point, Row, negative, reduced
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.composing import chosen, outputs
 from ..network.network import Network

@@ -25,7 +25,8 @@ from flint import fmpz
 from scipy.optimize import linprog, nnls
 
 from ..errors import LinregionsError
-from ..exact.forms import Point, Row, Tired, beyond, guessed, reduced, value
+from ..exact.lp import Tired, beyond, guessed
+from ..exact.rows import Point, Row, reduced, value
 from ..network.affine import UNIT
 from .candidates import Boundaries, boundaries
 from .gradients import Gradients

@@ -16,7 +16,9 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from ..domain.restrict import Restricted
-from ..exact.forms import Exact, Point, Row, interior_point, minimise, reduced, value
+from ..exact.forms import Exact
+from ..exact.lp import interior_point, minimise
+from ..exact.rows import Point, Row, reduced, value
 from ..search import records as R
 from ..search.program import Compiled
 from ..search.replay import Replay

@@ -23,13 +23,13 @@ from ..domain.restrict import restrict
 from ..errors import LinregionsError, PartialAnswerWarning
 from ..figures import dump
 from ..network.network import Network
+from ..network.pattern import pieces
 from ..network.rank import seen_dimension
 from ..parallel.run import Means
 from ..progress import Progress, current, watched
 from ..questions.count import check_options, compile_for, count
 from ..questions.listing import Listing
 from ..questions.store import check_target
-from ..questions.stream import pieces
 from ..readers import load
 from ..readers.symbolic.builder import COMPILED, ROUNDED
 from ..search.search import Leaves

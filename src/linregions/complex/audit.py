@@ -16,7 +16,7 @@ import numpy as np
 from flint import fmpq, fmpq_mat
 
 from ..audit import AuditError
-from ..exact.forms import Point, Row, value
+from ..exact.rows import Point, Row, value
 from ..network.rational import to_fmpq
 from ..network.units import MaxUnits
 from .exact import Forms, difference

@@ -18,6 +18,7 @@ from ..network.affine import INPUT, ONE
 from ..network.composing import nearest_map
 from ..network.network import Network
 from ..network.units import MaxUnits
+from ..readers import load
 from ..watching import watchful
 from . import audit, geometry
 from .bits import unpack
@@ -495,14 +496,13 @@ def subdivide(
     [1.0, 1.0, 1.0, 1.0]
     """
     from ..progress import Status
-    from ..questions.count import _network
     from .compiling import compile_complex
 
     if not isinstance(domain, Domain):
         raise LinregionsError(
             f"{domain!r} is no domain; give Box(lo, hi), Plane.through(a, b, c), ..."
         )
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     problem = restrict(net, domain, switching=True)
     compile_complex(net)
     start = time.perf_counter()

@@ -9,7 +9,8 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..errors import LinregionsError
-from ..exact.forms import Point, Row, inside, is_bounded, value
+from ..exact.lp import inside, is_bounded
+from ..exact.rows import Point, Row, value
 from ..network.affine import UNIT
 from ..network.rational import nearest
 from .exact import Forms

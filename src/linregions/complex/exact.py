@@ -12,7 +12,8 @@ from functools import cached_property
 import numpy as np
 from flint import fmpz
 
-from ..exact.forms import Row, exact_domain, reduced
+from ..exact.forms import exact_domain
+from ..exact.rows import Row, reduced
 from ..network.affine import INPUT, ONE
 from ..network.composing import outputs
 from ..network.rational import IntMatrix, integers

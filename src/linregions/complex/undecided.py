@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..exact.forms import Point, Row, sign, value
+from ..exact.rows import Point, Row, sign, value
 from .domain_faces import meet, rounded
 from .exact import Forms, difference
 from .lattice import FACE, FIRST, OLD, Answers, Contest, Faces, Local, P, Q

@@ -19,7 +19,8 @@ from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
 from ..network.network import Network
 from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
-from ..questions.count import _network, compile_kernel, dimension_of, has_max, tiny_problem
+from ..questions.count import compile_kernel, dimension_of, has_max, tiny_problem
+from ..readers import load
 from ..search.zonotope import seen_through
 from .chen import Representatives
 from .interval import LEAST, Groups
@@ -213,7 +214,7 @@ def estimate(
     (3.0, True)
     """
     check_options(seconds, relative_error, passes, method, confidence, work)
-    net, domain = _network(network, shape), Space() if domain is None else domain
+    net, domain = load(network, shape=shape), Space() if domain is None else domain
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
     first = Sketch(net, domain, method, seed, exact, confidence)

@@ -14,7 +14,8 @@ from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..progress import Deadline, Progress, reason_of, watched
-from ..questions.count import _network, suits_complex
+from ..questions.count import suits_complex
+from ..readers import load
 from .estimate import Estimate, Run, Sketch, check_options, short
 
 WORK = 4000  # steps of a first pass
@@ -150,7 +151,7 @@ def plan(
         workers = tuple(sorted({1, os.cpu_count() or 1, 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
-    net, domain = _network(network, shape), Space() if domain is None else domain
+    net, domain = load(network, shape=shape), Space() if domain is None else domain
     first, numbers = Sketch(net, domain, "thinned", seed, exact, 0.95), workers
 
     def passed(report: Progress | None) -> Plan:

@@ -17,7 +17,8 @@ from typing import NamedTuple
 import numpy as np
 
 from ..domain.restrict import Restricted
-from ..exact.forms import Exact, Point, Row
+from ..exact.forms import Exact
+from ..exact.rows import Point, Row
 from ..progress import check, current
 from ..search import kernel as K
 from ..search.program import Compiled

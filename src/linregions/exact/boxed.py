@@ -14,7 +14,7 @@ import numpy as np
 from flint import fmpq
 
 from ..network.rational import to_fmpq
-from .forms import Row
+from .rows import Row
 
 
 class Guess(NamedTuple):

@@ -11,20 +11,9 @@ from flint import fmpq
 
 from ..network.rational import nearest
 from ..progress import check
-from .forms import (
-    ZERO,
-    Exact,
-    Point,
-    Row,
-    beyond,
-    interior_point,
-    is_bounded,
-    negative,
-    reduced,
-    sign,
-    value,
-    verify,
-)
+from .forms import Exact
+from .lp import beyond, interior_point, is_bounded, verify
+from .rows import ZERO, Point, Row, negative, reduced, sign, value
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from ..network.deciding import decide
 from ..network.network import Network
 from ..network.scaling import measured
 from ..network.units import MaxUnits, Units
+from ..readers import load
 
 NUMBERS = 1 << 23  # of the rows over one layer at a chunk of points
 MOST = 8 << 30  # bytes of an answer
@@ -124,9 +125,8 @@ def affine(
     >>> affine(net, [2.0], output=0).W
     array([1.])
     """
-    from ..questions.count import _network
 
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     x, single = _points(X, net.inputs)
     chosen, one = _outputs(output, net.outputs)
     kind = np.dtype(dtype)

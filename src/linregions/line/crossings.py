@@ -23,6 +23,7 @@ from ..network.network import Network
 from ..network.rational import is_rational, nearest, rounded
 from ..network.scaling import along
 from ..progress import Status, Stopped, check, current, reason_of
+from ..readers import load
 from ..watching import watchful
 from . import audit
 from . import by_complex as wide
@@ -160,7 +161,7 @@ class Crossings(CutShort):
 
     def patterns(self, i: int) -> np.ndarray:
         """(intervals, units) piece of every unit on each interval of a segment."""
-        from ..questions.stream import pieces
+        from ..network.pattern import pieces
 
         return pieces(self.network, self.signs(i))
 
@@ -249,9 +250,8 @@ def crossings(
     >>> found.t, found.rows, found.regions
     (array([0.25, 0.5 ]), array([0, 1]), array([3]))
     """
-    from ..questions.count import _network
 
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     given = _given(segments, lines, net.inputs)
     if wide.is_wide(net):
         return _wide(net, given, progress)

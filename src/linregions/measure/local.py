@@ -18,7 +18,8 @@ from ..line.crossings import crossings
 from ..network.network import Network
 from ..network.units import Pointwise
 from ..progress import Status, check, current, reason_of
-from ..questions.count import _network, count
+from ..questions.count import count
+from ..readers import load
 from ..watching import watchful
 from .chords import bends, directions
 
@@ -158,7 +159,7 @@ def local_complexity(
     >>> local_complexity(net, [[0.1], [0.5], [3.0]], radius=0.75).regions.tolist()
     [[2], [3], [1]]
     """
-    net = _network(network)
+    net = load(network)
     x = _points(points, net.inputs)
     repeats = (16 if shape == "ball" else 1) if repeats is None else repeats
     _check(net, x, radius, shape, dimension, repeats, kind)
@@ -338,7 +339,7 @@ def distinct_patterns(
     >>> distinct_patterns(net, [[0.1], [0.5], [3.0]]).labels
     array([0, 0, 1])
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     x = _points(points, net.inputs)
     widest = max([1, *(layer.affine.size for layer in net.layers)])
     step = max(1, ROWS // max(widest, net.units))

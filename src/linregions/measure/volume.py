@@ -18,7 +18,7 @@ from ..errors import LinregionsError
 from ..network.network import Network
 from ..network.rational import rounded
 from ..progress import Progress, Status, check, current, reason_of
-from ..questions.count import _network
+from ..readers import load
 from ..watching import watchful
 from .chords import Ball, Chords, bends, through_ball, through_box, through_polytope
 
@@ -150,7 +150,7 @@ def boundary_volume(
     >>> boundary_volume(net, Box(-1, 1), codimension=2).value
     1.0
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
     if method not in ("auto", "exact", "crofton"):

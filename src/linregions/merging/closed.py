@@ -18,7 +18,8 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from ..exact.cell import cell_rows, facets, neighbour
-from ..exact.forms import Point, Row, minimise, negative, reduced, value
+from ..exact.lp import minimise
+from ..exact.rows import Point, Row, negative, reduced, value
 from ..progress import check
 from .graph import neighbours
 from .maps import Merger

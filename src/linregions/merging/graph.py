@@ -17,7 +17,7 @@ from ..audit import asked
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..exact.cell import facets, neighbour
-from ..exact.forms import negative
+from ..exact.rows import negative
 from ..network.units import MaxUnits
 from ..progress import check
 from ..questions.count import compile_for

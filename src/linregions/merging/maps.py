@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
-from ..exact.forms import point_of
+from ..exact.rows import point_of
 from ..network.rank import PRIME
 from ..network.rational import IntMatrix, nearest
 from ..network.units import MaxUnits

@@ -16,12 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..domain.restrict import Restricted
-from ..exact.forms import inside
+from ..exact.lp import inside
 from ..network.affine import Affine
 from ..network.network import Layer, Network
+from ..network.pattern import pieces
 from ..network.units import MaxUnits, Pointwise
 from ..progress import check
-from ..questions.stream import pieces
 from ..search import kernel as K
 from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import rational_branch

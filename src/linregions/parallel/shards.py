@@ -20,8 +20,9 @@ from ..domain.domains import Domain, Space
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
 from ..progress import Progress
-from ..questions.count import _network, answer_of, check_options, compile_for
+from ..questions.count import answer_of, check_options, compile_for
 from ..questions.run import Divided, Room
+from ..readers import load
 from ..search.zonotope import seen_through
 from ..watching import watchful
 from .identity import Identity
@@ -176,7 +177,7 @@ def shard(
     if not (isinstance(index, int) and isinstance(of, int) and 1 <= index <= of):
         raise LinregionsError(f"shard {index}/{of}: give i/n with 1 <= i <= n")
     means = Means.of(workers, executor, checkpoint)
-    problem = restrict(_network(network), Space() if domain is None else domain)
+    problem = restrict(load(network), Space() if domain is None else domain)
     searched = seen_through(problem)
     start = time.perf_counter() + compile_for(searched)
     front = frontier(searched, EACH * of)

@@ -22,6 +22,7 @@ from ..network.affine import Affine
 from ..network.network import Layer, Network
 from ..network.units import MaxUnits
 from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
+from ..readers import load
 
 if TYPE_CHECKING:
     from ..parallel.run import Means
@@ -154,7 +155,7 @@ def count(
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     domain = Space() if domain is None else domain
     plan = _Plan(kind, exact, engine, limit, means, room, target)
     plain = target is None and executor is None and checkpoint is None and exact
@@ -397,15 +398,6 @@ def answer_of(
         proof=proof,
     )
     return Count(value, report)
-
-
-def _network(network: Any, shape: Sequence[int] | None = None) -> Network:
-    """What a verb was given, as a network; ``shape`` as for `load`."""
-    if isinstance(network, Network) and shape is None:
-        return network
-    from ..readers import load
-
-    return load(network, shape=shape)
 
 
 _compiled: set[tuple[bool, bool, bool]] = set()

@@ -20,26 +20,16 @@ from ..exact.maps import maps_on
 from ..network.arrays import points_of
 from ..network.deciding import decide
 from ..network.network import Network
+from ..network.pattern import AffineMap, pieces, signs_of
 from ..network.rational import nearest, rounded, to_fmpq
-from ..network.units import MaxUnits
 from ..progress import Stopped, check, watched
+from ..readers import load
 from ..watching import watchful
-from .count import _network, compile_for
+from .count import compile_for
 
 if TYPE_CHECKING:
     from ..parallel.run import Means
     from .parquet import PartsReader
-
-
-class AffineMap(NamedTuple):
-    """``x -> W x + b``: ``W`` (outputs, n), ``b`` (outputs,)."""
-
-    W: np.ndarray
-    b: np.ndarray
-
-    def __call__(self, x: Any) -> np.ndarray:
-        """Value at points of shape (..., n)."""
-        return np.asarray(x) @ self.W.T + self.b
 
 
 class HalfSpaces(NamedTuple):
@@ -249,7 +239,7 @@ def _step_over(exact: Any, signs: np.ndarray, facet: Any) -> list[Any]:
     from flint import fmpq
 
     from ..exact.cell import cell_rows
-    from ..exact.forms import ZERO, value
+    from ..exact.rows import ZERO, value
 
     outward = [-fmpq(a) for a in facet.row[:-1]]
     step = fmpq(1)
@@ -267,19 +257,6 @@ def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) ->
         Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
     ]
     return Region(problem, exact, signs, np.array([nearest(v) for v in rational]), rational)
-
-
-def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
-    """Piece of every unit from the signs of the breakpoints: (..., rows) to (..., units)."""
-    weights = [w for layer in network.layers for w in layer.units.row_weights()]
-    above = np.asarray(signs) > 0
-    if all(w == [1] for w in weights):
-        return above.astype(np.uint8)
-    counts = [len(w) for w in weights]
-    ends = np.cumsum(counts)
-    above = above * np.array([x for w in weights for x in w], dtype=np.int64)
-    total = np.concatenate([np.zeros((*above.shape[:-1], 1), int), above.cumsum(-1)], axis=-1)
-    return (total[..., ends] - total[..., ends - np.array(counts)]).astype(np.uint8)
 
 
 def _affine_map(network: Network, pattern: np.ndarray) -> AffineMap:
@@ -409,7 +386,7 @@ class Regions:
         """
         from .store import open_list
 
-        problem = restrict(_network(network), Space() if domain is None else domain)
+        problem = restrict(load(network), Space() if domain is None else domain)
         return Listed(problem, open_list(path))
 
     def __repr__(self) -> str:
@@ -508,7 +485,7 @@ def regions(
     from ..parallel.run import Means
 
     means = Means.of(workers, executor)
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     problem = restrict(net, Space() if domain is None else domain)
     return Regions(problem, exact, batch, means if means.divided else None)
 
@@ -541,7 +518,7 @@ def region(
     LinregionsError
         When x has the wrong length, holds NaN, or lies outside the domain.
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     rows, _ = points_of(x, net.inputs, "a point")
     if len(rows) != 1:
         raise LinregionsError(f"{len(rows)} points; region takes one: call it for each")
@@ -643,32 +620,11 @@ class Located(Region):
         return np.array([nearest(v) for v in self._rational])
 
 
-def signs_of(network: Network, pieces: np.ndarray) -> np.ndarray:
-    """Signs of the breakpoints (rows,) from the pieces of the units: `pieces` the other way."""
-    from ..exact.forms import crown
-
-    out: list[np.ndarray] = []
-    at = 0
-    for layer in network.layers:
-        mine = pieces[at : at + layer.size]
-        at += layer.size
-        counts = np.array([len(w) for w in layer.units.row_weights()], np.int64)
-        signs = np.full(int(counts.sum()), -1, np.int8)
-        first = np.cumsum(counts) - counts
-        if isinstance(layer.units, MaxUnits):
-            for row, m, won in zip(first, layer.units.pieces_per_unit(), mine, strict=True):
-                crown(signs, int(row), m, int(won))
-        else:
-            place = np.arange(len(signs)) - np.repeat(first, counts)
-            signs[place < np.repeat(mine.astype(np.int64), counts)] = 1
-        out.append(signs)
-    return np.concatenate([np.zeros(0, np.int8), *out])
-
-
 def _found_exactly(problem: Restricted, point: np.ndarray) -> Region:
     """The region of a point of any domain, in rational arithmetic from the start."""
     from ..exact.cell import locate
-    from ..exact.forms import Exact, value
+    from ..exact.forms import Exact
+    from ..exact.rows import value
     from ..search.program import Compiled
 
     exact = Exact(Compiled(problem))

@@ -56,6 +56,8 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     >>> load([([[1.0, 1.0], [1.0, -1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])])
     Network(2-2-1, relu)
     """
+    if isinstance(source, Network) and shape is None:
+        return source
     if shape is not None:
         shape = _checked(shape)
     if isinstance(source, str | os.PathLike):
@@ -68,8 +70,6 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
         return keras.read(source, shape)
     if shape is not None:
         raise LinregionsError(SHAPELESS)
-    if isinstance(source, Network):
-        return source
     if sklearn.is_perceptron(source):
         return sklearn.read(source)
     if isinstance(source, list | tuple):

@@ -19,7 +19,7 @@ from ..errors import Interrupted, LinregionsError
 from ..network.network import Network
 from ..parallel.pool import most_processes
 from ..progress import Deadline, Progress, Status, announced, current, tell, watched
-from ..questions.count import _network
+from ..readers import load
 from . import state as disk
 from .answer import Sampled, tally
 from .blocks import Block, Sampler, check_device
@@ -106,7 +106,7 @@ def sample(
     >>> int(found), found.total.coverage
     (4, 1.0)
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     _check(points, seed, seconds, memory, threads)
     path = None if state is None else files.check_target(state, (".npz",))
     width = cores() if threads is None else min(threads, most_processes())

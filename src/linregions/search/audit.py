@@ -15,7 +15,10 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from ..audit import AuditError
-from ..exact.forms import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
+from ..exact.forms import Exact
+from ..exact.lp import interior_point, minimise
+from ..exact.rows import Point, Row, negative, sign, value
+from ..network.pattern import pair
 from . import records as R
 from .replay import Event, Replay
 

@@ -17,7 +17,8 @@ import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
 from ..domain.restrict import Restricted
-from ..exact.forms import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
+from ..exact.lp import Minimum, inside, minimise
+from ..exact.rows import ZERO, Point, Row, negative, reduced, value
 from ..network.affine import ONE
 from ..network.rational import IntMatrix, integers
 from ..network.units import MaxUnits

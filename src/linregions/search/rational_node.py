@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 from flint import fmpq
 
-from ..exact.forms import Point, crown, negative, pair
+from ..exact.rows import Point, negative
+from ..network.pattern import crown, pair
 from ..progress import check
 from .rational_branch import RationalBranch, rational_branch
 from .search import Search

@@ -11,7 +11,9 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from flint import fmpq
 
-from ..exact.forms import Exact, Point, crown, negative, pair
+from ..exact.forms import Exact
+from ..exact.rows import Point, negative
+from ..network.pattern import crown, pair
 from ..progress import check
 from . import records as R
 from .program import Cursor

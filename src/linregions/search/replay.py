@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..exact.forms import crown, pair
+from ..network.pattern import crown, pair
 from . import records as R
 from .program import Program
 

@@ -18,20 +18,10 @@ import numpy as np
 from ..audit import asked
 from ..domain.restrict import Restricted
 from ..exact.boxed import least, positive
-from ..exact.forms import (
-    PATIENCE,
-    Exact,
-    Point,
-    Row,
-    Tired,
-    constant_side,
-    inside,
-    minimise,
-    negative,
-    point_of,
-    value,
-)
+from ..exact.forms import Exact
 from ..exact.guess import ball, farthest
+from ..exact.lp import PATIENCE, Tired, inside, minimise
+from ..exact.rows import Point, Row, constant_side, negative, point_of, value
 from ..network.rational import nearest, to_fmpq
 from ..network.scaling import unscaled
 from ..network.units import MaxUnits

@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import Any
 
 from ..domain.domains import Domain, Space
-from ..questions.count import _network
+from ..readers import load
 from .cases import Case, Disagreement
 from .families import FAMILIES, Family, family
 from .fuzz import ENGINES, Report, draw, examine, fuzz
@@ -69,7 +69,7 @@ def assert_same_regions(
     >>> assert_same_regions(net).cells
     3
     """
-    case = Case(_network(network), Space() if domain is None else domain, near_ties)
+    case = Case(load(network), Space() if domain is None else domain, near_ties)
     report = examine(case, deep=deep)
     if report.found:
         raise AssertionError("\n".join(f.outcome.describe() for f in report.found))
