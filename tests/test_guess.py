@@ -37,7 +37,7 @@ def walk(net, domain):
     rows = base.domain_rows()
     x = exact.inside(rows, base.k, "the domain")
     signs = np.zeros(base.cut[-1], np.int8)
-    found = list(base.leaves(0, rows, x, signs, base.candidates(0)))
+    found = list(base.leaves(0, rows, x, signs, base.layout.candidates(0)))
     return sorted(tuple(s.tolist()) for s, _, _ in found), any(tie for *_, tie in found)
 
 

@@ -249,7 +249,9 @@ class Thinned:
         domain = self.rational.domain_rows()
         x = self.search._rational_witness(domain)
         signs = np.ones(self.compiled.cuts, np.int8)
-        return self._beside(self.rational.leaves(0, domain, x, signs, self.rational.candidates(0)))
+        return self._beside(
+            self.rational.leaves(0, domain, x, signs, self.rational.layout.candidates(0))
+        )
 
     @property
     def weight(self) -> float:
@@ -269,7 +271,7 @@ class Thinned:
         share = self.state.share[first : first + self.ranks].max()
         p = min(1.0, weight * share / v[T.THRESHOLD] / np.sqrt(cost))
         if v[T.THRESHOLD] < 0.0:
-            p = 1.0 if units == len(self.rational.candidates(layer)) else 0.5
+            p = 1.0 if units == len(self.rational.layout.candidates(layer)) else 0.5
         if p >= 1.0:
             return 1.0
         if self.rng.random() < p:

@@ -35,7 +35,7 @@ def cell_rows(exact: Exact, signs: np.ndarray) -> tuple[list[Row], list[int]]:
     Rows that are constant on the cell are left out: they cannot bound it.
     """
     total = exact.cut[-1]
-    beyond_network = range(total, total + len(exact.compiled.rows_b))
+    beyond_network = range(total, total + len(exact.problem.b))
     numbers = [*exact.bounding(signs), *beyond_network]
     full = np.concatenate([signs, np.ones(len(beyond_network), np.int8)])
     rows = exact.cell(numbers, full)
@@ -149,7 +149,7 @@ def across(exact: Exact, signs: np.ndarray, facet: Facet) -> np.ndarray:
                 if s != 0 and not _parallel(row, facet.row):
                     unsure.add(c)
             out[c] = s if s != 0 else -1
-        if exact.fans(layer):
+        if exact.layout.is_max(layer):
             exact.crowned(layer, out)
         if unsure and unsure & set(exact.bounding(out)):
             raise ArithmeticError("the point of the facet is not generic")
@@ -219,7 +219,7 @@ def locate(exact: Exact, x: Point, seed: int = 0) -> tuple[np.ndarray, Point]:
             if s == 0:
                 s = sign(sum((a * b for a, b in zip(row, d, strict=False)), ZERO))
             signs[c] = s if s != 0 else -1
-        if exact.fans(layer):
+        if exact.layout.is_max(layer):
             exact.crowned(layer, signs)
     rows = cell_rows(exact, signs)[0]
     step = fmpq(1)

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
+from typing import Protocol
 
 import numpy as np
 from flint import fmpq, fmpz
@@ -17,11 +18,11 @@ from flint import fmpq, fmpz
 from ..domain.restrict import Restricted
 from ..network.affine import ONE, Affine
 from ..network.composing import outputs
-from ..network.pattern import crown, pair
+from ..network.network import Network
+from ..network.pattern import Rows, crown, pair
 from ..network.rational import IntMatrix, integers, to_fmpq
 from ..network.units import MaxUnits
 from ..progress import check
-from ..search.program import Compiled
 from .lp import PATIENCE, Tired, beyond, guessed, verify
 from .rows import ZERO, Point, Row, constant_side, negative, reduced, sign, value
 
@@ -38,26 +39,43 @@ def exact_domain(problem: Restricted, unit: np.ndarray) -> list[Row]:
     return out
 
 
-class Exact:
-    """Exact rows of a compiled network, and searches with them."""
+class Measured(Protocol):
+    """A restricted network in coordinates ``y / unit``, whose first layers read ``y / fold``."""
 
-    def __init__(self, compiled: Compiled) -> None:
-        self.compiled = compiled
-        self.k = compiled.k
-        self.cut = compiled.program.layers_cut
+    @property
+    def problem(self) -> Restricted: ...
+    @property
+    def network(self) -> Network: ...
+    @property
+    def unit(self) -> np.ndarray: ...
+    @property
+    def fold(self) -> np.ndarray: ...
+
+
+class Exact:
+    """Exact rows of a network, and searches with them.
+
+    All points and rows are in coordinates ``y / unit``.
+    """
+
+    def __init__(self, measured: Measured) -> None:
+        self.problem, self.network = measured.problem, measured.network
+        self.unit, self.fold = measured.unit, measured.fold
+        self.k = self.network.inputs
+        self.layout = Rows(self.network)
+        self.cut = self.layout.cut
         self._cache: dict[int, tuple[bytes, list[Row], IntMatrix]] = {}
         self.solves = 0
 
     def in_kernel(self, point: Sequence[Fraction]) -> Point:
         """A rational point in domain coordinates, in the kernel's scaled ones."""
-        unit = self.compiled.unit
-        return [to_fmpq(v / Fraction(float(u))) for v, u in zip(point, unit, strict=True)]
+        return [to_fmpq(v / Fraction(float(u))) for v, u in zip(point, self.unit, strict=True)]
 
     def from_kernel(self, x: Point) -> list[Fraction]:
         """The way back: a point in the kernel's coordinates, in those of the domain."""
-        unit = self.compiled.unit
         return [
-            Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
+            Fraction(int(v.p), int(v.q)) * Fraction(float(u))
+            for v, u in zip(x, self.unit, strict=True)
         ]
 
     # -- exact rows -------------------------------------------------------------------
@@ -65,7 +83,7 @@ class Exact:
     @cached_property
     def _scaled(self) -> IntMatrix:
         """The input's forms in kernel coordinates."""
-        return integers(np.hstack([np.diag(self.compiled.fold), np.zeros((self.k, 1))]))
+        return integers(np.hstack([np.diag(self.fold), np.zeros((self.k, 1))]))
 
     def applied(self, affine: Affine, signs: np.ndarray) -> IntMatrix:
         """Exact forms (size, k + 1) of an affine map where earlier units have these signs."""
@@ -80,19 +98,19 @@ class Exact:
 
     @cached_property
     def _domain(self) -> list[Row]:
-        return exact_domain(self.compiled.problem, self.compiled.unit)
+        return exact_domain(self.problem, self.unit)
 
     def values(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact forms (n, k + 1) of a source: the coordinates, or the outputs of a layer."""
         if layer == 0:
             return self._scaled
         forms = self._forms(layer - 1, signs)
-        units = self.compiled.network.layers[layer - 1].units
+        units = self.network.layers[layer - 1].units
         if isinstance(units, MaxUnits):
             return outputs(units, forms, self.winners(layer - 1, signs))
         here = slice(self.cut[layer - 1], self.cut[layer])
-        owner = self.compiled.program.cut_unit[here] - self.compiled.program.layers[layer - 1, 0]
-        return outputs(units, forms, np.bincount(owner[signs[here] > 0], minlength=units.size))
+        above = self.layout.unit[here][signs[here] > 0]
+        return outputs(units, forms, np.bincount(above, minlength=units.size))
 
     def _forms(self, layer: int, signs: np.ndarray) -> IntMatrix:
         """Exact pre-activations (n, k + 1) of a layer where earlier units have these signs."""
@@ -100,15 +118,13 @@ class Exact:
         hit = self._cache.get(layer)
         if hit is not None and hit[0] == key:
             return hit[2]
-        total = self.applied(self.compiled.network.layers[layer].affine, signs)
+        total = self.applied(self.network.layers[layer].affine, signs)
         self._cache[layer] = (key, self._rows(layer, total), total)
         return total
 
     def _rows(self, layer: int, forms: IntMatrix) -> list[Row]:
         rows, k = [], self.k
-        where = self.compiled.program.cut_unit
-        base = int(self.compiled.program.layers[layer, 0])
-        units = self.compiled.network.layers[layer].units
+        units = self.network.layers[layer].units
         if isinstance(units, MaxUnits):
             return [
                 reduced([forms.num[j, c] - forms.num[i, c] for c in range(k + 1)])
@@ -120,7 +136,7 @@ class Exact:
         for c, t in zip(range(self.cut[layer], self.cut[layer + 1]), breaks, strict=True):
             if not c % 64:
                 check()
-            i = int(where[c]) - base
+            i = int(self.layout.unit[c])
             row = [forms.num[i, j] * t.denominator for j in range(k + 1)]
             row[k] -= fmpz(t.numerator) * forms.den
             rows.append(reduced(row))
@@ -135,7 +151,7 @@ class Exact:
         """Exact row number c (a breakpoint's, or beyond them a domain inequality)."""
         if c >= self.cut[-1]:
             return self.domain_rows()[c - self.cut[-1]]
-        layer = int(np.searchsorted(self.cut, c, side="right")) - 1
+        layer = self.layout.layer_of(c)
         return self.rows(layer, signs)[c - self.cut[layer]]
 
     def cell(self, constraints: Sequence[int], signs: np.ndarray) -> list[Row]:
@@ -205,7 +221,7 @@ class Exact:
         """
         signs = signs.copy()
         coincident = False
-        if cand and self.fans(layer):
+        if cand and self.layout.is_max(layer):
             yield from self._fan(layer, rows, x, signs, cand)
             return
         survivors: list[tuple[int, Row, int, Point, Point]] = []
@@ -227,7 +243,7 @@ class Exact:
                     yield found, y, tie or coincident
             return
         if layer + 1 < len(self.cut) - 1:
-            after = self.candidates(layer + 1)
+            after = self.layout.candidates(layer + 1)
             for found, y, tie in self.leaves(layer + 1, rows, x, signs, after):
                 yield found, y, tie or coincident
             return
@@ -235,26 +251,9 @@ class Exact:
 
     # -- max units --------------------------------------------------------------------
 
-    def fans(self, layer: int) -> bool:
-        """Whether a layer is one of max units."""
-        return isinstance(self.compiled.network.layers[layer].units, MaxUnits)
-
-    def candidates(self, layer: int) -> list[int]:
-        """What there is to place in a layer: its rows, or the first row of each max unit."""
-        first, last = int(self.cut[layer]), int(self.cut[layer + 1])
-        if not self.fans(layer):
-            return list(range(first, last))
-        groups = self.compiled.program.groups
-        return sorted({int(groups[g, 0]) for g in self.compiled.program.owner[first:last]})
-
-    def arguments(self, first: int) -> int:
-        """Number of arguments of the max unit with this first row."""
-        groups, g = self.compiled.program.groups, self.compiled.program.owner[first]
-        return int(groups[g + 1, 1] - groups[g, 1])
-
     def winners(self, layer: int, signs: np.ndarray) -> list[int]:
         """Winning argument of every max unit of a layer."""
-        weights = self.compiled.network.layers[layer].units.row_weights()
+        weights = self.network.layers[layer].units.row_weights()
         out, at = [], int(self.cut[layer])
         for mine in weights:
             out.append(
@@ -265,15 +264,15 @@ class Exact:
 
     def bounding(self, signs: np.ndarray) -> list[int]:
         """Rows that bound a cell: all, but of max units those that compare the winner."""
-        if not len(self.compiled.program.args):
+        if not self.layout.any_max:
             return list(range(self.cut[-1]))
         out: list[int] = []
         for layer in range(len(self.cut) - 1):
-            if not self.fans(layer):
+            if not self.layout.is_max(layer):
                 out += range(self.cut[layer], self.cut[layer + 1])
                 continue
             at = int(self.cut[layer])
-            sizes = self.compiled.network.layers[layer].units.pieces_per_unit()
+            sizes = self.network.layers[layer].units.pieces_per_unit()
             for m, w in zip(sizes, self.winners(layer, signs), strict=True):
                 out += sorted(pair(at, m, w, j) for j in range(m) if j != w)
                 at += m * (m - 1) // 2
@@ -282,7 +281,7 @@ class Exact:
     def crowned(self, layer: int, signs: np.ndarray) -> None:
         """Settle the signs of a layer of max units, given those of all its comparisons."""
         at = int(self.cut[layer])
-        for m in self.compiled.network.layers[layer].units.pieces_per_unit():
+        for m in self.network.layers[layer].units.pieces_per_unit():
             w = 0
             for j in range(1, m):
                 w = j if signs[pair(at, m, w, j)] > 0 else w
@@ -293,7 +292,7 @@ class Exact:
         self, layer: int, rows: list[Row], x: Point, signs: np.ndarray, cand: list[int]
     ) -> Iterator[tuple[np.ndarray, Point, bool]]:
         """`leaves` where the first candidate is a max unit: one child per argument."""
-        for w in range(self.arguments(cand[0])):
+        for w in range(self.layout.arguments(cand[0])):
             yield from self.clipped(layer, rows, x, signs, cand[0], w, 0, cand[1:])
 
     def clipped(
@@ -308,7 +307,7 @@ class Exact:
         rest: list[int],
     ) -> Iterator[tuple[np.ndarray, Point, bool]]:
         """Cells where argument w of a max unit wins, from comparison ``rival`` on."""
-        m, coincident = self.arguments(first), False
+        m, coincident = self.layout.arguments(first), False
         for j in range(rival, m):
             if j == w:
                 continue

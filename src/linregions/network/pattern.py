@@ -1,13 +1,74 @@
-"""Patterns: the pieces of the units, and the signs of the rows behind them."""
+"""Patterns: the pieces of the units, and the signs of the rows behind them.
+
+The *rows* of a network are the breakpoints of its pointwise units (for ReLU one a unit) and, for a
+max unit of m arguments, the m (m - 1) / 2 comparisons of two of them, layer after layer. The sign
+of a row is +1 above it (where the later argument is greater), else -1.
+"""
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any, NamedTuple
 
 import numpy as np
 
 from .network import Network
 from .units import MaxUnits
+
+
+class Rows:
+    """Where the rows of every unit of a network are.
+
+    Attributes
+    ----------
+    cut
+        (layers + 1,) the first row of every layer, and the number of rows.
+    unit
+        (rows,) the unit that a row belongs to, counted within its layer.
+    first
+        (rows,) the first row of that unit.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self.layers = network.layers
+        numbers = [np.array([len(w) for w in a.units.row_weights()], int) for a in network.layers]
+        ends = np.cumsum([0, *(int(n.sum()) for n in numbers)])
+        self.cut = ends.astype(np.int64)
+        empty = [np.zeros(0, np.int64)]
+        self.unit = np.concatenate(empty + [np.repeat(np.arange(len(n)), n) for n in numbers])
+        flat = np.concatenate(empty + numbers)
+        self.first = np.repeat(np.cumsum(flat) - flat, flat)
+
+    def is_max(self, layer: int) -> bool:
+        """Whether the units of a layer are max units."""
+        return isinstance(self.layers[layer].units, MaxUnits)
+
+    @cached_property
+    def any_max(self) -> bool:
+        """Whether some units are max units."""
+        return any(map(self.is_max, range(len(self.layers))))
+
+    def layer_of(self, row: int) -> int:
+        """The layer of a row."""
+        return int(np.searchsorted(self.cut, row, side="right")) - 1
+
+    def candidates(self, layer: int) -> list[int]:
+        """What there is to place in a layer: its rows, or the first row of each max unit."""
+        mine = slice(self.cut[layer], self.cut[layer + 1])
+        if not self.is_max(layer):
+            return list(range(mine.start, mine.stop))
+        return np.unique(self.first[mine]).tolist()
+
+    def max_unit(self, row: int) -> int:
+        """The number of the max unit of a row, among all max units."""
+        layer = self.layer_of(row)
+        before = sum(self.layers[i].size for i in range(layer) if self.is_max(i))
+        return before + int(self.unit[row])
+
+    def arguments(self, first: int) -> int:
+        """Number of arguments of the max unit with this first row."""
+        units = self.layers[self.layer_of(first)].units
+        return list(units.pieces_per_unit())[self.unit[first]]
 
 
 def pair(first: int, m: int, i: int, j: int) -> int:
@@ -49,8 +110,6 @@ def pieces(network: Network, signs: np.ndarray) -> np.ndarray:
 
 def signs_of(network: Network, pieces: np.ndarray) -> np.ndarray:
     """Signs of the breakpoints (rows,) from the pieces of the units: `pieces` the other way."""
-    from ..network.pattern import crown
-
     out: list[np.ndarray] = []
     at = 0
     for layer in network.layers:

@@ -137,7 +137,7 @@ def _root(search: Search, front: Frontier, i: int) -> Any:
     signs = np.full(search.compiled.cuts, -1, np.int8)
     signs[:rows] = front.signs[i].astype(np.int8) * 2 - 1
     layer, left = _layer(search.compiled.network, front.units)
-    cand = [c for c in exact.candidates(layer) if c >= rows] if left else []
+    cand = [c for c in exact.layout.candidates(layer) if c >= rows] if left else []
     bounds = [c for c in exact.bounding(signs) if c < rows and _sloped(exact.row(c, signs))]
     if not left and layer + 1 < len(search.compiled.network.layers):
         layer, fresh = layer + 1, True
@@ -155,7 +155,7 @@ def _root(search: Search, front: Frontier, i: int) -> Any:
         x = exact.in_kernel(front.exact[i])
     else:
         x = inside(exact.cell(con, signs), exact.k, "a prefix")
-    return rational_branch(layer, con, exact.candidates(layer) if fresh else cand, signs, x)
+    return rational_branch(layer, con, exact.layout.candidates(layer) if fresh else cand, signs, x)
 
 
 def _layer(network: Network, units: int) -> tuple[int, int]:

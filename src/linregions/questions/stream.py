@@ -166,7 +166,7 @@ class Region:
     @cached_property
     def half_spaces(self) -> HalfSpaces:
         """Irredundant ``A y <= b`` in domain coordinates, rows of unit length (rounded)."""
-        unit, unseen = self._exact.compiled.unit, self.problem.unseen
+        unit, unseen = self._exact.unit, self.problem.unseen
         k = len(unit)
         width = k if unseen is None else unseen.shape[1]
         A, b = np.zeros((len(self.facets), width)), np.zeros(len(self.facets))
@@ -252,7 +252,7 @@ def _step_over(exact: Any, signs: np.ndarray, facet: Any) -> list[Any]:
 
 
 def _region(problem: Restricted, exact: Any, signs: np.ndarray, x: list[Any]) -> Region:
-    unit = exact.compiled.unit
+    unit = exact.unit
     rational = [
         Fraction(int(v.p), int(v.q)) * Fraction(float(u)) for v, u in zip(x, unit, strict=True)
     ]
@@ -629,7 +629,7 @@ def _found_exactly(problem: Restricted, point: np.ndarray) -> Region:
 
     exact = Exact(Compiled(problem))
     y = [to_fmpq(v) for v in _coordinates(problem, point)]
-    unit = exact.compiled.unit
+    unit = exact.unit
     y = [v / to_fmpq(float(u)) for v, u in zip(y, unit, strict=True)]
     if any(value(r, y) < 0 for r in exact.domain_rows()):
         raise LinregionsError(f"the point lies outside {problem.domain.describe()}")

@@ -100,7 +100,7 @@ class Audit:
         j, k = event.row >> 1, self.exact.k
         s = 1 if event.row % 2 == 0 else -1
         least = minimise(rows, x, [fmpz(s if i == j else 0) for i in range(k + 1)]).value
-        unit = Fraction(float(self.exact.compiled.unit[j]))
+        unit = Fraction(float(self.exact.unit[j]))
         limit = Fraction(event.reals[0]) / unit * s
         if least is None or least < fmpq(limit.numerator, limit.denominator):
             self._stop(event, "the bound does not hold")

@@ -111,7 +111,7 @@ class Search:
         self.done = self.broken = False
         self._emit = emit
         self._side: Iterator[tuple[np.ndarray, Point, bool]] | None = None
-        self._found: list[tuple[np.ndarray, Point]] = []
+        self._found: list[tuple[int, np.ndarray, Point]] = []  # after so many cells of the cursor
         self.cursor: Cursor | None = None
         self._start()
 
@@ -156,7 +156,7 @@ class Search:
         """The whole tree in rational arithmetic."""
         cuts, cut = self.compiled.cuts, self.rational.cut
         signs = np.ones(cuts, np.int8)
-        first = self.rational.candidates(0) if len(cut) > 1 else []
+        first = self.rational.layout.candidates(0) if len(cut) > 1 else []
         con = list(range(cuts, cuts + len(domain)))
         self._side = self._rational(0, (con, domain), x, signs, first)
 
@@ -260,8 +260,13 @@ class Search:
             self.extra += 1
             self.coincident += coincident
             if self._emit:
-                self._found.append((signs, x))
+                self.keep(signs, x)
         return steps
+
+    def keep(self, signs: np.ndarray, x: Point) -> None:
+        """Put a cell with a rational point behind those found so far."""
+        before = 0 if self.cursor is None else int(self.cursor.st[K.NOUT])
+        self._found.append((before, signs, x))
 
     @contextmanager
     def _whole(self) -> Iterator[None]:
@@ -273,7 +278,10 @@ class Search:
         self.broken = False
 
     def take(self) -> Leaves:
-        """Hand over the cells found since the last call (only with ``emit``)."""
+        """Hand over the cells found since the last call (only with ``emit``).
+
+        They come in the order in which they were found, however the search is divided into runs.
+        """
         parts, points, exact = [], [], {}
         unit = self.compiled.unit
         if self.cursor is not None:
@@ -283,18 +291,26 @@ class Search:
             points.append(unscaled(self.cursor.out_points[:n], unit, held))
             self.cursor.st[K.NOUT] = 0
         base = sum(len(p) for p in parts)
-        for i, (signs, x) in enumerate(self._found):
+        for i, (_, signs, x) in enumerate(self._found):
             parts.append((signs > 0).astype(np.uint8)[None, :])
-            scale = self.rational.compiled.unit  # of the box behind a zonotope, where there is one
+            scale = self.rational.unit  # of the box behind a zonotope, where there is one
             exact[base + i] = [
                 Fraction(int(v.p), int(v.q)) * Fraction(u) for v, u in zip(x, scale, strict=True)
             ]
             point = np.array([nearest(v) for v in exact[base + i]])
             seen = self.compiled.zonotope
             points.append((point if seen is None else seen.V @ point).reshape(1, -1))
-        self._found = []
         signs = np.concatenate([np.zeros((0, self.compiled.cuts), np.uint8), *parts])
-        return Leaves(signs, np.concatenate([np.zeros((0, self.compiled.k)), *points]), exact)
+        at = np.concatenate([np.zeros((0, self.compiled.k)), *points])
+        if not self._found:
+            return Leaves(signs, at, exact)
+        # cell i of the cursor comes before the rational ones that were found after i + 1 cells
+        place = np.r_[np.arange(base) + 0.5, [float(before) for before, _, _ in self._found]]
+        order = np.argsort(place, kind="stable")
+        self._found = []
+        return Leaves(signs[order], at[order], {
+            i: exact[old] for i, old in enumerate(order.tolist()) if old in exact
+        })  # fmt: skip
 
     def stats(self) -> dict[str, int]:
         """How many decisions each argument took."""
@@ -350,7 +366,7 @@ class Search:
         if all(sides.values()):
             C.st[K.ANSWER] = K.CUTS
             return
-        if self.rational.fans(int(C.F[d, K.LAYER])):
+        if self.rational.layout.is_max(int(C.F[d, K.LAYER])):
             self._walk_frame(d, rows, x)
             return
         first = int(C.F[d, K.NSURV])
@@ -405,7 +421,7 @@ class Search:
             return
         found = 0
         for t, point in ((s, x), (-s, other)):
-            unit = self.rational.compiled.unit
+            unit = self.rational.unit
             trial = self.compiled.image(np.array([nearest(v) for v in point]) * unit)
             if self._side_of(c, trial) == t and self._certain(d, trial):
                 _insert(C, d, trial, t)
@@ -419,7 +435,7 @@ class Search:
         """Settle it by a certified point on each side, or by checked multipliers, if possible."""
         C, seen = self.cursor, self.compiled.zonotope
         assert C is not None and seen is not None
-        unit = self.rational.compiled.unit
+        unit = self.rational.unit
         lo, hi = seen.lo / unit, seen.hi / unit
         for t in (1, -1):
             if any(self._side_of(c, C.pts[d, p]) == t for p in range(C.F[d, K.NIN])):
