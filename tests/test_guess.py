@@ -7,7 +7,7 @@ from helpers import domain_of, gaussian
 from hypothesis import given, settings
 
 import linregions as lr
-from linregions.exact import forms as exact
+from linregions.exact import forms, lp
 from linregions.exact.forms import Exact
 from linregions.exact.guess import farthest
 from linregions.search import search as engine
@@ -22,7 +22,8 @@ def at(monkeypatch):
     """The patience of the simplex."""
 
     def use(patience):
-        monkeypatch.setattr(exact, "PATIENCE", patience)
+        for module in (forms, lp):
+            monkeypatch.setattr(module, "PATIENCE", patience)
         monkeypatch.setattr(engine, "PATIENCE", patience)
 
     return use
@@ -68,13 +69,13 @@ def test_a_point_that_moves_on_to_an_earlier_row():
 
 def test_most_decisions_in_sixteen_dimensions_need_no_whole_simplex(monkeypatch):
     solves = []
-    simplex = exact.minimise
+    simplex = lp.minimise
 
     def noted(*args, **options):
         solves.append(options.get("patience", np.inf) == np.inf)
         return simplex(*args, **options)
 
-    monkeypatch.setattr(exact, "minimise", noted)
+    monkeypatch.setattr(lp, "minimise", noted)
     found = lr.count(gaussian(0, 16, 20, 20, 1), engine="search", limit=3000)
     assert found >= 3000 and found.stats["rational"] > 20
     assert sum(solves) < found.stats["rational"] / 4
@@ -108,13 +109,13 @@ def test_a_guess_in_a_thin_cell():
 
 def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
     """A corner cut off a box: the exact simplex would take hours and is stopped early."""
-    k, simplex, patience = 200, exact.minimise, []
+    k, simplex, patience = 200, lp.minimise, []
 
     def noted(*args, **options):
         patience.append(options["patience"])
         return simplex(*args, **options)
 
-    monkeypatch.setattr(exact, "minimise", noted)
+    monkeypatch.setattr(lp, "minimise", noted)
     eye = np.eye(k, dtype=int).tolist()
     rows = [[*map(fmpz, e), fmpz(0)] for e in eye] + [
         [*map(fmpz, [-v for v in e]), fmpz(1)] for e in eye
@@ -123,6 +124,6 @@ def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
     rows += [
         [*map(fmpz, rng.integers(1, 2**40, k).tolist()), fmpz(-(2**40) * k // 3)] for _ in range(5)
     ]
-    x = exact.interior_point(rows, k)
+    x = lp.interior_point(rows, k)
     assert x is not None and all(exact.value(r, x) > 0 for r in rows)
     assert patience == [exact.PATIENCE]

@@ -106,7 +106,8 @@ def _losers(units: MaxUnits, here: AtLayer, p: int, at: int) -> tuple[np.ndarray
     def rows(index: np.ndarray) -> np.ndarray:
         return np.take_along_axis(full, index[:, None, :], axis=2).transpose(0, 2, 1)
 
-    gap = np.where(best == other, np.inf, of(here.z, best) - of(here.z, other))
+    absent = p >= np.array(list(units.pieces_per_unit()))  # the table repeats an argument there
+    gap = np.where((best == other) | absent, np.inf, of(here.z, best) - of(here.z, other))
     error = of(here.error, best) + of(here.error, other)
     error = error + np.where(np.isfinite(gap), 2.0**-52 * abs(gap), 0.0)
     size = of(here.size, best) + of(here.size, other)
