@@ -10,6 +10,7 @@ import linregions as lr
 from linregions.exact import forms, lp
 from linregions.exact.forms import Exact
 from linregions.exact.guess import farthest
+from linregions.exact.rows import value
 from linregions.search import search as engine
 from linregions.search.rational_branch import rational_branch
 from linregions.search.rational_node import walk_node
@@ -36,7 +37,7 @@ def walk(net, domain):
         return None
     base = Exact(search.compiled)
     rows = base.domain_rows()
-    x = exact.inside(rows, base.k, "the domain")
+    x = lp.inside(rows, base.k, "the domain")
     signs = np.zeros(base.cut[-1], np.int8)
     found = list(base.leaves(0, rows, x, signs, base.layout.candidates(0)))
     return sorted(tuple(s.tolist()) for s, _, _ in found), any(tie for *_, tie in found)
@@ -46,12 +47,13 @@ def walk(net, domain):
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_guesses_decide_as_the_simplex_does(problem):
     net, domain = problem
-    before, answers = exact.PATIENCE, []
+    before, answers = lp.PATIENCE, []
     try:
-        for exact.PATIENCE in (float("inf"), 0.0):
+        for lp.PATIENCE in (float("inf"), 0.0):
+            forms.PATIENCE = lp.PATIENCE
             answers.append(walk(net, domain_of(domain)))
     finally:
-        exact.PATIENCE = before
+        lp.PATIENCE = forms.PATIENCE = before
     assert answers[0] == answers[1]
 
 
@@ -101,10 +103,10 @@ def test_a_guess_in_a_thin_cell():
     found = farthest(rows, x0, row(0, 1, 0))
     assert found is not None and found.tight == [2]
     assert abs(float(found.point[1]) + 1) < 1e-6
-    other, *_ = exact.guessed(rows, x0, row(0, 2, 1))
-    assert exact.value(row(0, 2, 1), other) < 0 and all(exact.value(r, other) > 0 for r in rows)
-    assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False, (2,))
-    assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True, (2,))
+    other, *_ = lp.guessed(rows, x0, row(0, 2, 1))
+    assert value(row(0, 2, 1), other) < 0 and all(value(r, other) > 0 for r in rows)
+    assert lp.guessed(rows, x0, row(0, 1, 2)) == (None, False, (2,))
+    assert lp.guessed(rows, x0, row(0, 3, 3)) == (None, True, (2,))
 
 
 def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
@@ -125,5 +127,5 @@ def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
         [*map(fmpz, rng.integers(1, 2**40, k).tolist()), fmpz(-(2**40) * k // 3)] for _ in range(5)
     ]
     x = lp.interior_point(rows, k)
-    assert x is not None and all(exact.value(r, x) > 0 for r in rows)
-    assert patience == [exact.PATIENCE]
+    assert x is not None and all(value(r, x) > 0 for r in rows)
+    assert patience == [lp.PATIENCE]
