@@ -65,7 +65,7 @@ def test_a_point_that_moves_on_to_an_earlier_row():
     stack = [rational_branch(0, (), [0, 1], np.ones(2, np.int8), [fmpq(0)])]
     while stack:
         stack += walk_node(search, stack.pop())
-    found = [signs.tolist() for signs, _ in search._found]
+    found = [signs.tolist() for _, signs, _ in search._found]
     assert sorted(found) == [[-1, 1], [1, -1], [1, 1]]
 
 
