@@ -40,8 +40,7 @@ from .questions.count import count
 from .questions.stream import Region, Regions, region, regions
 from .readers import load
 from .sampling import Sampled, sample
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     "Activation",

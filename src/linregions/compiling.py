@@ -108,7 +108,8 @@ def tiny_max() -> Network:
 
 def needed(network: Network, domain: Domain) -> list[str]:
     """The kernels that counting, listing and estimating on a domain take."""
-    from .questions.count import has_max, suits_complex
+    from .complex.engine import suits_complex
+    from .questions.count import has_max
     from .search.zonotope import seen_through
 
     problem: Restricted = restrict(network, domain)

@@ -13,13 +13,13 @@ import numpy as np
 from ..answer import handed_over
 from ..bounding import tightest
 from ..bounding.bound import THIS, Bound
-from ..domain.domains import Box, Domain, Space
+from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
 from ..network.network import Network
 from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
-from ..questions.count import compile_kernel, dimension_of, has_max, tiny_problem
+from ..questions.count import compile_kernel, has_max, tiny_problem
 from ..readers import load
 from ..search.zonotope import seen_through
 from .chen import Representatives

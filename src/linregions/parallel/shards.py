@@ -19,9 +19,10 @@ from ..answer import Count, Report
 from ..domain.domains import Domain, Space
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
+from ..merging.cells import Budget
 from ..progress import Progress
 from ..questions.count import answer_of, check_options, compile_for
-from ..questions.run import Divided, Room
+from ..questions.run import Divided
 from ..readers import load
 from ..search.zonotope import seen_through
 from ..watching import watchful
@@ -183,7 +184,7 @@ def shard(
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(
-        searched, exact, "activation", means, Room(),
+        searched, exact, "activation", means, Budget(),
         roots=partial(roots, front=front, which=mine), shard=f"{index}/{of}",
     )  # fmt: skip
     stopped = run.go(None, seconds, progress)

@@ -11,11 +11,9 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..answer import Count, Report, check_on_interrupt, handed_over
 from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
-from ..domain.domains import Box, Domain, Space
+from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..network.affine import Affine
@@ -25,8 +23,8 @@ from ..progress import Deadline, Progress, Status, announced, current, reason_of
 from ..readers import load
 
 if TYPE_CHECKING:
+    from ..merging.cells import Budget
     from ..parallel.run import Means
-    from .run import Room
 
 __all__ = ["ENGINES", "KINDS", "MEMORY", "Count", "Progress", "Report", "Status", "count"]
 
@@ -140,12 +138,12 @@ def count(
     Interrupted
         After Ctrl-C, within a second.
     """
+    from ..merging.cells import Budget
     from ..parallel.run import Means
-    from .run import Room
 
     check_options(kind, engine, limit, seconds)
     check_on_interrupt(on_interrupt)
-    room = Room.of(memory, scratch)
+    room = Budget.of(memory, scratch)
     means = Means.of(workers, executor, checkpoint)
     if means.some:
         _check_divided(kind, engine, means)
@@ -169,16 +167,6 @@ def count(
         return _at_least(net, domain, plan, clock)
 
     return handed_over(watched(work, seconds, progress, nothing, on_interrupt), on_interrupt)
-
-
-def dimension_of(domain: Domain, n: int) -> int:
-    """The dimension of a domain in n inputs, before anything is restricted to it."""
-    if isinstance(domain, Space):
-        return n
-    if isinstance(domain, Box):
-        free = np.atleast_1d(domain.lo != domain.hi)
-        return int(free.sum()) if len(free) == n else n * int(free[0])
-    return domain.chart(n).dimension
 
 
 MANY = 32  # inputs in a box from which on a hint is given
@@ -207,7 +195,7 @@ class _Plan:
     engine: str
     limit: int | None
     means: Means
-    room: Room
+    room: Budget
     proof: Path | None
 
 
@@ -279,18 +267,13 @@ def _check_divided(kind: str, engine: str, means: Means) -> None:
         )
 
 
-def suits_complex(problem: Restricted) -> bool:
-    """Whether ``auto`` counts with the complex: a bounded domain of 1 to 4 dimensions."""
-    return bool(problem.bounded) and 1 <= problem.dimension <= 4
-
-
 def _count_complex(
     problem: Restricted, kind: str, auto: bool, progress: Progress | None
 ) -> Count | None:
     """Count with the complex; None where ``auto`` should rather search."""
     from ..complex.cells import CellComplex
     from ..complex.compiling import compile_complex
-    from ..complex.engine import Refinement, TooFar, TooLarge
+    from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
 
     if auto and not suits_complex(problem):
         return None
@@ -425,13 +408,14 @@ def compile_kernel(
     inputs instead. ``full``: those that know max units and write proofs. ``announce`` is called
     with a line for every kernel that takes more than a second; by default it goes to stderr.
     """
-    from .run import Room, Run
+    from ..merging.cells import Budget
+    from .run import Run
 
     if (merge, zonotope, full) in _compiled or (True, zonotope, full) in _compiled:
         return 0.0
     with announced(announce) as seconds:
         problem = tiny_problem(zonotope, full)
-        run = Run(problem, True, "linear" if merge else "activation", Room())
+        run = Run(problem, True, "linear" if merge else "activation", Budget())
         run.go(None, None, None)
         if merge:
             run.merge("linear", True, {}, None)
