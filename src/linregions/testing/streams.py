@@ -17,8 +17,8 @@ from typing import Any
 
 from ..domain.domains import Domain
 from ..parallel import policy, task
-from ..parallel.shards import merge, shard
 from ..questions.count import count
+from ..questions.shards import merge, shard
 from ..questions.stream import Region, regions
 from .cases import Case, Check, Disagreement, agree, same_sets, whole
 from .cones import dot

@@ -20,15 +20,16 @@ from ..domain.domains import Domain, Space
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
 from ..merging.cells import Budget
+from ..merging.compile import compile_for
+from ..parallel.identity import Identity
+from ..parallel.prefixes import digest, frontier, roots
+from ..parallel.run import Means
 from ..progress import Progress
-from ..questions.count import answer_of, check_options, compile_for
-from ..questions.run import Divided
 from ..readers import load
 from ..search.zonotope import seen_through
 from ..watching import watchful
-from .identity import Identity
-from .prefixes import digest, frontier, roots
-from .run import Means
+from .answering import answer_of, check_options
+from .run import Divided
 
 FORMAT = "linregions part 1"
 EACH = 512  # prefixes of a shard, at least, so that shards are of much the same size
