@@ -29,7 +29,7 @@ from .maps import distinct, output_forms
 from .program import SPARSE, TEST, WALL, WIDE
 
 if TYPE_CHECKING:
-    from ..questions.stream import Region
+    from ..exact.region import Region
     from .levels import LevelSet
 
 KEEP = 1 << 26  # bytes of maps that are kept once all have been asked for
@@ -331,7 +331,7 @@ class CellComplex:
     def region(self, cell: int) -> Region:
         """One cell as a `Region`, with facets, neighbours and maps in input coordinates."""
         from ..exact.forms import Exact
-        from ..questions.stream import Region
+        from ..exact.region import Region
         from ..search.program import Compiled
 
         (i,) = self._chosen(cell)
