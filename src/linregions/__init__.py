@@ -21,7 +21,8 @@ from .boundary.distance import Distances, distance
 from .bounding import Bound, bounds
 from .certificates.checking import check
 from .check_regions import Refused
-from .complex.cells import CellComplex, subdivide
+from .complex.cells import CellComplex
+from .complex.subdivide import subdivide
 from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
 from .domain.restrict import restrict
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork

@@ -51,13 +51,13 @@ def _merging() -> None:
 
 
 def _complex() -> None:
-    from .complex.compiling import compile_complex
+    from .complex.subdivide import compile_complex
 
     compile_complex()
 
 
 def _largest() -> None:
-    from .complex.compiling import compile_complex
+    from .complex.subdivide import compile_complex
 
     compile_complex(tiny_max())
 

@@ -279,7 +279,7 @@ def crossings(
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
     """Every segment as a complex of dimension one: exact, large convolutions apart."""
-    from ..complex.compiling import compile_complex
+    from ..complex.subdivide import compile_complex
 
     compile_complex(net)
     start, found, total, stopped = time.perf_counter(), [], 0, ""

@@ -179,7 +179,7 @@ def bends(
     if all(isinstance(layer.units, Pointwise) for layer in network.layers):
         out[live] = crossings(network, ends[live], progress=progress).count(kind) - 1
         return out
-    from ..complex.cells import subdivide
+    from ..complex.subdivide import subdivide
 
     for i in live:
         out[i] = subdivide(network, Segment(*ends[i])).count(kind) - 1

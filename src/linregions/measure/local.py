@@ -252,7 +252,7 @@ def _along(net: Network, ends: np.ndarray) -> list[list[bytes]]:
         found = crossings(net, ends)
         signs = (np.packbits(found.signs(i), axis=1) for i in range(len(ends)))
         return [[row.tobytes() for row in mine] for mine in signs]
-    from ..complex.cells import subdivide
+    from ..complex.subdivide import subdivide
 
     pieces = (subdivide(net, Segment(*pair)).patterns() for pair in ends)
     return [[row.astype(np.uint16).tobytes() for row in mine] for mine in pieces]

@@ -258,8 +258,8 @@ def _count_complex(
 ) -> Count | None:
     """Count with the complex; None where ``auto`` should rather search."""
     from ..complex.cells import CellComplex
-    from ..complex.compiling import compile_complex
     from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
+    from ..complex.subdivide import compile_complex
 
     if auto and not suits_complex(problem):
         return None

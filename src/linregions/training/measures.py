@@ -11,7 +11,8 @@ import numpy as np
 
 from ..boundary.distance import distance
 from ..bounding import tightest
-from ..complex.cells import CellComplex, subdivide
+from ..complex.cells import CellComplex
+from ..complex.subdivide import subdivide
 from ..definitions import check_kind
 from ..domain.domains import Domain, Plane, Space
 from ..domain.restrict import restrict
@@ -207,7 +208,7 @@ class Cells:
 
     def ready(self, inputs: int, seed: int) -> Ready:
         """Check the domain, compile."""
-        from ..complex.compiling import compile_complex
+        from ..complex.subdivide import compile_complex
 
         self.domain.chart(inputs)  # raises where the number of inputs does not fit
         compile_complex()
