@@ -18,6 +18,7 @@ from ..errors import LinregionsError
 from ..figures import magnitude
 from ..network.network import Network
 from ..network.rank import seen_at_most
+from ..readers import load
 from ..theory import Conv, OutOfReach
 from ..watching import watchful
 from .bound import Bound
@@ -166,7 +167,6 @@ def _no_domain(domain: Domain | None) -> None:
 def _network(source: Any) -> Network:
     if isinstance(source, Network):
         return source
-    from ..readers import load
 
     return load(source)
 

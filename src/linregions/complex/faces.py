@@ -14,10 +14,11 @@ from ..network.network import Network
 from . import geometry
 from .bits import unpack
 from .certain import undecided
-from .engine import Refined, Refinement
+from .engine import Refinement
 from .lattice import Faces
 from .maps import output_forms
 from .program import SPARSE, TEST, WALL, WIDE
+from .refined import Refined
 
 KEEP = 1 << 26  # bytes of maps that are kept once all have been asked for
 CHUNK = 1 << 21  # entries of forms that are held at once while maps are composed

@@ -6,22 +6,26 @@ import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
+from ..exact.forms import Exact
 from ..exact.region import Region
 from ..merging.compile import compile_for
+from ..merging.graph import adjacency, cells_of
+from ..parallel.identity import domain_hash
+from ..parallel.run import Means, Shared
 from ..progress import Stopped, check, watched
 from ..readers import load
+from ..search.program import Compiled
+from ..search.search import Search
 from ..watching import watchful
-
-if TYPE_CHECKING:
-    from ..parallel.run import Means
-    from .parquet import PartsReader
+from .parquet import PartsReader
+from .store import open_list
 
 
 class Regions:
@@ -65,8 +69,6 @@ class Regions:
 
     def _alone(self) -> Iterator[tuple[Callable[[], Any], Any]]:
         """Batches of cells, and how to get the rational decisions about them."""
-        from ..search.search import Search
-
         compile_for(self.problem)
         search = Search(self.problem, self.exact, emit=self.batch, audit=True)
         more = True
@@ -77,8 +79,6 @@ class Regions:
 
     def _shared(self) -> Iterator[tuple[Callable[[], Any], Any]]:
         """The same from several workers, in the order in which they come in."""
-        from ..parallel.run import Shared
-
         assert self.means is not None
         compile_for(self.problem)
         shared = Shared(self.problem, self.exact, self.means, "regions")
@@ -117,8 +117,6 @@ class Regions:
         >>> sorted(lr.regions(net).graph().sum(axis=0).tolist())
         [1, 1, 2]
         """
-        from ..merging.graph import adjacency, cells_of
-
         if self.means is not None:
             raise LinregionsError(
                 "graph() numbers the regions in the order of one process; leave out workers and "
@@ -144,8 +142,6 @@ class Regions:
         LinregionsError
             When the file is damaged, or of another network or domain.
         """
-        from .store import open_list
-
         problem = restrict(load(network), Space() if domain is None else domain)
         return Listed(problem, open_list(path))
 
@@ -163,8 +159,6 @@ class Listed(Regions):
     """
 
     def __init__(self, problem: Restricted, source: PartsReader) -> None:
-        from ..parallel.identity import domain_hash
-
         self.source, self.metadata = source, source.metadata
         if not source.packed:
             raise LinregionsError(
@@ -191,9 +185,6 @@ class Listed(Regions):
         return self.source.rows
 
     def _alone(self) -> Iterator[tuple[Callable[[], Any], Any]]:
-        from ..exact.forms import Exact
-        from ..search.program import Compiled
-
         for found in self.source.batches():
             yield lambda: Exact(Compiled(self.problem)), found
 
@@ -242,8 +233,6 @@ def regions(
     >>> sorted(r.pattern.tolist() for r in lr.regions(net))
     [[0, 0], [1, 0], [1, 1]]
     """
-    from ..parallel.run import Means
-
     means = Means.of(workers, executor)
     net = load(network, shape=shape)
     problem = restrict(net, Space() if domain is None else domain)
