@@ -27,12 +27,12 @@ from .dense import of_shape
 from .shape import Dense, from_list, of_dense, of_network
 from .weights import of_weights
 
-__all__ = ["Bound", "Bounds", "Dense", "bounds", "magnitude", "tightest"]
+__all__ = ["Bound", "BoundTable", "Dense", "bounds", "magnitude", "tightest"]
 
 LARGEST = 10**7  # weights of a layer beyond which they are not read
 
 
-class Bounds(list[Bound]):
+class BoundTable(list[Bound]):
     """What `bounds` gives: a list of `Bound`, and what it left out.
 
     Attributes
@@ -47,7 +47,7 @@ class Bounds(list[Bound]):
 
 
 @watchful
-def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bounds:
+def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> BoundTable:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
     Upper bounds hold for activation regions, hence for the fewer linear, closed and affine
@@ -67,7 +67,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
 
     Returns
     -------
-    Bounds
+    BoundTable
         A list of `Bound`; its ``skipped`` says which bounds were left out, and why.
 
     Raises
@@ -92,7 +92,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
     else:
         problem, dimension = _restricted(source, domain)
         found = _network_bounds(problem, dimension, skipped, lp)
-    return Bounds(_sorted(found), skipped)
+    return BoundTable(_sorted(found), skipped)
 
 
 @watchful
