@@ -262,6 +262,24 @@ def test_a_limit_is_exact_with_workers_too():
         assert found.stopped == "limit"
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+@pytest.mark.parametrize("way", [{}, {"kind": "linear"}, {"checkpoint": "file"}])
+def test_why_a_count_ended(workers, way, tmp_path):
+    """Time is no interrupt, whoever notices first; and a box has a region."""
+    if "checkpoint" in way:
+        way = {"checkpoint": tmp_path / "file"}
+    net = lr.load(dense(40, 300, 200, 1))
+    seen = []
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.count(
+            net, BOX, engine="search", seconds=0.7, workers=workers, progress=seen.append, **way
+        )
+    assert found.stopped == "seconds"
+    assert found.number >= 1
+    with pytest.warns(lr.PartialAnswerWarning):
+        assert lr.count(net, BOX, engine="search", seconds=0.0, workers=workers, **way).number >= 1
+
+
 def test_a_search_that_was_broken_off_is_not_resumed():
     from linregions.progress import Deadline, Stopped
     from linregions.search.engine import Search

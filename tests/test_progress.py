@@ -109,6 +109,20 @@ def test_compiling_is_not_charged():
     assert took() > 0.25
 
 
+def test_what_a_compilation_finds_is_not_what_the_work_has_found():
+    with Deadline().current() as clock:
+        with announced():
+            current().stage, current().known = "search", lambda: 3  # of the tiny problem
+            assert clock.known() == 0 and clock.stage == "compiling"
+        assert clock.known() == 0
+
+
+def test_a_compilation_stops_with_its_work():
+    with Deadline().current() as clock, pytest.raises(Stopped), announced():
+        clock.trip("interrupt")
+        check()
+
+
 def test_wires_are_tripped_from_another_thread_and_put_back():
     array = np.zeros(3, np.int64)
 

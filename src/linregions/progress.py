@@ -399,13 +399,14 @@ class _Watch:
 def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callable[[], float]]:
     """Time a compilation; ``announce`` is told what is compiled (by default stderr is).
 
-    The time is not charged to the work that waits for it. Gives a function that returns the
-    seconds since the beginning.
+    The time is not charged to the work that waits for it, and what the tiny problem that is
+    compiled with finds is nothing that the work has found: it has a deadline of its own. Gives a
+    function that returns the seconds since the beginning.
     """
     start, clock = time.perf_counter(), current()
     stage, clock.stage = clock.stage, "compiling"
     try:
-        with told(announce), clock.pause():
+        with told(announce), clock.pause(), Deadline(None, clock).current():
             yield lambda: time.perf_counter() - start
     finally:
         clock.stage = stage

@@ -23,7 +23,7 @@ from ..definitions import check_kind
 from ..domain import Line, Segment
 from ..errors import LinregionsError
 from ..network import Network
-from ..progress import Status, Stopped, check, current, reason_of
+from ..progress import Status, Stopped, announced, check, current, reason_of
 from ..rational import is_rational, nearest, rounded
 from ..scaling import along
 from ..watching import watchful
@@ -450,12 +450,12 @@ def line_compile() -> float:
     global _compiled
     if _compiled:
         return 0.0
-    start = time.perf_counter()
     net = Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [0.5]), ([[1.0]], [0.0])])
     x, ends = np.array([[-1.0], [1.0]]), np.array([[0, 1]])
-    sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, True, 1)
+    with announced() as seconds:
+        sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, True, 1)
     _compiled = True
-    return time.perf_counter() - start
+    return seconds()
 
 
 # -- what is given ----------------------------------------------------------------------------
