@@ -13,6 +13,7 @@ import numpy as np
 from ..affine import INPUT, ONE
 from ..domain import Restricted
 from ..network import Layer
+from ..progress import current
 from ..rational import is_rational, rounded
 from ..units import MaxUnits
 from ._interval import UNIT, Interval, outward, through, value_at
@@ -57,6 +58,8 @@ def reaches(problem: Restricted, lp: bool = False) -> list[Reach]:
     out = []
     for i, layer in enumerate(problem.network.layers, start=1):
         z = through(layer.affine, values)
+        if relaxation is not None:
+            current().stage = f"linear programs, layer {i}"
         if relaxation is not None and relaxation.usable:
             z = z.sharpen(relaxation.bounds(layer, z))
         reach, values[i] = _units(layer, z)
