@@ -83,6 +83,19 @@ def test_a_part_may_end_before_what_it_is_a_part_of():
     assert watched(outer, 30.0) == ("inner", "whole")
 
 
+def test_time_that_is_over_is_over_for_what_it_is_a_part_of():
+    """Else what a part gave early is taken for its whole answer, until somebody looks."""
+    whole = Deadline(0.05)
+    with whole.current(), Deadline(None, whole).current() as part:
+        time.sleep(0.1)
+        with pytest.raises(Stopped):
+            part.check()
+        assert whole.reason == part.reason == "seconds"
+    whole = Deadline()
+    with whole.current(), Deadline(0.0, whole).current() as part:
+        assert part.ended() == "seconds" and not whole.reason
+
+
 def test_time_that_is_paused_is_not_charged():
     clock = Deadline(0.2)
     with clock.pause(), clock.pause():

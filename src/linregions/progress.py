@@ -146,10 +146,20 @@ class Deadline:
 
     def check(self) -> None:
         """Raise `Stopped` where this work is to stop. Cheap: call it in every long loop."""
-        if not self.reason and self.left <= 0.0:
-            self.trip("seconds")
-        if self.reason:
+        if self.ended():
             raise Stopped(self.reason)
+
+    def ended(self) -> str:
+        """Why it is to stop, now; empty: it is not.
+
+        What is late is the outermost work whose time is over, and all its parts with it.
+        """
+        if not self.reason and self.left <= 0.0:
+            if self.parent is not None and self.parent.left <= 0.0:
+                self.parent.ended()
+            else:
+                self.trip("seconds")
+        return self.reason
 
     @contextmanager
     def wire(self, array: np.ndarray, place: int) -> Iterator[None]:
