@@ -48,9 +48,10 @@ from .options import (
     PlaneOption,
     PolytopeOption,
     SegmentOption,
+    ShapeOption,
     SizeOption,
     Where,
-    domain_of,
+    sizes_of,
 )
 from .paper import add_paper
 from .parallel import (
@@ -74,6 +75,7 @@ app = App(
     name="linregions",
     help="Count the linear regions of piecewise-linear neural networks, exactly.",
     version=__version__,
+    suppress_keyboard_interrupt=False,  # `_run` says it, with the JSON
 )
 
 
@@ -92,6 +94,7 @@ def count_command(
     model: Model,
     /,
     *,
+    shape: ShapeOption = None,
     box: BoxOption = None,
     polytope: PolytopeOption = None,
     plane: PlaneOption = None,
@@ -140,7 +143,7 @@ def count_command(
     if proof is not None and shard is not None:
         raise LinregionsError("--proof is that of a whole count; leave out --shard")
     _check_used(kind, engine, exact, memory, scratch)
-    net = _load(model)
+    net = _load(model, shape)
     domains = Where(box, polytope, plane, size, segment, line).domains()
     effort = Effort(workers, cluster, checkpoint)
     if len(domains) > 1:
@@ -180,6 +183,7 @@ def list_command(
     model: Model,
     /,
     *,
+    shape: ShapeOption = None,
     box: BoxOption = None,
     polytope: PolytopeOption = None,
     plane: PlaneOption = None,
@@ -218,7 +222,7 @@ def list_command(
     if kind != "activation":
         check_kind(kind)
         raise LinregionsError(f"list --kind {kind}: only activation regions are listed; count it")
-    net, domain = _load(model), Where(box, polytope, plane, size, segment, line).domain()
+    net, domain = _load(model, shape), Where(box, polytope, plane, size, segment, line).domain()
     domain.chart(net.inputs)
     target = None if output is None else check_target(output)
     if target is None and limit is None and not json:
@@ -240,12 +244,12 @@ def list_command(
 
 
 @app.command
-def info(model: Model, /, *, json: Json = False) -> int:
+def info(model: Model, /, *, shape: ShapeOption = None, json: Json = False) -> int:
     """Say what a model is: layers, units, what was compiled away, what was rounded.
 
     Example: linregions info network.onnx
     """
-    net = _load(model)
+    net = _load(model, shape)
     layers = [
         {
             "units": layer.size,
@@ -342,14 +346,19 @@ def _reads(names: list[str]) -> str:
     return " (reads " + ", ".join(names) + ")"
 
 
-def _load(model: Path) -> Network:
+def _load(model: Path, shape: str | None = None) -> Network:
+    sizes = sizes_of(shape)
+
     def work(_: Any) -> Network:
         current().stage = "reading"
-        return load(model)
+        return load(model, shape=sizes)
 
     with warnings.catch_warnings(record=True) as caught, shown() as report:
         warnings.simplefilter("always")
-        net = watched(work, progress=report)
+        try:
+            net = watched(work, progress=report)
+        except LinregionsError as error:  # options have other names here
+            raise LinregionsError(str(error).replace("shape=", "--shape=")) from None
     for warning in caught:
         print(f"linregions: warning: {warning.message}", file=sys.stderr)
     return net
@@ -435,11 +444,11 @@ def _perspective(regions: int, units: int) -> str:
     return f"one in 10^{-share:.1f} of the {patterns} patterns that {units} units could have"
 
 
-add_bounds(app, _load, domain_of)
+add_bounds(app, _load, shown)
 add_check(app, _load)
 add_compile(app, _load)
 add_estimate(app, _load, shown, dump)
-add_draw(app, _load)
+add_draw(app, _load, shown)
 add_paper(app)
 add_sample(app, _load, shown)
 add_merge(app, dump)
@@ -470,6 +479,8 @@ def _run(argv: list[str] | None) -> int:
         return 2
     except KeyboardInterrupt:
         print("linregions: interrupted", file=sys.stderr)
+        if "--json" in tokens:  # there is no answer yet, and the object still comes
+            print(dump({"complete": False, "stopped": "interrupt"}))
         return 130
     except (ArithmeticError, MemoryError, RecursionError) as error:  # numbers no check foresaw
         why = " ".join(f"{type(error).__name__} {error}".split())

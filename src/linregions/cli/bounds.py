@@ -16,16 +16,17 @@ from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..figures import dump, magnitude
 from ..theory import Conv, deepconv
+from .options import ShapeOption, domain_of
 
-Model = Annotated[Path | None, Parameter(help="A .onnx, .nnet or .npz file.")]
+Model = Annotated[Path | None, Parameter(help="A .onnx, .nnet, .npz, .pt2 or TorchScript file.")]
 Box = Annotated[str | None, Parameter(help="As for count; for a model only.")]
 Polytope = Annotated[Path | None, Parameter(help="As for count; for a model only.")]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON list and nothing else.")]
 Switch = Annotated[bool, Parameter(negative="")]
 
 
-def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., Any]) -> None:
-    """Register the command; ``load`` and ``domain_of`` read a model and a domain."""
+def add_bounds(app: App, load: Callable[..., Any], progress: Callable[[], Any]) -> None:
+    """Register the command; ``load`` reads a model, ``progress`` shows how it goes."""
 
     @app.command(name="bounds")
     def bounds_command(
@@ -36,9 +37,11 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
         conv: str | None = None,
         maxout: int | None = None,
         activation: str | None = None,
+        shape: ShapeOption = None,
         box: Box = None,
         polytope: Polytope = None,
         lp: Switch = False,
+        seconds: float | None = None,
         json: Json = False,
     ) -> int:
         """Bounds for the number of regions of a model file or an architecture.
@@ -59,6 +62,8 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
             --widths).
         lp
             Sharpen the bound that reads the weights by linear programs (bounded domains).
+        seconds
+            Stop then, with the bounds so far.
         """
         given = [
             name
@@ -71,21 +76,27 @@ def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., A
             )
         if widths is None and (maxout is not None or activation is not None):
             raise LinregionsError("bounds: --maxout and --activation go with --widths")
-        if model is None and (box is not None or polytope is not None or lp):
-            raise LinregionsError("bounds: --box, --polytope and --lp go with a model file")
+        if model is None and (lp or any(v is not None for v in (shape, box, polytope))):
+            raise LinregionsError("bounds: --shape, --box, --polytope and --lp go with a model")
+        source: Any
+        domain, title = None, f"--conv {conv}"
         if model is not None:
-            found, title = bounds(load(model), domain_of(box, polytope), lp=lp), model.name
+            source, domain, title = load(model, shape), domain_of(box, polytope), model.name
         elif widths is not None:
-            found, title = bounds(_dense(widths, maxout, activation)), f"--widths {widths}"
+            source, title = _dense(widths, maxout, activation), f"--widths {widths}"
         else:
-            found, title = bounds(_conv(conv or "")), f"--conv {conv}"
+            source = _conv(conv or "")
+        with progress() as report:
+            found = bounds(
+                source, domain, lp=lp, seconds=seconds, progress=report, on_interrupt="return"
+            )
         if json:
             print(dump([b.to_dict() for b in found]))
             for line in found.skipped:
                 print(f"linregions: left out: {line}", file=sys.stderr)
         else:
             print(table(title, found, found.skipped))
-        return 0
+        return 130 if found.stopped == "interrupt" else 0
 
 
 def _dense(widths: str, maxout: int | None, activation: str | None) -> Dense:

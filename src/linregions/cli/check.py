@@ -14,7 +14,7 @@ from ..certificates.checking import check
 from ..check_regions import Refused
 from ..figures import dump
 from ..network.network import Network
-from .options import Json
+from .options import Json, ShapeOption
 
 Processes = Annotated[
     str | None, Parameter(help="Processes to check with (default: auto, every processor).")
@@ -25,7 +25,7 @@ Journal = Annotated[
 ]
 
 
-def add_check(app: App, load: Callable[[Path], Network]) -> None:
+def add_check(app: App, load: Callable[..., Network]) -> None:
     """Register the command."""
 
     @app.command(name="check")
@@ -34,6 +34,7 @@ def add_check(app: App, load: Callable[[Path], Network]) -> None:
         model: Path | None = None,
         /,
         *,
+        shape: ShapeOption = None,
         workers: Processes = "auto",
         journal: Journal = None,
         json: Json = False,
@@ -49,7 +50,7 @@ def add_check(app: App, load: Callable[[Path], Network]) -> None:
         model
             A model file: the proof must be about this very network.
         """
-        network = None if model is None else load(model)
+        network = None if model is None else load(model, shape)
         try:
             answer = check(file, network, workers=workers, journal=journal, progress=_progress())
         except Refused as error:

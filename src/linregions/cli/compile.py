@@ -22,6 +22,7 @@ from .options import (
     PlaneOption,
     PolytopeOption,
     SegmentOption,
+    ShapeOption,
     SizeOption,
     Where,
 )
@@ -31,7 +32,7 @@ Processes = Annotated[
 ]
 
 
-def add_compile(app: App, load: Callable[[Path], Network]) -> None:
+def add_compile(app: App, load: Callable[..., Network]) -> None:
     """Register the command."""
 
     @app.command(name="compile")
@@ -39,6 +40,7 @@ def add_compile(app: App, load: Callable[[Path], Network]) -> None:
         model: Path | None = None,
         /,
         *,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -60,7 +62,7 @@ def add_compile(app: App, load: Callable[[Path], Network]) -> None:
         names = list(JOBS)
         if model is not None:
             where = Where(box, polytope, plane, size, segment, line)
-            names = needed(load(model), where.domain())
+            names = needed(load(model, shape), where.domain())
         number = workers_of(workers) or available()
         begin, found = time.perf_counter(), {}
         for kernel in compiled(names, min(number, len(names))):

@@ -15,11 +15,14 @@ from ..draw.subject import check_choice, complex_of, in_domain
 from ..errors import LinregionsError
 from ..figures import dump
 from ..files import beside, check_target
+from ..progress import current, watched
+from ..watching import check_seconds
 from .options import (
     BoxOption,
     PlaneOption,
     PolytopeOption,
     SegmentOption,
+    ShapeOption,
     SizeOption,
     Where,
     read_points,
@@ -27,21 +30,23 @@ from .options import (
 
 FIGURES = (".png", ".svg", ".pdf")
 FORMATS = (*FIGURES, ".html", ".gif")
-Models = Annotated[Path, Parameter(help="One .onnx, .nnet or .npz file, or several checkpoints.")]
+Models = Annotated[Path, Parameter(help="A model file, or several checkpoints.")]
 Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 Switch = Parameter(negative="")
 
 
 def register(
     app: App,
-    load: Callable[[Path], Any],
+    load: Callable[..., Any],
+    progress: Callable[[], Any],
 ) -> None:
-    """Add ``draw`` to an application that knows how to read a model."""
+    """Add ``draw`` to an application that knows how to read a model and to show progress."""
 
     @app.command(name="draw")
     def draw_command(
         *models: Models,
         output: Output = None,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -52,6 +57,7 @@ def register(
         boundary: Annotated[bool, Switch] = False,
         points: Path | None = None,
         layers: Annotated[bool, Switch] = False,
+        seconds: float | None = None,
         json: Annotated[bool, Switch] = False,
     ) -> int:
         """Draw the linear regions of a network over a plane, a segment or a solid.
@@ -75,6 +81,8 @@ def register(
             FILE.npy of data points to draw, in input coordinates.
         layers
             One panel after each layer.
+        seconds
+            Give up then: there is no picture of a part.
         json
             Print one JSON object and nothing else.
         """
@@ -86,11 +94,17 @@ def register(
         if points is not None:
             shown = read_points(points, "--points")
         if not models:
-            raise LinregionsError("no model; give an .onnx, .nnet or .npz file")
+            raise LinregionsError("no model; give an .onnx, .nnet, .npz, .pt2 or TorchScript file")
         options = {"color": color, "edges": edges, "boundary": boundary, "layers": layers}
-        nets = [load(model) for model in models]
+        nets = [load(model, shape) for model in models]
         names = [model.stem for model in models]
-        facts = render(nets, domain, target, names=names, points=shown, **options)
+
+        def work(_: Any) -> dict[str, Any]:
+            return render(nets, domain, target, names=names, points=shown, **options)
+
+        check_seconds(seconds)
+        with progress() as report:
+            facts = watched(work, seconds, report)
         print(dump(facts) if json else _prose(facts))
         return 0
 
@@ -126,6 +140,7 @@ def render(
     dimension = _dimension(nets[0], domain)
     cells = [complex_of(net, domain, dimension) for net in nets]
     options = {"color": color, "edges": edges, "boundary": boundary}
+    current().stage, current().known = "drawing", lambda: 0
     _write(cells, dimension, target, names, points, layers, options)
     counted = [
         {"model": n, "regions": c.count("activation"), "linear": c.count("linear"),

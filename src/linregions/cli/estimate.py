@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from pathlib import Path
 from typing import Any
 
 from cyclopts import App
@@ -21,6 +20,7 @@ from .options import (
     PlaneOption,
     PolytopeOption,
     SegmentOption,
+    ShapeOption,
     SizeOption,
     Where,
 )
@@ -28,7 +28,7 @@ from .options import (
 
 def add_estimate(
     app: App,
-    load: Callable[[Path], Any],
+    load: Callable[..., Any],
     progress: Callable[[], AbstractContextManager[Any]],
     dump: Callable[[dict[str, Any]], str],
 ) -> None:
@@ -39,6 +39,7 @@ def add_estimate(
         model: Model,
         /,
         *,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -75,7 +76,7 @@ def add_estimate(
         exact
             Justify every decision about the cells met; --no-exact decides by floats.
         """
-        net, domain = load(model), Where(box, polytope, plane, size, segment, line).domain()
+        net, domain = load(model, shape), Where(box, polytope, plane, size, segment, line).domain()
         with progress() as report:
             found = estimate(
                 net, domain, seconds=seconds, relative_error=relative_error, passes=passes,
@@ -90,6 +91,7 @@ def add_estimate(
         model: Model,
         /,
         *,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -117,7 +119,7 @@ def add_estimate(
         exact
             As for count.
         """
-        net, domain = load(model), Where(box, polytope, plane, size, segment, line).domain()
+        net, domain = load(model, shape), Where(box, polytope, plane, size, segment, line).domain()
         numbers = _numbers(workers)
         with progress() as report:
             found = plan(

@@ -12,13 +12,13 @@ from cyclopts import App, Parameter
 from .. import files
 from ..boundary.distance import Distances, distance
 from ..figures import dump
-from .options import BoxOption, Json, Model, Where, read_points
+from .options import BoxOption, Json, Model, ShapeOption, Where, read_points
 
 Data = Annotated[Path, Parameter(help="FILE.npy of the points (points x inputs).")]
 Output = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 
 
-def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> App:
+def add_measure(app: App, load: Callable[..., Any], progress: Callable[[], Any]) -> App:
     """Register the group of commands and return it, for more of them."""
     group = App(name="measure", help="Measure boundaries: distances, volumes, regions near points.")
     app.command(group)
@@ -29,6 +29,7 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
         /,
         *,
         data: Data,
+        shape: ShapeOption = None,
         norm: str = "2",
         kind: str = "activation",
         box: BoxOption = None,
@@ -52,7 +53,7 @@ def add_measure(app: App, load: Callable[[Path], Any], progress: Callable[[], An
             A .npz or .parquet file for distances, units and feet.
         """
         target = None if output is None else files.check_target(output, (".npz", ".parquet"))
-        net, points = load(model), read_points(data, "--data")
+        net, points = load(model, shape), read_points(data, "--data")
         domain = None if box is None else Where(box).domain()
         with progress() as report:
             found = distance(

@@ -17,6 +17,9 @@ from ..files import check_numpy
 from ..network.rational import fraction_array, simplest
 
 Model = Annotated[Path, Parameter(help="A .onnx, .nnet, .npz, .pt2 or TorchScript file.")]
+_SIZES = "Sizes of one input without the batch (3,32,32), for models that do not say them."
+ShapeOption = Annotated[str | None, Parameter(name=["--shape", "--input-shape"], help=_SIZES)]
+InputShape = Annotated[str | None, Parameter(help=_SIZES)]  # where --shape is that of something
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
 BoxOption = Annotated[
     str | None,
@@ -91,6 +94,16 @@ class Where:
         """The three points of ``--plane``."""
         assert self.plane is not None
         return read_points(self.plane, "--plane", 3)
+
+
+def sizes_of(text: str | None) -> tuple[int, ...] | None:
+    """The sizes in ``--shape 3,32,32``, or ``3x32x32``."""
+    if text is None:
+        return None
+    parts = text.replace("x", ",").split(",")
+    if not all(part.strip().isdecimal() and int(part) for part in parts):
+        raise LinregionsError(f"--shape={text}: give the sizes of one input, such as 3,32,32")
+    return tuple(map(int, parts))
 
 
 def domain_of(box: str | None, polytope: Path | None) -> Domain:

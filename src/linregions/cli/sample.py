@@ -23,12 +23,13 @@ from .options import (
     PlaneOption,
     PolytopeOption,
     SegmentOption,
+    ShapeOption,
     SizeOption,
     Where,
 )
 
 
-def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> None:
+def add_sample(app: App, load: Callable[..., Any], progress: Callable[[], Any]) -> None:
     """Register the command; ``load`` reads a model, ``progress`` shows a live line."""
 
     @app.command(name="sample")
@@ -36,6 +37,7 @@ def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any
         model: Model,
         /,
         *,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -81,7 +83,7 @@ def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any
             auto (a GPU where there is one), cpu, or the name of a torch device.
         """
         target = None if output is None else files.check_target(output, (".npz",))
-        net = load(model)
+        net = load(model, shape)
         domain = Where(box, polytope, plane, size, segment, line).domain()
         with progress() as report:
             found = sample(

@@ -15,11 +15,20 @@ from ..figures import dump
 from ..measure.local import LocalComplexity, distinct_patterns, local_complexity
 from ..measure.volume import BoundaryVolume, boundary_volume
 from .measure import Data, Json, Model, Output, write_columns
-from .options import BoxOption, PlaneOption, PolytopeOption, SegmentOption, SizeOption, Where
+from .options import (
+    BoxOption,
+    InputShape,
+    PlaneOption,
+    PolytopeOption,
+    SegmentOption,
+    ShapeOption,
+    SizeOption,
+    Where,
+)
 from .options import read_points as read
 
 
-def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> App:
+def add_volume(group: App, load: Callable[..., Any], progress: Callable[[], Any]) -> App:
     """Add both commands to the group ``measure``."""
 
     @group.command(name="volume")
@@ -27,6 +36,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         model: Model,
         /,
         *,
+        shape: ShapeOption = None,
         box: BoxOption = None,
         polytope: PolytopeOption = None,
         plane: PlaneOption = None,
@@ -60,7 +70,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
             Of the lines.
         """
         where = Where(box, polytope, plane, size, segment)
-        net, domain = load(model), where.domain()
+        net, domain = load(model, shape), where.domain()
         with progress() as report:
             found = boundary_volume(
                 net, domain, kind=kind, codimension=codimension, method=method, lines=lines,
@@ -77,6 +87,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
         *,
         data: Data,
         radius: float,
+        input_shape: InputShape = None,
         shape: str = "segment",
         dimension: int | None = None,
         repeats: int | None = None,
@@ -113,7 +124,7 @@ def add_volume(group: App, load: Callable[[Path], Any], progress: Callable[[], A
             raise LinregionsError(f"--dimension={dimension} is that of slices: give --shape slice")
         dimension = 2 if dimension is None else dimension
         target = None if output is None else files.check_target(output, (".npz", ".parquet"))
-        net, points = load(model), read(data, "--data")
+        net, points = load(model, input_shape), read(data, "--data")
         with progress() as report:
             found = local_complexity(
                 net, points, radius=radius, shape=shape, dimension=dimension, repeats=repeats,
