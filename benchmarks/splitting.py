@@ -24,7 +24,7 @@ import linregions as lr
 from linregions.parallel import policy
 from linregions.parallel.prefixes import frontier
 from linregions.parallel.run import _whole_tree
-from linregions.parallel.shards import EACH
+from linregions.questions.shards import EACH
 from linregions.search.branch import adopt, hand_over
 from linregions.search.search import Search
 

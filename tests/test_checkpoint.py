@@ -16,9 +16,10 @@ import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
+from linregions.estimation.ahead import Forecast
 from linregions.parallel import checkpoint as module
 from linregions.parallel.checkpoint import MAGIC, Checkpoint, State, read
-from linregions.parallel.run import Forecast, Shared
+from linregions.parallel.run import Shared
 from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)

@@ -21,6 +21,7 @@ from linregions.parallel import pool, task
 from linregions.parallel.crew import Crew
 from linregions.parallel.run import Means, Shared
 from linregions.parallel.task import Job, work
+from linregions.processors import workers_of
 from linregions.search.rational_node import walk_node, whole
 from linregions.search.search import Search
 from linregions.testing.networks import random_network
@@ -289,9 +290,9 @@ def test_auto_respects_what_the_process_may_use(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    assert pool.workers_of("auto") == 12
+    assert workers_of("auto") == 12
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
-    assert pool.workers_of("auto") == 3 and pool.workers_of("5") == 5
+    assert workers_of("auto") == 3 and workers_of("5") == 5
 
 
 # -- dask ---------------------------------------------------------------------------------

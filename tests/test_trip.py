@@ -16,8 +16,8 @@ from linregions.estimation import thin_kernel as T
 from linregions.estimation.thinned_walk import Thinned
 from linregions.line import kernel as line
 from linregions.line.program import Sweeper, prepare, sweep
+from linregions.merging.compile import compile_kernel
 from linregions.progress import Deadline
-from linregions.questions.count import compile_kernel
 from linregions.search import kernel as K
 from linregions.search.lp import TRIP
 from linregions.search.recorded import Recorder

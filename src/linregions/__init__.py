@@ -34,14 +34,13 @@ from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_v
 from .measure.volume import BoundaryVolume, boundary_volume
 from .network.network import Layer, Network
 from .network.units import Activation, MaxUnits, Pointwise
-from .parallel.shards import Part, merge, shard
 from .progress import Status
 from .questions.count import count
+from .questions.shards import Part, merge, shard
 from .questions.stream import Region, Regions, region, regions
 from .readers import load
 from .sampling import Sampled, sample
-
-__version__ = "0.1.0"
+from .version import __version__ as __version__
 
 __all__ = [
     "Activation",

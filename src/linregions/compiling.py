@@ -27,25 +27,25 @@ class Kernel(NamedTuple):
 
 
 def _search() -> None:
-    from .questions.count import compile_kernel
+    from .merging.compile import compile_kernel
 
     compile_kernel()
 
 
 def _proofs() -> None:
-    from .questions.count import compile_kernel
+    from .merging.compile import compile_kernel
 
     compile_kernel(full=True)
 
 
 def _inputs() -> None:
-    from .questions.count import compile_kernel
+    from .merging.compile import compile_kernel
 
     compile_kernel(zonotope=True)
 
 
 def _merging() -> None:
-    from .questions.count import compile_kernel
+    from .merging.compile import compile_kernel
 
     compile_kernel(merge=True)
 
@@ -108,11 +108,11 @@ def tiny_max() -> Network:
 
 def needed(network: Network, domain: Domain) -> list[str]:
     """The kernels that counting, listing and estimating on a domain take."""
-    from .questions.count import has_max, suits_complex
+    from .complex.engine import suits_complex
     from .search.zonotope import seen_through
 
     problem: Restricted = restrict(network, domain)
-    largest = has_max(network)
+    largest = network.has_max
     names = ["proofs" if largest else "search", "estimates", "merging"]
     if seen_through(problem).zonotope is not None:
         names.append("inputs")

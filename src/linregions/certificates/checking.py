@@ -10,7 +10,7 @@ from .. import check_regions
 from ..check_regions import Refused
 from ..errors import LinregionsError
 from ..network.network import Network
-from ..parallel.pool import workers_of
+from ..processors import workers_of
 from ..readers import load
 
 Progress = Callable[[int, int, int], None]

@@ -22,12 +22,14 @@ from ..domain.domains import Domain
 from ..domain.restrict import restrict
 from ..errors import LinregionsError, PartialAnswerWarning
 from ..figures import dump
+from ..merging.compile import compile_for
 from ..network.network import Network
 from ..network.pattern import pieces
 from ..network.rank import seen_dimension
 from ..parallel.run import Means
 from ..progress import Progress, current, watched
-from ..questions.count import check_options, compile_for, count
+from ..questions.answering import check_options
+from ..questions.count import count
 from ..questions.listing import Listing
 from ..questions.store import check_target
 from ..readers import load

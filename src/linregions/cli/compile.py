@@ -14,7 +14,7 @@ from cyclopts import App, Parameter
 from ..caching import folders
 from ..compiling import JOBS, compiled, needed
 from ..network.network import Network
-from ..parallel.pool import available, workers_of
+from ..processors import available, workers_of
 from .options import (
     BoxOption,
     Json,

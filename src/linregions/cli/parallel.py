@@ -15,8 +15,8 @@ from ..domain.domains import Domain
 from ..errors import LinregionsError
 from ..network.network import Network
 from ..parallel.pool import cluster as running_cluster
-from ..parallel.shards import Part, merge, shard
 from ..progress import Progress
+from ..questions.shards import Part, merge, shard
 from .options import Json
 
 Workers = Annotated[

@@ -19,9 +19,8 @@ def compile_complex(network: Network | None = None) -> float:
     Those for max units only where ``network`` has some.
     """
     took = _compile(False)
-    from ..questions.count import has_max
 
-    if network is not None and has_max(network):
+    if network is not None and network.has_max:
         took += _compile(True)
     return took
 

@@ -9,7 +9,6 @@ one by one in rational arithmetic.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +26,7 @@ from ..jit import Tripped
 from ..network.rational import nearest
 from ..network.scaling import MILD
 from ..network.units import MaxUnits
+from ..processors import available
 from ..progress import check, current, reason_of
 from . import audit
 from . import lattice as K
@@ -100,17 +100,9 @@ class Refined:
 _pool: list[ThreadPoolExecutor] = []
 
 
-def threads() -> int:
-    """Threads used: the cores this process may run on."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on every system
-        return max(1, os.cpu_count() or 1)
-
-
 def _executor() -> ThreadPoolExecutor:
     if not _pool:
-        _pool.append(ThreadPoolExecutor(threads(), thread_name_prefix="linregions"))
+        _pool.append(ThreadPoolExecutor(available(), thread_name_prefix="linregions"))
     return _pool[0]
 
 
@@ -255,7 +247,7 @@ class Refinement:
         tally = np.zeros((k + 1, faces if not count_only else 1), np.int32)
         outputs: list[Output] = []
         doubtful: list[int] = []
-        work = max(1, min(4 * threads(), cells // 24))
+        work = max(1, min(4 * available(), cells // 24))
         edges = np.linspace(0, cells, work + 1).astype(np.int64).tolist()
         ranges = iter(list(itertools.pairwise(edges)))
 
@@ -268,10 +260,10 @@ class Refinement:
             outputs.extend(mine.outputs)
             doubtful.extend(mine.doubtful)
 
-        if work == 1 or threads() == 1:
+        if work == 1 or available() == 1:
             worker()
         else:
-            jobs = [_executor().submit(worker) for _ in range(threads())]
+            jobs = [_executor().submit(worker) for _ in range(available())]
             try:
                 for job in jobs:
                     job.result()
@@ -439,3 +431,8 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, many: 
     _each(write, outputs)
     new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     return new, parent, bits
+
+
+def suits_complex(problem: Restricted) -> bool:
+    """Whether ``auto`` counts with the complex: a bounded domain of 1 to 4 dimensions."""
+    return bool(problem.bounded) and 1 <= problem.dimension <= 4

@@ -489,3 +489,13 @@ def _numbers(value: Any, name: str, ndim: int) -> np.ndarray:
     if not np.isfinite(array).all():
         raise LinregionsError(f"{name} holds NaN or infinite values")
     return array
+
+
+def dimension_of(domain: Domain, n: int) -> int:
+    """The dimension of a domain in n inputs, before anything is restricted to it."""
+    if isinstance(domain, Space):
+        return n
+    if isinstance(domain, Box):
+        free = np.atleast_1d(domain.lo != domain.hi)
+        return int(free.sum()) if len(free) == n else n * int(free[0])
+    return domain.chart(n).dimension

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextvars
+import threading
 import time
+from contextlib import suppress
 
 from ..domain.restrict import Restricted
 from ..progress import Deadline, check, current
@@ -58,3 +61,29 @@ class Ahead:
         check()  # an end is the count's to deal with
         if part.reason:  # it hangs: the count goes on without
             self.used = MOST
+
+
+class Forecast:
+    """`Ahead` in a thread of its own, so that workers never wait for it."""
+
+    def __init__(self, problem: Restricted, exact: bool) -> None:
+        self.ahead = Ahead(problem, exact)
+        self.thread: threading.Thread | None = None
+        self.latest: float | None = None
+
+    def total(self, regions: int, elapsed: float) -> float | None:
+        """The latest estimate of all regions, or None; starts the next one when it is due."""
+        idle = self.thread is None or not self.thread.is_alive()
+        if idle and elapsed >= self.ahead.due:
+            self.ahead.prepare()  # here: a process does not end while a thread of it compiles
+            context = contextvars.copy_context()  # it stops with the count
+            self.thread = threading.Thread(
+                target=context.run, args=(self._improve, regions, elapsed), daemon=True
+            )
+            self.thread.start()
+        return None if self.latest is None else max(self.latest, float(regions))
+
+    def _improve(self, regions: int, elapsed: float) -> None:
+        least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
+        with suppress(KeyboardInterrupt):
+            self.latest = self.ahead.total(regions, max(least, self.ahead.due))

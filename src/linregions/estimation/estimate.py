@@ -13,13 +13,13 @@ import numpy as np
 from ..answer import handed_over
 from ..bounding import tightest
 from ..bounding.bound import THIS, Bound
-from ..domain.domains import Box, Domain, Space
+from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..figures import brief_repr, magnitude
+from ..merging.compile import compile_kernel, tiny_problem
 from ..network.network import Network
 from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
-from ..questions.count import compile_kernel, dimension_of, has_max, tiny_problem
 from ..readers import load
 from ..search.zonotope import seen_through
 from .chen import Representatives
@@ -347,7 +347,7 @@ class Run:
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
         self.start = begin + compile_thinned(
-            searched.zonotope is not None, has_max(searched.network)
+            searched.zonotope is not None, searched.network.has_max
         )
         self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
         self.groups = Groups()

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from ..answer import handed_over
+from ..complex.engine import suits_complex
 from ..definitions import MEMORY
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
+from ..processors import available
 from ..progress import Deadline, Progress, reason_of, watched
-from ..questions.count import suits_complex
 from ..readers import load
 from .estimate import Estimate, Run, Sketch, check_options, short
 
@@ -148,7 +148,7 @@ def plan(
     """
     check_options(seconds, None, None, "thinned", 0.95, WORK)
     if workers is None:
-        workers = tuple(sorted({1, os.cpu_count() or 1, 16, 64, 256}))
+        workers = tuple(sorted({1, available(), 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
     net, domain = load(network, shape=shape), Space() if domain is None else domain

@@ -14,7 +14,6 @@ import numpy as np
 
 from ..answer import CutShort
 from ..audit import asked
-from ..complex.engine import threads as cores
 from ..definitions import check_kind
 from ..domain.domains import Line, Segment
 from ..errors import LinregionsError
@@ -22,6 +21,7 @@ from ..network.arrays import array_of
 from ..network.network import Network
 from ..network.rational import is_rational, nearest, rounded
 from ..network.scaling import along
+from ..processors import available as cores
 from ..progress import Status, Stopped, announced, check, current, reason_of
 from ..readers import load
 from ..watching import watchful

@@ -8,14 +8,18 @@ says of them adds up.
 
 from __future__ import annotations
 
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from numbers import Integral
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 
+from ..definitions import MEMORY
 from ..errors import LinregionsError
 from ..search.search import Leaves, Search
 from .maps import Merger
@@ -218,3 +222,28 @@ def _slice(search: Search, run: Run, start: int, end: int) -> Leaves:
     signs = np.unpackbits(run.signs[start:end], axis=1, count=search.compiled.cuts)
     exact = {i - start: x for i, x in run.exact.items() if start <= i < end}
     return Leaves(signs, np.array(run.points[start:end]), exact)
+
+
+@dataclass(frozen=True)
+class Budget:
+    """What the cells of a count may take: bytes of memory, and where what is more goes."""
+
+    memory: int = MEMORY
+    scratch: Path | None = None
+
+    @staticmethod
+    def of(memory: int, scratch: str | Path | None) -> Budget:
+        """Budget from what a caller gave, checked."""
+        if isinstance(memory, bool) or not isinstance(memory, Integral) or memory <= 0:
+            raise LinregionsError(f"memory={memory!r}: give a number of bytes above 0")
+        folder = None if scratch is None else Path(scratch)
+        if folder is not None and not folder.is_dir():
+            raise LinregionsError(f"scratch={scratch}: give a folder that exists")
+        return Budget(int(memory), folder)
+
+    def cells(self, search: Search, kind: str) -> Cells:
+        """An empty store of cells."""
+        from ..merging.cells import Cells
+
+        memory = sys.maxsize if kind in ("activation", "closed") else self.memory
+        return Cells(search, memory, self.scratch, kind == "affine")

@@ -20,10 +20,10 @@ from ..exact.cell import facets, neighbour
 from ..exact.rows import negative
 from ..network.units import MaxUnits
 from ..progress import check
-from ..questions.count import compile_for
 from ..search.search import Search
 from . import audit as audit_cells
 from .adjacent import APART, SHARED, UNSURE, flips, shared_facets
+from .compile import compile_for
 from .maps import Merger
 
 Key = tuple[Any, ...]  # a row: it has no common factor, so that equal hyperplanes are equal

@@ -136,6 +136,11 @@ class Network:
         return tuple(layer.size for layer in self.layers)
 
     @property
+    def has_max(self) -> bool:
+        """Whether some layer has max units."""
+        return any(isinstance(layer.units, MaxUnits) for layer in self.layers)
+
+    @property
     def units(self) -> int:
         """Units in all."""
         return sum(self.widths)

@@ -17,6 +17,7 @@ import numpy as np
 
 from ..draw.packages import need
 from ..errors import LinregionsError
+from ..version import __version__
 
 Row = dict[str, Any]
 Report = Callable[[str, int, int | None], None]  # what is under way, units done, units in all
@@ -150,8 +151,6 @@ class Run:
     # -- the journal --------------------------------------------------------------------
 
     def _head(self) -> dict[str, Any]:
-        from .. import __version__
-
         settings = json.loads(json.dumps(self.settings, default=_plain))
         return {"item": self.item.stem, "version": __version__, "settings": settings}
 

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from ..files import beside
+from ..version import __version__
 from ._item import Result, Row, Run
 
 
@@ -49,8 +50,6 @@ def page(run: Run, result: Result) -> str:
     if result.figure is not None:
         lines += ["", f"![{chosen.title}]({chosen.stem}.png)"]
     given = ", ".join(f"{k} {show(v)}" for k, v in run.settings.items())
-    from .. import __version__
-
     lines += [
         "",
         f"Settings ({size}): {given}. {len(run.used)} units of work, {run.seconds:.1f} s in all; "

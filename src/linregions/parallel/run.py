@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from ..domain.restrict import Restricted
-from ..estimation.ahead import PART, Ahead
+from ..processors import check_processes, workers_of
 from ..search.branch import hand_over
 from ..search.rational_node import whole
 from ..search.search import Leaves, Search
-from . import pool
 from .checkpoint import EVERY, SHARE, Checkpoint, State
 from .crew import Crew, unpack
 from .identity import Identity, coordinates_hash
@@ -45,9 +41,9 @@ class Means:
     ) -> Means:
         """Means from what a caller gave, checked."""
         file = None if checkpoint is None else Path(checkpoint)
-        number = pool.workers_of(workers)
+        number = workers_of(workers)
         if executor is None:
-            pool.check_processes(number)
+            check_processes(number)
         return Means(number, executor, file)
 
     @property
@@ -170,29 +166,3 @@ class Shared:
 
 def _whole_tree(search: Search) -> list[Bundle]:
     return [[whole(search)] if search.cursor is None else list(hand_over(search))]
-
-
-class Forecast:
-    """`Ahead` in a thread of its own, so that workers never wait for it."""
-
-    def __init__(self, problem: Restricted, exact: bool) -> None:
-        self.ahead = Ahead(problem, exact)
-        self.thread: threading.Thread | None = None
-        self.latest: float | None = None
-
-    def total(self, regions: int, elapsed: float) -> float | None:
-        """The latest estimate of all regions, or None; starts the next one when it is due."""
-        idle = self.thread is None or not self.thread.is_alive()
-        if idle and elapsed >= self.ahead.due:
-            self.ahead.prepare()  # here: a process does not end while a thread of it compiles
-            context = contextvars.copy_context()  # it stops with the count
-            self.thread = threading.Thread(
-                target=context.run, args=(self._improve, regions, elapsed), daemon=True
-            )
-            self.thread.start()
-        return None if self.latest is None else max(self.latest, float(regions))
-
-    def _improve(self, regions: int, elapsed: float) -> None:
-        least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
-        with suppress(KeyboardInterrupt):
-            self.latest = self.ahead.total(regions, max(least, self.ahead.due))

@@ -3,45 +3,29 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
-from numbers import Integral, Real
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from ..answer import Count, Report, check_on_interrupt, handed_over
-from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
-from ..domain.domains import Box, Domain, Space
+from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED
+from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
-from ..network.affine import Affine
-from ..network.network import Layer, Network
-from ..network.units import MaxUnits
-from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
+from ..merging.compile import compile_for
+from ..network.network import Network
+from ..progress import Deadline, Progress, Status, current, reason_of, tell, watched
 from ..readers import load
+from .answering import answer_of, check_options
 
 if TYPE_CHECKING:
+    from ..merging.cells import Budget
     from ..parallel.run import Means
-    from .run import Room
 
 __all__ = ["ENGINES", "KINDS", "MEMORY", "Count", "Progress", "Report", "Status", "count"]
-
-
-def check_options(
-    kind: str, engine: str, limit: int | None = None, seconds: float | None = None
-) -> None:
-    """Raise for options that make no sense, before any work."""
-    check_kind(kind)
-    if engine not in ENGINES:
-        raise LinregionsError(f"unknown engine {engine!r}; give one of {', '.join(ENGINES)}")
-    if limit is not None and not (isinstance(limit, Integral) and limit >= 0):
-        raise LinregionsError(f"limit={limit!r}: give a whole number, 0 or more")
-    if seconds is not None and not (isinstance(seconds, Real) and seconds >= 0):
-        raise LinregionsError(f"seconds={seconds!r}: give a number, 0 or more")
 
 
 def count(
@@ -140,18 +124,18 @@ def count(
     Interrupted
         After Ctrl-C, within a second.
     """
+    from ..merging.cells import Budget
     from ..parallel.run import Means
-    from .run import Room
 
     check_options(kind, engine, limit, seconds)
     check_on_interrupt(on_interrupt)
-    room = Room.of(memory, scratch)
+    room = Budget.of(memory, scratch)
     means = Means.of(workers, executor, checkpoint)
     if means.some:
         _check_divided(kind, engine, means)
     target = None
     if proof is not None:
-        from ..certificates.verb import check_proof_options
+        from .proved import check_proof_options
 
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
@@ -172,16 +156,6 @@ def count(
         return _at_least(net, domain, plan, clock)
 
     return handed_over(watched(work, seconds, progress, nothing, on_interrupt), on_interrupt)
-
-
-def dimension_of(domain: Domain, n: int) -> int:
-    """The dimension of a domain in n inputs, before anything is restricted to it."""
-    if isinstance(domain, Space):
-        return n
-    if isinstance(domain, Box):
-        free = np.atleast_1d(domain.lo != domain.hi)
-        return int(free.sum()) if len(free) == n else n * int(free[0])
-    return domain.chart(n).dimension
 
 
 MANY = 32  # inputs in a box from which on a hint is given
@@ -210,7 +184,7 @@ class _Plan:
     engine: str
     limit: int | None
     means: Means
-    room: Room
+    room: Budget
     proof: Path | None
 
 
@@ -234,7 +208,7 @@ def _counted(
 ) -> Count:
     kind, engine, limit = plan.kind, plan.engine, plan.limit
     if plan.proof is not None:
-        from ..certificates.verb import count_with_proof
+        from .proved import count_with_proof
 
         return count_with_proof(
             problem, kind, plan.proof, plan.means.workers, limit, seconds, progress
@@ -286,18 +260,13 @@ def _check_divided(kind: str, engine: str, means: Means) -> None:
         )
 
 
-def suits_complex(problem: Restricted) -> bool:
-    """Whether ``auto`` counts with the complex: a bounded domain of 1 to 4 dimensions."""
-    return bool(problem.bounded) and 1 <= problem.dimension <= 4
-
-
 def _count_complex(
     problem: Restricted, kind: str, auto: bool, progress: Progress | None
 ) -> Count | None:
     """Count with the complex; None where ``auto`` should rather search."""
     from ..complex.cells import CellComplex
     from ..complex.compiling import compile_complex
-    from ..complex.engine import Refinement, TooFar, TooLarge
+    from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
 
     if auto and not suits_complex(problem):
         return None
@@ -381,82 +350,3 @@ def _count_search(
     return answer_of(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )
-
-
-def answer_of(
-    problem: Restricted, engine: str, value: int, kind: str, exact: bool, complete: bool,
-    stopped: str, seconds: float, stats: Mapping[str, float], also: dict[str, int],
-    proof: str = "",
-) -> Count:  # fmt: skip
-    """A `Count` with the particulars that the problem knows."""
-    report = Report(
-        kind=kind,
-        exact=exact,
-        complete=complete,
-        engine=engine,
-        domain=problem.domain.describe(),
-        dimension=problem.dimension,
-        inputs=problem.source.inputs,
-        units=problem.source.units,
-        seconds=seconds,
-        stopped=stopped,
-        stats=dict(stats),
-        also=also,
-        proof=proof,
-    )
-    return Count(value, report)
-
-
-_compiled: set[tuple[bool, bool, bool]] = set()
-
-
-def compile_for(problem: Restricted, merge: bool = False) -> float:
-    """Compile the kernels that a search of this problem takes; returns the seconds taken."""
-    return compile_kernel(merge, None, problem.zonotope is not None, has_max(problem.network))
-
-
-def has_max(network: Network) -> bool:
-    """Whether some layer has max units."""
-    return any(isinstance(layer.units, MaxUnits) for layer in network.layers)
-
-
-def compile_kernel(
-    merge: bool = False,
-    announce: Callable[[str], None] | None = None,
-    zonotope: bool = False,
-    full: bool = False,
-) -> float:
-    """Compile the kernels (once per machine, then cached); returns the seconds taken.
-
-    ``merge``: those of linear and affine counts as well. ``zonotope``: those for boxes of many
-    inputs instead. ``full``: those that know max units and write proofs. ``announce`` is called
-    with a line for every kernel that takes more than a second; by default it goes to stderr.
-    """
-    from .run import Room, Run
-
-    if (merge, zonotope, full) in _compiled or (True, zonotope, full) in _compiled:
-        return 0.0
-    with announced(announce) as seconds:
-        problem = tiny_problem(zonotope, full)
-        run = Run(problem, True, "linear" if merge else "activation", Room())
-        run.go(None, None, None)
-        if merge:
-            run.merge("linear", True, {}, None)
-    _compiled.add((merge, zonotope, full))
-    return seconds()
-
-
-def tiny_problem(zonotope: bool, full: bool = False) -> Restricted:
-    """A problem to compile with: two hidden layers, over the line or over a box of many inputs.
-
-    ``full``: with a max unit.
-    """
-    from ..search.zonotope import seen_through
-
-    # 1 + 2 cells: where the unit of layer 1 is off, layer 2 does not matter, and two merge
-    first = [[1.0, 0.0, 0.0, 0.0]] * 2 if zonotope else [[1.0], [1.0]]
-    net = Network.from_layers([(first, [0.0, 1.0]), ([[-1.0, 0.0]], [-1.0]), ([[1.0]], [0.0])])
-    if full:
-        largest = Layer(Affine.identity(2, 1), MaxUnits(((0, 1),), 2))
-        net = Network(net.inputs, (net.layers[0], largest), Affine.identity(1, 2))
-    return seen_through(restrict(net, Box(-2.0, 2.0))) if zonotope else restrict(net)

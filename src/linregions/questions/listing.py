@@ -15,6 +15,7 @@ from ..parallel.identity import domain_hash
 from ..parallel.run import Means, Shared
 from ..progress import Progress, Status, check, current, reason_of, tell
 from ..search.search import Leaves, Search
+from ..version import __version__
 from .store import writer
 from .stream import coordinates_of
 
@@ -91,8 +92,6 @@ class Listing:
 
     def facts(self, complete: bool) -> dict[str, Any]:
         """What is known before the end."""
-        from .. import __version__
-
         source, domain = self.problem.source, self.problem.domain
         return {
             "kind": "activation",

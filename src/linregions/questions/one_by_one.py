@@ -9,7 +9,7 @@ from typing import Any
 from ..answer import Count
 from ..domain.restrict import Restricted
 from ..progress import Progress, Status, check, reason_of, tell
-from .count import answer_of
+from .answering import answer_of
 
 
 def tally(

@@ -2,49 +2,18 @@
 
 from __future__ import annotations
 
-import sys
 import time
-from dataclasses import dataclass
-from numbers import Integral
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ..definitions import MEMORY
 from ..domain.restrict import Restricted
-from ..errors import LinregionsError
+from ..merging.cells import Budget
 from ..progress import Progress, Status, current, reason_of, tell
 
 if TYPE_CHECKING:
-    from ..merging.cells import Cells
-    from ..parallel.run import Forecast, Means
-    from ..search.search import Search
+    from ..estimation.ahead import Forecast
+    from ..parallel.run import Means
 
 BATCH = 4096  # cells that a search lists at a time
-
-
-@dataclass(frozen=True)
-class Room:
-    """What the cells of a count may take: bytes of memory, and where what is more goes."""
-
-    memory: int = MEMORY
-    scratch: Path | None = None
-
-    @staticmethod
-    def of(memory: int, scratch: str | Path | None) -> Room:
-        """Room from what a caller gave, checked."""
-        if isinstance(memory, bool) or not isinstance(memory, Integral) or memory <= 0:
-            raise LinregionsError(f"memory={memory!r}: give a number of bytes above 0")
-        folder = None if scratch is None else Path(scratch)
-        if folder is not None and not folder.is_dir():
-            raise LinregionsError(f"scratch={scratch}: give a folder that exists")
-        return Room(int(memory), folder)
-
-    def cells(self, search: Search, kind: str) -> Cells:
-        """An empty store of cells."""
-        from ..merging.cells import Cells
-
-        memory = sys.maxsize if kind in ("activation", "closed") else self.memory
-        return Cells(search, memory, self.scratch, kind == "affine")
 
 
 class Run:
@@ -52,7 +21,7 @@ class Run:
 
     before = 0.0  # seconds that earlier processes spent
 
-    def __init__(self, problem: Restricted, exact: bool, kind: str, room: Room) -> None:
+    def __init__(self, problem: Restricted, exact: bool, kind: str, room: Budget) -> None:
         from ..search.search import Search
 
         emit = 0 if kind == "activation" else BATCH
@@ -142,7 +111,7 @@ class Divided(Run):
     """The same with several workers, or with a checkpoint; what needs merging is merged here."""
 
     def __init__(
-        self, problem: Restricted, exact: bool, kind: str, means: Means, room: Room, **part: Any
+        self, problem: Restricted, exact: bool, kind: str, means: Means, room: Budget, **part: Any
     ) -> None:
         from ..parallel.run import Shared
 
@@ -164,7 +133,7 @@ class Divided(Run):
         return self.shared.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        from ..parallel.run import Forecast
+        from ..estimation.ahead import Forecast
 
         ahead, shared = Forecast(self.problem, self.exact), self.shared
         try:

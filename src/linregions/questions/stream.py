@@ -17,6 +17,7 @@ from ..domain.domains import Box, Domain, Space
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
 from ..exact.maps import maps_on
+from ..merging.compile import compile_for
 from ..network.arrays import points_of
 from ..network.deciding import decide
 from ..network.network import Network
@@ -25,7 +26,6 @@ from ..network.rational import nearest, rounded, to_fmpq
 from ..progress import Stopped, check, watched
 from ..readers import load
 from ..watching import watchful
-from .count import compile_for
 
 if TYPE_CHECKING:
     from ..parallel.run import Means

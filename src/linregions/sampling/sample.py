@@ -13,11 +13,11 @@ import numpy as np
 
 from .. import files
 from ..answer import handed_over
-from ..complex.engine import threads as cores
 from ..domain.domains import Domain
 from ..errors import Interrupted, LinregionsError
 from ..network.network import Network
-from ..parallel.pool import most_processes
+from ..processors import available as cores
+from ..processors import most_processes
 from ..progress import Deadline, Progress, Status, announced, current, tell, watched
 from ..readers import load
 from . import state as disk

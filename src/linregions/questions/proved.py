@@ -6,11 +6,13 @@ import time
 from pathlib import Path
 
 from ..answer import Count
+from ..certificates.proof import Limits, prove
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
+from ..merging.compile import compile_kernel
 from ..progress import Progress, Status, Stopped, tell
-from ..questions.count import ENGINES, answer_of, compile_kernel, count
-from .proof import Limits, prove
+from .answering import answer_of
+from .count import ENGINES, count
 
 KINDS = ("activation", "linear", "affine")
 

@@ -19,15 +19,17 @@ from ..answer import Count, Report
 from ..domain.domains import Domain, Space
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
+from ..merging.cells import Budget
+from ..merging.compile import compile_for
+from ..parallel.identity import Identity
+from ..parallel.prefixes import digest, frontier, roots
+from ..parallel.run import Means
 from ..progress import Progress
-from ..questions.count import answer_of, check_options, compile_for
-from ..questions.run import Divided, Room
 from ..readers import load
 from ..search.zonotope import seen_through
 from ..watching import watchful
-from .identity import Identity
-from .prefixes import digest, frontier, roots
-from .run import Means
+from .answering import answer_of, check_options
+from .run import Divided
 
 FORMAT = "linregions part 1"
 EACH = 512  # prefixes of a shard, at least, so that shards are of much the same size
@@ -183,7 +185,7 @@ def shard(
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(
-        searched, exact, "activation", means, Room(),
+        searched, exact, "activation", means, Budget(),
         roots=partial(roots, front=front, which=mine), shard=f"{index}/{of}",
     )  # fmt: skip
     stopped = run.go(None, seconds, progress)
