@@ -99,7 +99,7 @@ LONG = """
 import signal
 import sys
 from linregions.cli.app import main
-from linregions.questions.count import compile_kernel
+from linregions.merging.compile import compile_kernel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 compile_kernel()
 print("ready", file=sys.stderr, flush=True)
