@@ -340,7 +340,7 @@ def test_auto_searches_when_the_complex_would_be_too_large(monkeypatch):
 def test_threads_change_nothing(monkeypatch):
     net = gaussian(1, 3, 12, 12, 1)
     one = lr.subdivide(net, lr.Box(-1, 1))
-    monkeypatch.setattr(engine, "threads", lambda: 1)
+    monkeypatch.setattr(engine, "available", lambda: 1)
     two = lr.subdivide(net, lr.Box(-1, 1))
     assert one.face_counts == two.face_counts
     # coordinates may differ, within their bounds: rows reach a cell by other updates

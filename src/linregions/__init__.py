@@ -21,12 +21,14 @@ from .boundary.distance import Distances, distance
 from .bounding import Bound, bounds
 from .certificates.checking import check
 from .check_regions import Refused
-from .complex.cells import CellComplex, subdivide
+from .complex.cells import CellComplex
+from .complex.subdivide import subdivide
 from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
 from .domain.restrict import restrict
 from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
 from .estimation import Estimate, Plan, estimate, plan
 from .exact.maps import AffineMaps, affine
+from .exact.region import Region, region
 from .line.crossings import Along, Crossings, crossings, regions_along
 from .measure.chords import Ball
 from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
@@ -37,7 +39,7 @@ from .network.units import Activation, MaxUnits, Pointwise
 from .progress import Status
 from .questions.count import count
 from .questions.shards import Part, merge, shard
-from .questions.stream import Region, Regions, region, regions
+from .questions.stream import Regions, regions
 from .readers import load
 from .sampling import Sampled, sample
 from .version import __version__ as __version__

@@ -9,9 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from flint import fmpq
 
+from ..exact.point import LARGEST, TINY, Sides, Sure, divides, exact_point, nearest
+from ..network.affine import UNIT
 from ..network.units import MaxUnits, Pointwise
 from .gradients import AtLayer, Gradients, members
+from .steps import lengths_of
 
 
 @dataclass
@@ -113,3 +117,34 @@ def _losers(units: MaxUnits, here: AtLayer, p: int, at: int) -> tuple[np.ndarray
     size = of(here.size, best) + of(here.size, other)
     partner, side = np.full(gap.shape, p, np.int64), np.ones(gap.shape)
     return gap, error, size, rows(best) - rows(other), at + u, partner, side
+
+
+def sure_boundaries(
+    sure: Sure, walker: Gradients, x: np.ndarray, pieces: np.ndarray, box: Sides | None
+) -> Boundaries:
+    """`boundaries` of one cell from a point, rounded once.
+
+    Rows that are constant, or whose hyperplanes do not divide the box, are left out.
+    """
+    n, at = sure.network.inputs, exact_point(x)
+    rows = [r for r in sure.rows(pieces) if any(a != 0 for a in r.row[:n])]
+    if box is not None:
+        rows = [r for r in rows if divides(r.row, box)]
+    gap, gradient = np.empty(len(rows)), np.zeros((len(rows), n))
+    for i, r in enumerate(rows):
+        top = max(abs(int(a)) for a in r.row[:n])
+        value = sum((a * v for a, v in zip(r.row[:n], at, strict=True)), fmpq(r.row[n])) / top
+        gap[i] = r.side * nearest(value)
+        gradient[i] = [r.side * (int(a) / top) for a in r.row[:n]]
+    side, size = np.array([r.side for r in rows], float), lengths_of(gradient, 2.0)
+    error = np.where(gap != 0, 2 * UNIT * abs(gap) + TINY, 0.0)
+    wrong = 8 * (n + 4) * UNIT * size
+    far = np.isinf(gap)  # farther than floats go: known from below only
+    gap[far], error[far], wrong[far] = np.copysign(LARGEST, gap[far]), 0.0, size[far]
+    gap = np.where(gap == 0, np.copysign(0.0, side), gap)
+    return Boundaries(
+        gap[None], error[None], wrong[None],
+        walker.shorten(gradient)[None], np.array([r.unit for r in rows], np.int64),
+        np.array([r.partner for r in rows], np.int64).reshape(1, -1), side[None],
+        pieces[None], np.zeros(1, bool),
+    )  # fmt: skip

@@ -12,6 +12,7 @@ import numpy as np
 from ..answer import CutShort
 from ..domain.domains import Box, Domain, Space
 from ..errors import LinregionsError
+from ..exact.point import LARGEST, Sure, exact_point, generic
 from ..network.affine import UNIT
 from ..network.arrays import points_of
 from ..network.network import Network
@@ -19,10 +20,9 @@ from ..network.rational import is_rational, rounded
 from ..progress import Status, check, current, reason_of
 from ..readers import load
 from ..watching import watchful
-from .candidates import Boundaries, boundaries
+from .candidates import Boundaries, boundaries, sure_boundaries
 from .gradients import Gradients
 from .steps import NORMS, Bracket, Room, brackets, exponents, lengths_of, moves
-from .sure import LARGEST, Sure, exact_point, generic
 from .walk import linear
 
 NUMBERS = 1 << 20  # of the gradients of one batch
@@ -337,7 +337,7 @@ def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any)
     """The nearest candidate of one point, from exact rows."""
     at = exact_point(x)
     pieces = sure.cell(at, generic(x, None if box is None else box[:2]))
-    found = sure.boundaries(walker, x, pieces, None if box is None else box[:2])
+    found = sure_boundaries(sure, walker, x, pieces, None if box is None else box[:2])
     room = None if box is None else Room((x - box[0])[None], (box[1] - x)[None], box[2])
     near = _nearest(walker, found, x[None], norm, room)
     near.doubt[:] = True

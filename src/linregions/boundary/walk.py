@@ -26,13 +26,13 @@ from scipy.optimize import linprog, nnls
 
 from ..errors import LinregionsError
 from ..exact.lp import Tired, beyond, guessed
+from ..exact.point import LARGEST, Crossing, Sides, Sure, exact_point, generic, nearest
 from ..exact.rows import Point, Row, reduced, value
 from ..network.affine import UNIT
-from .candidates import Boundaries, boundaries
+from .candidates import Boundaries, boundaries, sure_boundaries
 from .gradients import Gradients
 from .influence import matters
 from .steps import DUAL, Room, exponents, lengths_of, moves
-from .sure import LARGEST, Crossing, Sides, Sure, exact_point, generic, nearest
 
 CELLS = 20_000  # of one walk
 SHARP = {"primal_feasibility_tolerance": 1e-10, "dual_feasibility_tolerance": 1e-10}
@@ -206,7 +206,7 @@ class _Walk:
         there = np.isfinite(rows.gap[0])
         size = lengths_of(rows.gradient[0], 2.0)
         if rows.lost[0] or (there & ~(size > 2.0**20 * rows.wrong[0])).any():
-            return self.sure.boundaries(self.walker, self.x, pieces, self.box)
+            return sure_boundaries(self.sure, self.walker, self.x, pieces, self.box)
         return rows
 
     def _divides(

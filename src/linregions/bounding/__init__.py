@@ -19,6 +19,7 @@ from ..figures import magnitude
 from ..network.network import Network
 from ..network.rank import seen_at_most
 from ..progress import Progress, current, reason_of
+from ..readers import load
 from ..theory import Conv, OutOfReach
 from ..watching import watchful
 from .bound import Bound
@@ -194,7 +195,6 @@ def _no_domain(domain: Domain | None) -> None:
 def _network(source: Any) -> Network:
     if isinstance(source, Network):
         return source
-    from ..readers import load
 
     return load(source)
 

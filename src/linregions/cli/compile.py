@@ -17,8 +17,8 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..caching import folders, log, told
-from ..complex.compiling import compile_complex
 from ..complex.engine import suits_complex
+from ..complex.subdivide import compile_complex
 from ..domain.domains import Box, Domain
 from ..domain.restrict import restrict
 from ..estimation.estimate import compile_thinned

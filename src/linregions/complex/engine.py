@@ -12,7 +12,6 @@ import itertools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from math import comb
 from threading import Event
 from typing import Any
@@ -30,12 +29,13 @@ from ..processors import available
 from ..progress import check, current, reason_of
 from . import audit
 from . import lattice as K
-from .bits import Patterns, unpack
+from .bits import Patterns
 from .domain_faces import domain_faces, rounded
 from .exact import Forms
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
+from .refined import Refined, Round
 from .rounding import bounds
 from .rows import Rows, rows_of
 from .undecided import Corners, Referee
@@ -46,55 +46,6 @@ FIRST = 150  # pieces of one cell that are worth spreading over the cores
 BITS = 4096  # bits of a pattern that one round adds at most
 HELD = 1 << 26  # bytes of patterns in one output
 FARTHEST = 2.0**1023
-
-
-@dataclass
-class Round:
-    """Tests ``first`` to ``last`` of a layer (0-based), and the bits that they take."""
-
-    layer: int
-    first: int
-    last: int
-    bit: int
-    bits: int
-
-
-@dataclass
-class Refined:
-    """A finished refinement.
-
-    ``faces`` is the complex (without patterns), ``before`` the patterns of the cells one round
-    earlier, ``parent`` the cell of that round that holds each cell; ``bits`` their own ``count``
-    bits, from number ``first``.
-    """
-
-    faces: Faces | None
-    cells: int
-    before: Patterns
-    parent: np.ndarray
-    bits: np.ndarray
-    first: int
-    count: int
-    seconds: float
-    stats: dict[str, int] = field(default_factory=dict)
-    complete: bool = True
-    stopped: str = ""
-
-    def bits_of(self, cells: np.ndarray) -> np.ndarray:
-        """Patterns of cells as 0 and 1, (n, bits); 0 for bits still to come."""
-        out = self.before.of(self.parent[cells])
-        if self.count:
-            mine = unpack(self.bits[cells])[:, : self.count]
-            out[:, self.first : self.first + self.count] = mine
-        return out
-
-    def patterns(self) -> Patterns:
-        """Those of all cells."""
-        return self.before.then(self.parent, self.bits, self.first, self.count)
-
-    def without_faces(self) -> Refined:
-        """Without the lattice, which the complex holds."""
-        return replace(self, faces=None)
 
 
 _pool: list[ThreadPoolExecutor] = []
@@ -209,7 +160,7 @@ class Refinement:
                     X = done.faces
                     self._sharpen(done, X)
                 if audited:
-                    audit.look(self, round_, done)
+                    audit.look(self.forms, round_, done, self.faces, self.corners)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
         except (KeyboardInterrupt, Tripped) as stop:

@@ -25,6 +25,7 @@ from ..search.zonotope import seen_through
 from .chen import Representatives
 from .interval import LEAST, Groups
 from .samplers import Descents, Sampler, ThinnedWalks
+from .thinned_walk import Thinned
 
 METHODS = {
     "thinned": "a depth-first walk that leaves branches out at random, steered by what it has met",
@@ -324,8 +325,6 @@ _compiled: set[tuple[bool, bool]] = set()
 
 def compile_thinned(zonotope: bool, full: bool = False) -> float:
     """Compile the kernels (once per machine, then cached); returns the seconds taken."""
-    from .thinned_walk import Thinned
-
     if (zonotope, full) in _compiled:
         return 0.0
     took = compile_kernel(zonotope=zonotope, full=full)

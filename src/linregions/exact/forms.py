@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import cached_property
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from flint import fmpq, fmpz
 
 from ..domain.restrict import Restricted
+from ..domain.scaling import exponents
 from ..network.affine import ONE, Affine
 from ..network.composing import outputs
 from ..network.network import Network
@@ -50,6 +51,21 @@ class Measured(Protocol):
     def unit(self) -> np.ndarray: ...
     @property
     def fold(self) -> np.ndarray: ...
+
+
+class Scaled(NamedTuple):
+    """A restricted network as it is, its coordinates in powers of two of about their size."""
+
+    problem: Restricted
+    network: Network
+    unit: np.ndarray
+    fold: np.ndarray
+
+    @staticmethod
+    def of(problem: Restricted) -> Scaled:
+        """Coordinates in [-1, 1] where the domain is a box; else those of the problem."""
+        unit = np.ldexp(1.0, exponents(problem))
+        return Scaled(problem, problem.network, unit, unit)
 
 
 class Exact:

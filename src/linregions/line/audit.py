@@ -3,18 +3,15 @@
 from __future__ import annotations
 
 from itertools import pairwise
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from ..audit import AuditError
 from ..network.rational import fraction_array
-
-if TYPE_CHECKING:
-    from .crossings import Crossings
+from .breaks import Breaks
 
 
-def breaks(found: Crossings, i: int) -> None:
+def breaks(found: Breaks, i: int) -> None:
     """Segment i: the same breakpoints in the same order, each in its place between the others."""
     exact = found.rationally.breaks(*found.given.exact(i))
     a, b = int(found.ptr[i]), int(found.ptr[i + 1])
@@ -31,7 +28,7 @@ def breaks(found: Crossings, i: int) -> None:
         raise AuditError(f"audit: a breakpoint of segment {i} lies beyond the next one")
 
 
-def labels(found: Crossings, i: int, label: np.ndarray) -> None:
+def labels(found: Breaks, i: int, label: np.ndarray) -> None:
     """Intervals of segment i must have one number exactly if they have one affine map of t."""
     p, d, _, _ = found.given.exact(i)
     maps = found.rationally.maps_of(p, d, found.signs(i))

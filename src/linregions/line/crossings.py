@@ -4,21 +4,23 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
 from math import prod
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
 from ..answer import CutShort
 from ..audit import asked
+from ..complex.subdivide import compile_complex
 from ..definitions import check_kind
 from ..domain.domains import Line, Segment
 from ..errors import LinregionsError
 from ..network.arrays import array_of
 from ..network.network import Network
+from ..network.pattern import pieces
 from ..network.rational import is_rational, nearest, rounded
 from ..network.scaling import along
 from ..processors import available as cores
@@ -28,7 +30,8 @@ from ..watching import watchful
 from . import audit
 from . import by_complex as wide
 from . import kernel as line
-from .exact import ExactBreaks, ExactLine, difference
+from .breaks import Breaks, Given
+from .exact import ExactBreaks, ExactLine
 from .pieces import Pieces, affine_pieces, merge
 from .program import Swept, prepare, sweep
 
@@ -36,36 +39,8 @@ SEGMENTS = 1 << 13  # at once, at most
 AT_ONCE = 1 << 22  # numbers of one first-layer product
 
 
-class Given(NamedTuple):
-    """Segments or lines as floats, and the exact ones where they are no floats."""
-
-    both: np.ndarray  # (m, 2, n)
-    lines: bool
-    exactly: dict[int, tuple[Any, Any]]
-
-    @property
-    def p(self) -> np.ndarray:
-        """(m, n) first ends, or points of lines."""
-        return self.both[:, 0]
-
-    @property
-    def q(self) -> np.ndarray:
-        """(m, n) other ends, or directions of lines."""
-        return self.both[:, 1]
-
-    def first(self, m: int) -> Given:
-        """The first m of them."""
-        exactly = {i: pair for i, pair in self.exactly.items() if i < m}
-        return Given(self.both[:m], self.lines, exactly)
-
-    def exact(self, i: int) -> tuple[Any, Any, int | None, int | None]:
-        """Origin and direction of one, exactly, and the range of t."""
-        p, q = self.exactly.get(i, (self.p[i], self.q[i]))
-        return (p, q, None, None) if self.lines else (p, difference(p, q), 0, 1)
-
-
 @dataclass(frozen=True, eq=False)
-class Crossings(CutShort):
+class Crossings(Breaks):
     """Breakpoints of a network along m segments ``p + t (q - p)`` or lines ``p + t d``.
 
     Attributes
@@ -89,22 +64,6 @@ class Crossings(CutShort):
     stopped
         Why it holds the first segments only: ``seconds`` or ``interrupt``; else empty.
     """
-
-    network: Network
-    given: Given
-    ptr: np.ndarray
-    t: np.ndarray
-    row_ptr: np.ndarray
-    rows: np.ndarray
-    start: np.ndarray
-    exact: bool
-    stats: dict[str, int]
-    seconds: float
-    rational: dict[int, Fraction] = field(default_factory=dict)
-    stopped: str = ""
-
-    def __len__(self) -> int:
-        return len(self.ptr) - 1
 
     @property
     def regions(self) -> np.ndarray:
@@ -145,24 +104,8 @@ class Crossings(CutShort):
             return wide.exact_times(self.network, self.given, i)
         return self.rationally.breaks(*self.given.exact(i)).t
 
-    @cached_property
-    def rationally(self) -> ExactLine:
-        """The network's exact maps."""
-        return ExactLine(self.network)
-
-    def signs(self, i: int) -> np.ndarray:
-        """(intervals, rows) whether each row is positive on each interval of a segment."""
-        a, b = int(self.ptr[i]), int(self.ptr[i + 1])
-        flips = np.zeros((b - a + 1, self.start.shape[1]), np.bool_)
-        flips[0] = self.start[i]
-        where = np.repeat(np.arange(1, b - a + 1), np.diff(self.row_ptr[a : b + 1]))
-        flips[where, self.rows[self.row_ptr[a] : self.row_ptr[b]]] = True
-        return np.logical_xor.accumulate(flips, axis=0)
-
     def patterns(self, i: int) -> np.ndarray:
         """(intervals, units) piece of every unit on each interval of a segment."""
-        from ..network.pattern import pieces
-
         return pieces(self.network, self.signs(i))
 
     def intervals(self, i: int) -> np.ndarray:
@@ -279,8 +222,6 @@ def crossings(
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
     """Every segment as a complex of dimension one: exact, large convolutions apart."""
-    from ..complex.compiling import compile_complex
-
     compile_complex(net)
     start, found, total, stopped = time.perf_counter(), [], 0, ""
     try:

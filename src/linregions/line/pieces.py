@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,10 +15,8 @@ from ..network.scaling import measured
 from ..network.units import Pointwise
 from . import audit
 from . import by_complex as wide
+from .breaks import Breaks
 from .kernel import SMALL
-
-if TYPE_CHECKING:
-    from .crossings import Crossings
 
 AT_ONCE = 1 << 14  # intervals in one product
 
@@ -35,7 +33,7 @@ class Pieces(NamedTuple):
     intercept: np.ndarray
 
 
-def affine_pieces(found: Crossings) -> Pieces:
+def affine_pieces(found: Breaks) -> Pieces:
     """The affine map on every interval, composed along its pattern in float64."""
     if wide.is_wide(found.network):
         return Pieces(_ptr(found), *wide.maps(found.network, found.given, len(found)))
@@ -50,7 +48,7 @@ def affine_pieces(found: Crossings) -> Pieces:
     return Pieces(ptr, slope, intercept)
 
 
-def _exactly(found: Crossings, i: int) -> np.ndarray:
+def _exactly(found: Breaks, i: int) -> np.ndarray:
     """(2, intervals, outputs): the maps of one segment, where floats left their range."""
     p, d, _, _ = found.given.exact(i)
     forms = found.rationally.forms_of(p, d, found.signs(i))
@@ -58,11 +56,11 @@ def _exactly(found: Crossings, i: int) -> np.ndarray:
     return np.array(table).reshape(len(table), -1, 2).transpose(2, 1, 0)
 
 
-def _ptr(found: Crossings) -> np.ndarray:
+def _ptr(found: Breaks) -> np.ndarray:
     return found.ptr + np.arange(len(found.ptr))
 
 
-def _forms(found: Crossings) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _forms(found: Breaks) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Slopes and intercepts of all intervals, and a bound of their errors (intervals, 2).
 
     Those of the network as `measured`: its outputs may be scaled.
@@ -91,7 +89,7 @@ class _Form(NamedTuple):
     error: np.ndarray
 
 
-def _compose(found: Crossings, signs: np.ndarray, which: np.ndarray) -> Any:
+def _compose(found: Breaks, signs: np.ndarray, which: np.ndarray) -> Any:
     net, given = measured(found.network).network, found.given
     p = given.p[which]
     d = given.q[which] if given.lines else given.q[which] - p
@@ -163,7 +161,7 @@ def _pieces(units: Any, signs: np.ndarray, row: int) -> tuple[np.ndarray, int]:
 # -- equal maps -------------------------------------------------------------------------------
 
 
-def merge(found: Crossings) -> dict[str, np.ndarray]:
+def merge(found: Breaks) -> dict[str, np.ndarray]:
     """Linear regions and distinct affine maps of every segment, and where the map changes.
 
     Floats tell maps apart where they differ by more than the bounds of their errors. Among the
@@ -189,7 +187,7 @@ def merge(found: Crossings) -> dict[str, np.ndarray]:
 
 
 def _labels(
-    found: Crossings, i: int, slope: np.ndarray, intercept: np.ndarray, error: np.ndarray
+    found: Breaks, i: int, slope: np.ndarray, intercept: np.ndarray, error: np.ndarray
 ) -> np.ndarray:
     """A number for each interval of segment i, equal exactly where the affine maps are."""
     count = len(slope)

@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from ..complex.subdivide import subdivide
 from ..domain.domains import Segment
 from ..errors import LinregionsError
 from ..line.crossings import crossings
@@ -179,7 +180,6 @@ def bends(
     if all(isinstance(layer.units, Pointwise) for layer in network.layers):
         out[live] = crossings(network, ends[live], progress=progress).count(kind) - 1
         return out
-    from ..complex.cells import subdivide
 
     for i in live:
         out[i] = subdivide(network, Segment(*ends[i])).count(kind) - 1

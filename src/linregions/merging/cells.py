@@ -243,7 +243,5 @@ class Budget:
 
     def cells(self, search: Search, kind: str) -> Cells:
         """An empty store of cells."""
-        from ..merging.cells import Cells
-
         memory = sys.maxsize if kind in ("activation", "closed") else self.memory
         return Cells(search, memory, self.scratch, kind == "affine")

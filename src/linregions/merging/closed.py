@@ -143,9 +143,9 @@ class _Closed:
         if (i, j) not in self._facets:
             one, two = (self.cells.signs[c].astype(np.int8) * 2 - 1 for c in (i, j))
             differ = {int(c) for c in np.flatnonzero(one != two)}  # all of them vanish there
-            found = facets(self.cells.exact, one, self.cells._point(i), differ)
+            found = facets(self.cells.exact, one, self.cells.point(i), differ)
             if len(found) > 1:  # rows of max units differ that do not vanish there
-                exact, x = self.cells.exact, self.cells._point(i)
+                exact, x = self.cells.exact, self.cells.point(i)
                 found = [f for f in found if (neighbour(exact, one, x, f) == two).all()]
             (facet,) = found
             self._facets[i, j] = facet.row, facet.point

@@ -103,7 +103,7 @@ def _flips(cells: Merger) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 
 def _has_facet(cells: Merger, cell: int, row: int) -> bool:
     signs = cells.signs[cell].astype(np.int8) * 2 - 1
-    return bool(facets(cells.exact, signs, cells._point(cell), {row}))
+    return bool(facets(cells.exact, signs, cells.point(cell), {row}))
 
 
 def _by_classes(cells: Merger) -> np.ndarray:
@@ -172,7 +172,7 @@ def _by_crossing(cells: Merger, rows: list[tuple[int, int]]) -> np.ndarray:
     index = {s.tobytes(): i for i, s in enumerate(cells.signs)} if rows else {}
     for i, row in rows:
         check()
-        signs, x = cells.signs[i].astype(np.int8) * 2 - 1, cells._point(i)
+        signs, x = cells.signs[i].astype(np.int8) * 2 - 1, cells.point(i)
         for facet in facets(cells.exact, signs, x, None if row < 0 else {row}):
             if facet.domain:
                 continue

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
+from ..exact.cell import facets, neighbour
 from ..exact.rows import point_of
 from ..network.rank import PRIME
 from ..network.rational import IntMatrix, nearest
@@ -65,7 +66,7 @@ class Merger:
             label = self._confirm(first, same)
         self.group = label[inverse]
         if asked():
-            audit_cells.maps(self)
+            audit_cells.maps(self.group.tolist(), self._map)
         return int(label.max(initial=-1)) + 1
 
     def effective(self) -> np.ndarray:
@@ -251,10 +252,8 @@ class Merger:
                 pieces[mine] = roots
 
     def _join_exactly(self, cell: int, parent, only: set[int] | None, index=None) -> None:
-        from ..exact.cell import facets, neighbour
-
         signs = self.signs[cell].astype(np.int8) * 2 - 1
-        x = self._point(cell)
+        x = self.point(cell)
         for facet in facets(self.exact, signs, x, only):
             if facet.domain:
                 continue
@@ -267,7 +266,7 @@ class Merger:
             if at is not None and self.group[at] == self.group[cell]:
                 parent[self._root(parent, cell)] = self._root(parent, at)
 
-    def _point(self, cell: int) -> list[Any]:
+    def point(self, cell: int) -> list[Any]:
         if cell in self.rational:
             return self.exact.in_kernel(self.rational[cell])
         return point_of(self.points[cell])

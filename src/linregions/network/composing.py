@@ -155,3 +155,36 @@ def nearest_map(network: Network, pieces: np.ndarray) -> np.ndarray:
     exact = exact_map(network, pieces)
     flat = [nearest(Fraction(int(v), exact.den)) for row in exact.num.tolist() for v in row]
     return np.array(flat).reshape(exact.shape)
+
+
+def compose(network: Network, patterns: np.ndarray) -> np.ndarray:
+    """The network's affine maps on many patterns, (n, outputs, inputs + 1), in float64."""
+    n, k = len(patterns), network.inputs
+    # (entries, n, k + 1): one large matrix product per layer, with the cells in the columns
+    values = {INPUT: np.repeat(np.eye(k, k + 1)[:, None, :], n, axis=1)}
+    at = 0
+
+    def apply(affine: Any) -> np.ndarray:
+        out = np.zeros((affine.size, n, k + 1))
+        out[:, :, k] = affine.rounded(ONE, 1)[0]
+        for source in affine.sources:
+            matrix = affine.rounded(source, network.size_of(source))[0]
+            out += (matrix @ values[source].reshape(len(values[source]), -1)).reshape(out.shape)
+        return out
+
+    for i, layer in enumerate(network.layers, start=1):
+        units = layer.units
+        mine = patterns[:, at : at + layer.size].T.astype(np.int64)
+        at += layer.size
+        if isinstance(units, MaxUnits):
+            z, first = apply(layer.affine), np.cumsum([0, *map(len, units.groups)])[:-1]
+            flat = np.array([a for g in units.groups for a in g], np.int64)
+            values[i] = np.take_along_axis(z, flat[first[:, None] + mine][:, :, None], axis=0)
+            continue
+        first = np.cumsum([0, *(len(a.slopes) for a in units.kinds)])[list(units.which)][:, None]
+        slopes = np.array([float(s) for a in units.kinds for s in a.slopes])
+        shifts = np.array([float(c) for a in units.kinds for c in a.intercepts])
+        z = apply(layer.affine) * slopes[first + mine][:, :, None]
+        z[:, :, k] += shifts[first + mine]
+        values[i] = z
+    return apply(network.output).transpose(1, 0, 2)

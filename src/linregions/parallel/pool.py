@@ -39,7 +39,6 @@ def processes(workers: int) -> ProcessPoolExecutor:
 
 def warm() -> None:
     """A task that gets a process ready: it imports the package."""
-    from ..search import search as engine  # noqa: F401
 
 
 def _begin() -> None:

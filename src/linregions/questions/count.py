@@ -8,22 +8,27 @@ from concurrent.futures import Executor
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..answer import Count, Report, check_on_interrupt, handed_over
+from ..complex.cells import CellComplex
+from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
+from ..complex.subdivide import compile_complex
 from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED
 from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
+from ..merging.cells import Budget
 from ..merging.compile import compile_for
 from ..network.network import Network
+from ..parallel.run import Means
 from ..progress import Deadline, Progress, Status, current, reason_of, tell, watched
 from ..readers import load
+from ..search.zonotope import seen_through
 from .answering import answer_of, check_options
-
-if TYPE_CHECKING:
-    from ..merging.cells import Budget
-    from ..parallel.run import Means
+from .one_by_one import count_milp, count_patterns
+from .proved import check_proof_options, count_with_proof
+from .run import Divided, Run
 
 __all__ = ["ENGINES", "KINDS", "MEMORY", "Count", "Progress", "Report", "Status", "count"]
 
@@ -124,9 +129,6 @@ def count(
     Interrupted
         After Ctrl-C, within a second.
     """
-    from ..merging.cells import Budget
-    from ..parallel.run import Means
-
     check_options(kind, engine, limit, seconds)
     check_on_interrupt(on_interrupt)
     room = Budget.of(memory, scratch)
@@ -135,8 +137,6 @@ def count(
         _check_divided(kind, engine, means)
     target = None
     if proof is not None:
-        from .proved import check_proof_options
-
         divided = executor is not None or checkpoint is not None
         target = check_proof_options(proof, kind, engine, exact, divided)
     net = load(network, shape=shape)
@@ -208,14 +208,11 @@ def _counted(
 ) -> Count:
     kind, engine, limit = plan.kind, plan.engine, plan.limit
     if plan.proof is not None:
-        from .proved import count_with_proof
-
         return count_with_proof(
-            problem, kind, plan.proof, plan.means.workers, limit, seconds, progress
-        )
+            problem, kind, plan.proof, plan.means.workers, limit, seconds, progress,
+            lambda: count(problem.source, problem.domain, kind=kind, progress=progress),
+        )  # fmt: skip
     if engine.startswith("milp"):
-        from .one_by_one import count_milp
-
         return count_milp(problem, kind, engine, limit, seconds, progress)
     if kind in SEARCHED:
         if engine == "complex":
@@ -223,8 +220,6 @@ def _counted(
                 f'engine="complex" does not count kind={kind!r}; give engine="search" or "auto"'
             )
         if kind == "pattern":
-            from .one_by_one import count_patterns
-
             return count_patterns(problem, limit, seconds, progress)
         return _count_search(problem, plan, seconds, progress)
     if engine == "complex" and not (limit is None and seconds is None):
@@ -264,10 +259,6 @@ def _count_complex(
     problem: Restricted, kind: str, auto: bool, progress: Progress | None
 ) -> Count | None:
     """Count with the complex; None where ``auto`` should rather search."""
-    from ..complex.cells import CellComplex
-    from ..complex.compiling import compile_complex
-    from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
-
     if auto and not suits_complex(problem):
         return None
     begin = time.perf_counter()
@@ -322,9 +313,6 @@ def _too_many(problem: Restricted) -> LinregionsError:
 def _count_search(
     problem: Restricted, plan: _Plan, seconds: float | None, progress: Progress | None
 ) -> Count:
-    from ..search.zonotope import seen_through
-    from .run import Divided, Run
-
     kind, exact, limit, means, room = plan.kind, plan.exact, plan.limit, plan.means, plan.room
     begin = time.perf_counter()
     searched = seen_through(problem) if kind == "activation" else problem

@@ -8,7 +8,9 @@ from typing import Any
 
 from ..answer import Count
 from ..domain.restrict import Restricted
+from ..milp import Referee
 from ..progress import Progress, Status, check, reason_of, tell
+from ..search.patterns import Patterns
 from .answering import answer_of
 
 
@@ -39,8 +41,6 @@ def count_patterns(
     problem: Restricted, limit: int | None, seconds: float | None, progress: Progress | None
 ) -> Count:
     """Every pattern that some point of the closed domain has, in rational arithmetic."""
-    from ..search.patterns import Patterns
-
     start = time.perf_counter()
     patterns = Patterns(problem)
     number, stopped = tally(patterns, limit, seconds, progress)
@@ -56,8 +56,6 @@ def count_milp(
     progress: Progress | None,
 ) -> Count:  # fmt: skip
     """The mixed-integer referee: in floating point, with the margin among the statistics."""
-    from ..milp import Referee
-
     start = time.perf_counter()
     number, stopped, also = 0, "", {}
     stats: dict[str, float] = {}

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from ..answer import Count
 from ..certificates.proof import Limits, prove
+from ..definitions import ENGINES
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..merging.compile import compile_kernel
 from ..progress import Progress, Status, Stopped, tell
 from .answering import answer_of
-from .count import ENGINES, count
 
 KINDS = ("activation", "linear", "affine")
 
@@ -50,8 +51,9 @@ def count_with_proof(
     limit: int | None,
     seconds: float | None,
     progress: Progress | None,
+    counted: Callable[[], Count],
 ) -> Count:
-    """Count the regions of a problem and write the proof.
+    """Count the regions of a problem and write the proof; ``counted`` counts them without one.
 
     A count that is stopped leaves a folder ``FILE.parts`` behind, from which the next one goes on.
     """
@@ -59,7 +61,7 @@ def count_with_proof(
     total, also = None, {}
     if kind != "activation":
         try:
-            found = count(problem.source, problem.domain, kind=kind, progress=progress)
+            found = counted()
         except Stopped as stop:
             if stop.partial is None:
                 raise

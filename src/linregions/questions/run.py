@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from ..domain.restrict import Restricted
+from ..estimation.ahead import Ahead, Forecast
 from ..merging.cells import Budget
+from ..merging.closed import closed
+from ..merging.maps import Merger
+from ..parallel.run import Means, Shared
 from ..progress import Progress, Status, current, reason_of, tell
-
-if TYPE_CHECKING:
-    from ..estimation.ahead import Forecast
-    from ..parallel.run import Means
+from ..search.search import Search
 
 BATCH = 4096  # cells that a search lists at a time
 
@@ -22,8 +23,6 @@ class Run:
     before = 0.0  # seconds that earlier processes spent
 
     def __init__(self, problem: Restricted, exact: bool, kind: str, room: Budget) -> None:
-        from ..search.search import Search
-
         emit = 0 if kind == "activation" else BATCH
         self.search = Search(problem, exact, emit, audit=True)
         self.problem, self.exact = problem, exact
@@ -45,8 +44,6 @@ class Run:
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         """Run to the end (empty answer), or say what stopped the search."""
-        from ..estimation.ahead import Ahead
-
         search, nodes, clock = self.search, 1000, current()
         ahead = Ahead(self.problem, self.exact)
         clock.stage, clock.known = "search", lambda: search.leaves
@@ -80,8 +77,6 @@ class Run:
         self, kind: str, complete: bool, also: dict[str, int], progress: Progress | None
     ) -> tuple[int, str]:
         """Merge the cells into linear regions or affine maps; how many, and what stopped it."""
-        from ..merging.maps import Merger
-
         maps = value = done = 0
         linear = kind == "linear" and complete
         try:
@@ -95,8 +90,6 @@ class Run:
                 maps += merger.affine()
                 also["affine"] = maps
                 if kind == "closed" and complete:
-                    from ..merging.closed import closed
-
                     answer = closed(merger)
                     also["linear"] = answer.linear
                     return answer.closed, ""
@@ -113,8 +106,6 @@ class Divided(Run):
     def __init__(
         self, problem: Restricted, exact: bool, kind: str, means: Means, room: Budget, **part: Any
     ) -> None:
-        from ..parallel.run import Shared
-
         self.shared = Shared(problem, exact, means, kind, **part)
         self.search = self.shared.search
         self.problem, self.exact = problem, exact
@@ -133,8 +124,6 @@ class Divided(Run):
         return self.shared.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        from ..estimation.ahead import Forecast
-
         ahead, shared = Forecast(self.problem, self.exact), self.shared
         try:
             for found in shared.run(limit, seconds):

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from ..errors import LinregionsError
 from .layout import Layout
 from .species import chao1, coverage
 from .table import Table
@@ -120,8 +121,6 @@ class Sampled(int):
             Where they were not kept: patterns beyond 128 bits need ``keep=True``.
         """
         if not self._kept:
-            from ..errors import LinregionsError
-
             raise LinregionsError("the patterns were not kept; sample with keep=True")
         table = self._table
         words = table.words if table.words.shape[1] else table.keys[:, : table.rows].T

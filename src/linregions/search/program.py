@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ..domain.restrict import Restricted
+from ..domain.scaling import exponent, reach_of
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
 from ..network.scaling import CUT, coordinates, inequalities, scaled
@@ -275,13 +276,13 @@ class Compiled:
         self.network = problem.network
         self.k = self.network.inputs
         self.zonotope: Zonotope | None = problem.zonotope
-        self.reach = _reach(problem) if self.zonotope is None else self.zonotope.reach
+        self.reach = reach_of(problem) if self.zonotope is None else self.zonotope.reach
         if self.reach is not None and np.max(self.reach, initial=0.0) > 2.0**1023:
             self.reach = None  # no float is the unit of measurement
         self.bounded = self.reach is not None
         scale = np.zeros(self.k, dtype=np.int64)
         if self.reach is not None:
-            scale = np.array([_exponent(r) for r in self.reach], dtype=np.int64)
+            scale = np.array([exponent(r) for r in self.reach], dtype=np.int64)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
         with np.errstate(all="ignore"):  # what leaves the floats is not tame
             self._measure(scale)
@@ -488,7 +489,7 @@ class Compiled:
         k = self.k
         for r in range(m0):
             c, row, const = cuts + r, -self.rows_A[r], self.rows_b[r]
-            power = -_exponent(np.max(np.abs(row), initial=0.0))
+            power = -exponent(np.max(np.abs(row), initial=0.0))
             C.G[c, :k] = np.ldexp(row, power)
             C.G[c, k] = np.ldexp(const, power)
             ew = UNIT if self.rows_inexact[0] else 0.0
@@ -523,14 +524,6 @@ def _tame(program: Program, A: np.ndarray, b: np.ndarray) -> bool:
     return (program.n_layers + 2) * max(-low, high) < TAME
 
 
-def _exponent(x: float) -> int:
-    """Smallest e with ``|x| <= 2^e`` (0 for 0)."""
-    if x == 0:
-        return 0
-    mantissa, e = np.frexp(abs(float(x)))
-    return int(e) - 1 if mantissa == 0.5 else int(e)
-
-
 def _grid(values: np.ndarray) -> int:
     """Smallest q >= 0 such that every value is an integer times 2^-q."""
     x = values[values != 0.0]
@@ -541,25 +534,3 @@ def _grid(values: np.ndarray) -> int:
     low = whole & -whole
     trailing = np.frexp(low.astype(np.float64))[1] - 1
     return max(0, int(np.max(53 - trailing - e)))
-
-
-def _reach(problem: Restricted) -> np.ndarray | None:
-    """Largest |y_j| where single-coordinate rows bound every coordinate, else None."""
-    k = problem.dimension
-    A, b = rounded(problem.A), rounded(problem.b)
-    if problem.bounded is False or len(b) < 2 * k:
-        return None
-    hi, lo = np.full(k, np.inf), np.full(k, np.inf)
-    inexact = is_rational(problem.A) or is_rational(problem.b)
-    single = np.count_nonzero(A, axis=1) == 1
-    for row, value in zip(A[single], b[single], strict=True):
-        j = int(np.flatnonzero(row)[0])
-        limit = value / abs(row[j])
-        if inexact or abs(row[j]) != 1.0:
-            limit += 4 * UNIT * abs(limit)
-        if row[j] > 0:
-            hi[j] = min(hi[j], limit)
-        else:
-            lo[j] = min(lo[j], limit)
-    reach = np.maximum(np.abs(hi), np.abs(lo))
-    return reach if np.isfinite(reach).all() else None

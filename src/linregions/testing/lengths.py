@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..boundary.distance import distance
-from ..complex.cells import subdivide
+from ..complex.subdivide import subdivide
 from ..domain.domains import Box
 from ..measure.volume import boundary_volume
 from .cases import Case, Check, Disagreement, agree

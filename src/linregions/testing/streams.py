@@ -16,10 +16,11 @@ from pathlib import Path
 from typing import Any
 
 from ..domain.domains import Domain
+from ..exact.region import Region
 from ..parallel import policy, task
 from ..questions.count import count
 from ..questions.shards import merge, shard
-from ..questions.stream import Region, regions
+from ..questions.stream import regions
 from .cases import Case, Check, Disagreement, agree, same_sets, whole
 from .cones import dot
 

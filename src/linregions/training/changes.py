@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from ..complex.cells import CellComplex, subdivide
+from ..complex.cells import CellComplex
+from ..complex.subdivide import subdivide
 from ..domain.domains import Domain
 from ..errors import LinregionsError
 from .snapshot import snapshot

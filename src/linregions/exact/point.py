@@ -15,15 +15,12 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..exact.rows import Point, Row, negative, reduced
-from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.affine import INPUT, ONE, Affine
 from ..network.composing import chosen, outputs
 from ..network.network import Network
 from ..network.rational import IntMatrix, integers
 from ..network.units import MaxUnits, Units
-from .candidates import Boundaries
-from .gradients import Gradients
-from .steps import lengths_of
+from .rows import Point, Row, negative, reduced
 
 Sides = tuple[np.ndarray, np.ndarray]
 
@@ -215,38 +212,6 @@ class Sure:
         own = known[wall]
         return all(known[o] == own or known[o] == negative(own) for o in others)
 
-    # -- for the floats ---------------------------------------------------------------------
-
-    def boundaries(
-        self, walker: Gradients, x: np.ndarray, pieces: np.ndarray, box: Sides | None
-    ) -> Boundaries:
-        """`boundaries` of one cell from a point, rounded once.
-
-        Rows that are constant, or whose hyperplanes do not divide the box, are left out.
-        """
-        n, at = self.network.inputs, exact_point(x)
-        rows = [r for r in self.rows(pieces) if any(a != 0 for a in r.row[:n])]
-        if box is not None:
-            rows = [r for r in rows if _divides(r.row, box)]
-        gap, gradient = np.empty(len(rows)), np.zeros((len(rows), n))
-        for i, r in enumerate(rows):
-            top = max(abs(int(a)) for a in r.row[:n])
-            value = sum((a * v for a, v in zip(r.row[:n], at, strict=True)), fmpq(r.row[n])) / top
-            gap[i] = r.side * nearest(value)
-            gradient[i] = [r.side * (int(a) / top) for a in r.row[:n]]
-        side, size = np.array([r.side for r in rows], float), lengths_of(gradient, 2.0)
-        error = np.where(gap != 0, 2 * UNIT * abs(gap) + TINY, 0.0)
-        wrong = 8 * (n + 4) * UNIT * size
-        far = np.isinf(gap)  # farther than floats go: known from below only
-        gap[far], error[far], wrong[far] = np.copysign(LARGEST, gap[far]), 0.0, size[far]
-        gap = np.where(gap == 0, np.copysign(0.0, side), gap)
-        return Boundaries(
-            gap[None], error[None], wrong[None],
-            walker.shorten(gradient)[None], np.array([r.unit for r in rows], np.int64),
-            np.array([r.partner for r in rows], np.int64).reshape(1, -1), side[None],
-            pieces[None], np.zeros(1, bool),
-        )  # fmt: skip
-
 
 TINY = 2.0**-1074
 LARGEST = float(np.finfo(float).max)
@@ -305,7 +270,7 @@ def generic(x: np.ndarray, box: Sides | None, seed: int = 0) -> np.ndarray:
     return np.where(box[0] == box[1], 0.0, way)
 
 
-def _divides(row: Row, box: Sides) -> bool:
+def divides(row: Row, box: Sides) -> bool:
     """Whether a row is negative somewhere in a box."""
     total = fmpq(row[-1])
     for a, low, high in zip(row[:-1], *(s.tolist() for s in box), strict=True):
