@@ -9,9 +9,10 @@ import numpy as np
 
 from ..boundary.distance import Distances, distance
 from ..files import check_target
+from .columns import write_columns
 from .model import Model, Shape, read_model
 from .options import Bounded, Data, Json, Target
-from .output import answered, write_columns
+from .output import answered
 from .progress import shown
 from .values import read_points
 

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from ..errors import LinregionsError
 from ..estimation import Estimate, estimate
-from ..estimation.estimate import METHODS, short
+from ..estimation.estimate import METHODS
+from ..figures import short
 from .model import Model, Shape, read_model
 from .options import Json, Where
 from .output import answered

@@ -8,9 +8,10 @@ from typing import Any
 from ..errors import LinregionsError
 from ..files import check_target
 from ..measure.local import LocalComplexity, distinct_patterns, local_complexity
+from .columns import write_columns
 from .model import InputShape, Model, read_model
 from .options import Data, Json, Target
-from .output import answered, write_columns
+from .output import answered
 from .progress import shown
 from .values import read_points
 

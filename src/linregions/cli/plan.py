@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..errors import LinregionsError
 from ..estimation import Plan, plan
-from ..estimation.plan import duration, size
+from ..figures import duration, size
 from .estimate import checked_seed, prose
 from .model import Model, Shape, read_model
 from .options import Json, Where

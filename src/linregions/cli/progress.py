@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from ..estimation.plan import duration
+from ..figures import duration
 from ..progress import Progress, Status
 
 FIRST, EVERY = 1.5, 10.0  # seconds until the first line, and between lines
