@@ -1,5 +1,6 @@
 """The command line, end to end in processes of its own, and option by option in this one."""
 
+import inspect
 import json
 import os
 import signal
@@ -12,7 +13,7 @@ import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
-from linregions.cli.app import main
+from linregions.cli.app import app, main
 from linregions.questions.store import read_regions
 from linregions.testing import oracle
 
@@ -99,7 +100,7 @@ LONG = """
 import signal
 import sys
 from linregions.cli.app import main
-from linregions.questions.count import compile_kernel
+from linregions.merging.compile import compile_kernel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 compile_kernel()
 print("ready", file=sys.stderr, flush=True)
@@ -378,15 +379,56 @@ def test_info_of_a_wide_network(tmp_path, call):
 # -- words and mistakes ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["count", "list", "info"])
-def test_help(call, command):
-    code, out, _ = call(command, "--help")
-    assert code == 0 and f"Example: linregions {command}" in " ".join(out.split())
+def functions(group, words=()):
+    """The function of every command, by its words."""
+    for word, command in group.resolved_commands().items():
+        if command.default_command is not None and not word.startswith("-"):
+            yield (*words, word), command.default_command
+        yield from functions(command, (*words, word))
+
+
+COMMANDS = dict(functions(app))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help(call, words):
+    code, out, _ = call(*words, "--help")
+    assert code == 0 and f"Example: linregions {' '.join(words)} " in " ".join(out.split())
+
+
+def test_every_command_is_there():
+    assert {words[0] for words in COMMANDS} == {
+        "count", "list", "info", "merge", "check", "compile", "bounds", "estimate", "plan",
+        "sample", "measure", "draw", "paper",
+    }  # fmt: skip
+    assert {words[1] for words in COMMANDS if len(words) == 2} == {"distance", "volume", "local"}
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_takes_few_things(words):
+    """At most twelve: options that belong together are one dataclass."""
+    assert len(inspect.signature(COMMANDS[words]).parameters) <= 12
+
+
+def test_info_imports_no_other_command():
+    code = """
+import sys
+from linregions.cli.app import app
+app.parse_args(["info", "net.npz"])
+rooms = {name.split(".")[2] for name in sys.modules if name.startswith("linregions.cli.")}
+print(*sorted(rooms))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "info" in done.stdout.split()
+    assert not {words[0] for words in COMMANDS if words != ("info",)} & set(done.stdout.split())
 
 
 def test_help_and_version(call):
     code, out, _ = call("--help")
     assert code == 0 and all(word in out for word in ("count", "list", "info"))
+    for words, function in COMMANDS.items():
+        first = (inspect.getdoc(function) or "").splitlines()[0]
+        assert len(words) == 2 or first in " ".join(out.replace("│", " ").split())
     assert call("--version")[1].strip() == lr.__version__
 
 
@@ -573,7 +615,7 @@ def test_numbers_at_the_end_of_the_range(files, model, call, monkeypatch, line):
 
 @pytest.mark.parametrize("error", [OverflowError, ZeroDivisionError, MemoryError, ArithmeticError])
 def test_what_no_check_foresaw_is_one_line(model, refused, monkeypatch, error):
-    from linregions.cli import app as cli
+    from linregions.cli import count as cli
 
     def fail(*_, **__):
         raise error("first\nsecond")

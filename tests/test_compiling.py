@@ -9,7 +9,7 @@ from helpers import run_here
 
 from linregions import Box, Network, caching
 from linregions.caching import KernelCache, folders, sorted_repr, stamp
-from linregions.compiling import JOBS, needed, tiny_max
+from linregions.cli.compile import JOBS, needed, tiny_max
 from linregions.jit import inner, kernel
 
 FACTOR = 2

@@ -3,6 +3,7 @@
 The large part is slow: 20 networks, every verb with ``seconds``, 1 and 5 seconds.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -262,6 +263,24 @@ def test_a_limit_is_exact_with_workers_too():
         assert found.stopped == "limit"
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+@pytest.mark.parametrize("way", [{}, {"kind": "linear"}, {"checkpoint": "file"}])
+def test_why_a_count_ended(workers, way, tmp_path):
+    """Time is no interrupt, whoever notices first; and a box has a region."""
+    if "checkpoint" in way:
+        way = {"checkpoint": tmp_path / "file"}
+    net = lr.load(dense(40, 300, 200, 1))
+    seen = []
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.count(
+            net, BOX, engine="search", seconds=0.7, workers=workers, progress=seen.append, **way
+        )
+    assert found.stopped == "seconds"
+    assert found.number >= 1
+    with pytest.warns(lr.PartialAnswerWarning):
+        assert lr.count(net, BOX, engine="search", seconds=0.0, workers=workers, **way).number >= 1
+
+
 def test_a_search_that_was_broken_off_is_not_resumed():
     from linregions.progress import Deadline, Stopped
     from linregions.search.search import Search
@@ -370,3 +389,36 @@ def test_ctrl_c_on_the_command_line_prints_the_answer(tmp_path):
         out, _ = process.communicate(timeout=10)
     assert process.returncode == 130
     assert '"complete": false' in out and '"stopped": "interrupt"' in out
+
+
+READS = {
+    "draw": ["--box=0,1", "-o", "picture.png"],
+    "bounds": ["--box=0,1", "--lp"],
+    "count": ["--box=0,1"],
+}
+
+
+@pytest.mark.parametrize("command", READS)
+def test_ctrl_c_ends_every_command_with_json(command, tmp_path):
+    """Also where there is nothing to show yet, and where the way out takes the longest."""
+    target = tmp_path / "net.npz"
+    inputs = 2 if command == "draw" else 100
+    lr.load(dense(inputs, 500, 500, 500, 1)).save(target)
+    words = [sys.executable, "-m", "linregions", command, str(target), *READS[command], "--json"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        preexec_fn=default_interrupts,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert "(Ctrl-C stops)" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        begin = time.perf_counter()
+        out, _ = process.communicate(timeout=10)
+        took = time.perf_counter() - begin
+    assert process.returncode == 130
+    assert took < slack()
+    found = json.loads(out)
+    if command == "bounds":
+        assert any(bound["name"] == "weights" for bound in found)
+    else:
+        assert found["complete"] is False and found["stopped"] == "interrupt"

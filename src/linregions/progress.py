@@ -146,10 +146,20 @@ class Deadline:
 
     def check(self) -> None:
         """Raise `Stopped` where this work is to stop. Cheap: call it in every long loop."""
-        if not self.reason and self.left <= 0.0:
-            self.trip("seconds")
-        if self.reason:
+        if self.ended():
             raise Stopped(self.reason)
+
+    def ended(self) -> str:
+        """Why it is to stop, now; empty: it is not.
+
+        What is late is the outermost work whose time is over, and all its parts with it.
+        """
+        if not self.reason and self.left <= 0.0:
+            if self.parent is not None and self.parent.left <= 0.0:
+                self.parent.ended()
+            else:
+                self.trip("seconds")
+        return self.reason
 
     @contextmanager
     def wire(self, array: np.ndarray, place: int) -> Iterator[None]:
@@ -399,13 +409,14 @@ class _Watch:
 def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callable[[], float]]:
     """Time a compilation; ``announce`` is told what is compiled (by default stderr is).
 
-    The time is not charged to the work that waits for it. Gives a function that returns the
-    seconds since the beginning.
+    The time is not charged to the work that waits for it, and what the tiny problem that is
+    compiled with finds is nothing that the work has found: it has a deadline of its own. Gives a
+    function that returns the seconds since the beginning.
     """
     start, clock = time.perf_counter(), current()
     stage, clock.stage = clock.stage, "compiling"
     try:
-        with told(announce), clock.pause():
+        with told(announce), clock.pause(), Deadline(None, clock).current():
             yield lambda: time.perf_counter() - start
     finally:
         clock.stage = stage

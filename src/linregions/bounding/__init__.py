@@ -18,6 +18,7 @@ from ..errors import LinregionsError
 from ..figures import magnitude
 from ..network.network import Network
 from ..network.rank import seen_at_most
+from ..progress import Progress, current, reason_of
 from ..readers import load
 from ..theory import Conv, OutOfReach
 from ..watching import watchful
@@ -39,15 +40,27 @@ class BoundTable(list[Bound]):
     ----------
     skipped
         One line for each bound that applies but was not computed, with the reason.
+    stopped
+        Why some were not: ``seconds`` or ``interrupt``; else empty.
     """
 
-    def __init__(self, found: Iterable[Bound] = (), skipped: Iterable[str] = ()) -> None:
+    def __init__(
+        self, found: Iterable[Bound] = (), skipped: Iterable[str] = (), stopped: str = ""
+    ) -> None:
         super().__init__(found)
-        self.skipped = tuple(skipped)
+        self.skipped, self.stopped = tuple(skipped), stopped
 
 
 @watchful
-def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> BoundTable:
+def bounds(
+    source: Any,
+    domain: Domain | None = None,
+    *,
+    lp: bool = False,
+    seconds: float | None = None,
+    progress: Progress | None = None,
+    on_interrupt: str = "raise",
+) -> BoundTable:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
     Upper bounds hold for activation regions, hence for the fewer linear, closed and affine
@@ -64,6 +77,12 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
         dimension and for the bound that reads the weights.
     lp
         Sharpen that bound by linear programs, two for each unit; for bounded domains.
+    seconds
+        Stop after so much time, with the bounds so far; every one of them holds.
+    progress
+        Called with a `Status` twice a second.
+    on_interrupt
+        As in `count`.
 
     Returns
     -------
@@ -82,6 +101,7 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
     ('hinz-recursive', 2449868)
     """
     skipped: list[str] = []
+    stopped, current().stage = "", "bounds"
     if isinstance(source, Conv) or _all(source, Conv):
         _no_domain(domain)
         found = of_convolutions([source] if isinstance(source, Conv) else list(source))
@@ -91,8 +111,8 @@ def bounds(source: Any, domain: Domain | None = None, *, lp: bool = False) -> Bo
         found = of_shape(of_dense(given), skipped=skipped)
     else:
         problem, dimension = _restricted(source, domain)
-        found = _network_bounds(problem, dimension, skipped, lp)
-    return BoundTable(_sorted(found), skipped)
+        found, stopped = _network_bounds(problem, dimension, skipped, lp)
+    return BoundTable(_sorted(found), skipped, stopped)
 
 
 @watchful
@@ -105,7 +125,7 @@ def tightest(network: Any, domain: Domain | None = None) -> Bound:
     3
     """
     problem, dimension = _restricted(network, domain)
-    found = _network_bounds(problem, dimension, [], lower=False)
+    found, _ = _network_bounds(problem, dimension, [], lower=False)
     return min((b for b in found if b.status != "from memory"), key=lambda b: b.value)
 
 
@@ -132,7 +152,8 @@ def _network_bounds(
     skipped: list[str],
     lp: bool = False,
     lower: bool = True,
-) -> list[Bound]:
+) -> tuple[list[Bound], str]:
+    """Every bound of a network, and what ended the work on the one that takes long."""
     shape = of_network(problem, dimension)
     found = of_shape(shape, lower, skipped)
     sizes = [
@@ -144,12 +165,19 @@ def _network_bounds(
         skipped.append(
             f"weights: a layer of {max(sizes):,} weights; they are read up to {LARGEST:,}"
         )
-        return found
+        return found, ""
     try:
-        found += of_weights(problem, shape, lp)
+        plain = of_weights(problem, shape, lp=False)
     except OutOfReach as why:
         skipped.append(f"weights: {why}")
-    return found
+        return found, ""
+    if not lp:
+        return found + plain, ""
+    try:
+        return found + of_weights(problem, shape, lp=True), ""
+    except KeyboardInterrupt as stop:
+        skipped.append("weights: stopped within its linear programs; it is the one by intervals")
+        return found + plain, reason_of(stop)
 
 
 def _all(source: Any, kind: Any) -> bool:

@@ -18,6 +18,7 @@ from ..network.affine import INPUT, ONE, Affine
 from ..network.network import Layer
 from ..network.rational import is_rational, rounded
 from ..network.units import Pointwise
+from ..progress import check, current
 from .interval import UNIT, Interval, value_at
 
 
@@ -39,6 +40,7 @@ class Relaxation:
             return Interval(low, high)
         C, shift, error = self._rows(layer.affine)
         for i, which in enumerate(layer.units.which):
+            check()
             if any(low[i] <= float(t) < high[i] for t in layer.units.kinds[which].breaks):
                 high[i] = min(high[i], self._maximum(C[i]) + shift[i] + error[i])
                 low[i] = max(low[i], shift[i] - self._maximum(-C[i]) - error[i])
@@ -68,9 +70,8 @@ class Relaxation:
 
         if not all(np.isfinite(v).all() for v in (c, self.A, self.b)):
             return np.inf  # beyond floats nothing is known
-        found = linprog(
-            -c, A_ub=self.A, b_ub=self.b, bounds=np.stack([self.low, self.high], axis=1)
-        )
+        sides, left = np.stack([self.low, self.high], axis=1), max(current().left, 1e-3)
+        found = linprog(-c, A_ub=self.A, b_ub=self.b, bounds=sides, options={"time_limit": left})
         if found.status == 0:
             y = np.maximum(-found.ineqlin.marginals, 0.0)
         else:

@@ -15,6 +15,7 @@ from ..network.affine import INPUT, ONE
 from ..network.network import Layer
 from ..network.rational import is_rational, rounded
 from ..network.units import MaxUnits
+from ..progress import current
 from .interval import UNIT, Interval, outward, through, value_at
 from .relaxation import Relaxation
 
@@ -57,6 +58,8 @@ def reaches(problem: Restricted, lp: bool = False) -> list[Reach]:
     out = []
     for i, layer in enumerate(problem.network.layers, start=1):
         z = through(layer.affine, values)
+        if relaxation is not None:
+            current().stage = f"linear programs, layer {i}"
         if relaxation is not None and relaxation.usable:
             z = z.sharpen(relaxation.bounds(layer, z))
         reach, values[i] = _units(layer, z)

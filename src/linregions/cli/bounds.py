@@ -4,88 +4,117 @@ from __future__ import annotations
 
 import re
 import sys
-from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
-from ..bounding import Bound, Dense, bounds, tightest
-from ..domain.restrict import Restricted
+from ..bounding import Bound, Dense, bounds
 from ..errors import LinregionsError
-from ..figures import dump, magnitude
+from ..figures import magnitude
 from ..theory import Conv, deepconv
+from .model import FORMATS, Shape, read_model
+from .options import Bounded, Switch
+from .output import answered
+from .progress import shown
 
-Model = Annotated[Path | None, Parameter(help="A .onnx, .nnet or .npz file.")]
+Model = Annotated[Path | None, Parameter(help=FORMATS)]
 Box = Annotated[str | None, Parameter(help="As for count; for a model only.")]
 Polytope = Annotated[Path | None, Parameter(help="As for count; for a model only.")]
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON list and nothing else.")]
-Switch = Annotated[bool, Parameter(negative="")]
 
 
-def add_bounds(app: App, load: Callable[[Path], Any], domain_of: Callable[..., Any]) -> None:
-    """Register the command; ``load`` and ``domain_of`` read a model and a domain."""
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Architecture:
+    """The options that stand for a network without weights.
 
-    @app.command(name="bounds")
-    def bounds_command(
-        model: Model = None,
-        /,
-        *,
-        widths: str | None = None,
-        conv: str | None = None,
-        maxout: int | None = None,
-        activation: str | None = None,
-        box: Box = None,
-        polytope: Polytope = None,
-        lp: Switch = False,
-        json: Json = False,
-    ) -> int:
-        """Bounds for the number of regions of a model file or an architecture.
+    Parameters
+    ----------
+    widths
+        Input dimension and hidden widths of a dense network: 784,11,11.
+    conv
+        Input and layers of a convolutional network, SIZExCHANNELS:KERNELxFILTERS,...
+        with /STRIDE, +PADDING and @DILATION behind a layer: 28x28x1:3x3x8/2+1,2x2x16.
+    maxout
+        Rank of maxout units (with --widths).
+    activation
+        relu, leaky_relu, abs, hardtanh, relu6, hardsigmoid or a number of pieces (with
+        --widths).
+    """
 
-        Example: linregions bounds --widths 784,11,11
+    widths: str | None = None
+    conv: str | None = None
+    maxout: int | None = None
+    activation: str | None = None
 
-        Parameters
-        ----------
-        widths
-            Input dimension and hidden widths of a dense network: 784,11,11.
-        conv
-            Input and layers of a convolutional network, SIZExCHANNELS:KERNELxFILTERS,...
-            with /STRIDE, +PADDING and @DILATION behind a layer: 28x28x1:3x3x8/2+1,2x2x16.
-        maxout
-            Rank of maxout units (with --widths).
-        activation
-            relu, leaky_relu, abs, hardtanh, relu6, hardsigmoid or a number of pieces (with
-            --widths).
-        lp
-            Sharpen the bound that reads the weights by linear programs (bounded domains).
-        """
-        given = [
-            name
-            for name, v in (("MODEL", model), ("--widths", widths), ("--conv", conv))
-            if v is not None
-        ]
+    def check(self, model: Path | None) -> None:
+        """Raise unless there is one of a model, widths and a convolution, and what goes with it."""
+        sources = {"MODEL": model, "--widths": self.widths, "--conv": self.conv}
+        given = [name for name, value in sources.items() if value is not None]
         if len(given) != 1:
             raise LinregionsError(
                 f"bounds: give one of MODEL, --widths and --conv (got {', '.join(given) or 'none'})"
             )
-        if widths is None and (maxout is not None or activation is not None):
+        if self.widths is None and (self.maxout is not None or self.activation is not None):
             raise LinregionsError("bounds: --maxout and --activation go with --widths")
-        if model is None and (box is not None or polytope is not None or lp):
-            raise LinregionsError("bounds: --box, --polytope and --lp go with a model file")
-        if model is not None:
-            found, title = bounds(load(model), domain_of(box, polytope), lp=lp), model.name
-        elif widths is not None:
-            found, title = bounds(_dense(widths, maxout, activation)), f"--widths {widths}"
-        else:
-            found, title = bounds(_conv(conv or "")), f"--conv {conv}"
-        if json:
-            print(dump([b.to_dict() for b in found]))
-            for line in found.skipped:
-                print(f"linregions: left out: {line}", file=sys.stderr)
-        else:
-            print(table(title, found, found.skipped))
-        return 0
+
+    def read(self) -> tuple[Dense | list[Conv], str]:
+        """The architecture and its title."""
+        if self.widths is not None:
+            dense = _dense(self.widths, self.maxout, self.activation)
+            return dense, f"--widths {self.widths}"
+        return _conv(self.conv or ""), f"--conv {self.conv}"
+
+
+def command(
+    model: Model = None,
+    /,
+    *,
+    architecture: Architecture = Architecture(),
+    shape: Shape = None,
+    box: Box = None,
+    polytope: Polytope = None,
+    lp: Switch = False,
+    seconds: float | None = None,
+    json: Json = False,
+) -> int:
+    """Bounds for the number of regions of a model file or an architecture.
+
+    Example: linregions bounds --widths 784,11,11
+
+    Parameters
+    ----------
+    lp
+        Sharpen the bound that reads the weights by linear programs (bounded domains).
+    seconds
+        Stop then, with the bounds so far.
+    """
+    architecture.check(model)
+    if model is None and (lp or any(v is not None for v in (shape, box, polytope))):
+        raise LinregionsError("bounds: --shape, --box, --polytope and --lp go with a model")
+    source: Any
+    domain = None
+    if model is not None:
+        source, domain, title = (
+            read_model(model, shape),
+            Bounded(box, polytope).domain(),
+            model.name,
+        )
+    else:
+        source, title = architecture.read()
+    with shown() as report:
+        found = bounds(
+            source, domain, lp=lp, seconds=seconds, progress=report, on_interrupt="return"
+        )
+    facts, words = [b.to_dict() for b in found], partial(_table, title, found, found.skipped)
+    code = answered(facts, words, json, found.stopped)
+    for line in found.skipped if json else ():
+        print(f"linregions: left out: {line}", file=sys.stderr)
+    return code
 
 
 def _dense(widths: str, maxout: int | None, activation: str | None) -> Dense:
@@ -143,7 +172,7 @@ def _conv(text: str) -> list[Conv]:
 HEADINGS = {"upper": "at most", "lower": "at least", "equal": "exactly"}
 
 
-def table(title: str, found: list[Bound], skipped: tuple[str, ...] = ()) -> str:
+def _table(title: str, found: list[Bound], skipped: tuple[str, ...] = ()) -> str:
     """Bounds for a person, grouped by what they bound; then what was left out."""
     lines, groups = [title], dict.fromkeys(b.bounds for b in found)
     for what in groups:
@@ -164,9 +193,3 @@ def table(title: str, found: list[Bound], skipped: tuple[str, ...] = ()) -> str:
 
 def _source(b: Bound) -> str:
     return b.source + (f" ({'; '.join(b.conditions)})" if b.conditions else "")
-
-
-def upper_bound(problem: Restricted) -> tuple[int, str]:
-    """The tightest proved upper bound of a network over a domain, for ``linregions count``."""
-    best = tightest(problem)
-    return int(best.value), f"{magnitude(best.value)} ({best.name})"

@@ -6,64 +6,59 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
-
-from cyclopts import App, Parameter
+from typing import Any
 
 from ..certificates.checking import check
 from ..check_regions import Refused
 from ..figures import dump
-from ..network.network import Network
+from .model import Shape, read_model
 from .options import Json
-
-Processes = Annotated[
-    str | None, Parameter(help="Processes to check with (default: auto, every processor).")
-]
-Journal = Annotated[
-    Path | None,
-    Parameter(help="Keep in this file which parts were accepted, and go on from it."),
-]
+from .output import answered
 
 
-def add_check(app: App, load: Callable[[Path], Network]) -> None:
-    """Register the command."""
+def command(
+    file: Path,
+    model: Path | None = None,
+    /,
+    *,
+    shape: Shape = None,
+    workers: str | None = "auto",
+    journal: Path | None = None,
+    json: Json = False,
+) -> int:
+    """Check the proof of a count: exit 0 where it is accepted, 1 where it is refused.
 
-    @app.command(name="check")
-    def check_command(
-        file: Path,
-        model: Path | None = None,
-        /,
-        *,
-        workers: Processes = "auto",
-        journal: Journal = None,
-        json: Json = False,
-    ) -> int:
-        """Check the proof of a count: exit 0 where it is accepted, 1 where it is refused.
+    Example: linregions check count.proof network.onnx
 
-        Example: linregions check count.proof network.onnx
+    Parameters
+    ----------
+    file
+        What count --proof wrote.
+    model
+        A model file: the proof must be about this very network.
+    workers
+        Processes to check with (default: auto, every processor).
+    journal
+        Keep in this file which parts were accepted, and go on from it.
+    """
+    network = None if model is None else read_model(model, shape)
+    try:
+        answer = check(file, network, workers=workers, journal=journal, progress=_progress())
+    except Refused as error:
+        print(dump(error.facts()) if json else f"refused: {error}")
+        return 1
+    return answered(answer, lambda: _prose(answer, model is not None), json)
 
-        Parameters
-        ----------
-        file
-            What count --proof wrote.
-        model
-            A model file: the proof must be about this very network.
-        """
-        network = None if model is None else load(model)
-        try:
-            answer = check(file, network, workers=workers, journal=journal, progress=_progress())
-        except Refused as error:
-            print(dump(error.facts()) if json else f"refused: {error}")
-            return 1
-        if json:
-            print(dump(answer))
-            return 0
-        parts = answer["parts"]
-        print(f"accepted: {answer['regions']:,} {answer['kind']} regions over {answer['domain']}")
-        print(f"  network {answer['network']}" + (", which is that of the model" if model else ""))
-        if parts:
-            print(f"  {parts:,} parts, nothing missing and nothing twice")
-        return 0
+
+def _prose(answer: dict[str, Any], same: bool) -> str:
+    parts, whose = answer["parts"], ", which is that of the model" if same else ""
+    lines = [
+        f"accepted: {answer['regions']:,} {answer['kind']} regions over {answer['domain']}",
+        f"  network {answer['network']}{whose}",
+    ]
+    if parts:
+        lines.append(f"  {parts:,} parts, nothing missing and nothing twice")
+    return "\n".join(lines)
 
 
 def _progress() -> Callable[[int, int, int], None]:

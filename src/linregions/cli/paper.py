@@ -9,90 +9,81 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any
 
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
+from .. import papers
 from ..figures import dump
-from .options import Json
+from .options import Json, Switch
 
 Report = Callable[[str, int, int | None], None]
 
 
-def add_paper(app: App) -> None:
-    """Register the command."""
+def command(
+    name: Annotated[str | None, Parameter(help="The paper: xiong2020, ...")] = None,
+    item: Annotated[str | None, Parameter(help="Its table or figure: table1, ...")] = None,
+    /,
+    *,
+    quick: Switch = False,
+    output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("."),
+    seed: int = 0,
+    json: Json = False,
+) -> int:
+    """Recompute a table or a figure of one of four papers; without arguments, list them.
 
-    @app.command(name="paper")
-    def paper_command(
-        name: Annotated[str | None, Parameter(help="The paper: xiong2020, ...")] = None,
-        item: Annotated[str | None, Parameter(help="Its table or figure: table1, ...")] = None,
-        /,
-        *,
-        quick: Annotated[bool, Parameter(negative="")] = False,
-        output: Annotated[Path, Parameter(name=["-o", "--output"])] = Path("."),
-        seed: int = 0,
-        json: Json = False,
-    ) -> int:
-        """Recompute a table or a figure of one of four papers; without arguments, list them.
+    Example: linregions paper xiong2020 table2 --quick -o out
 
-        Example: linregions paper xiong2020 table2 --quick -o out
+    Writes numbers (.csv), a figure (.png, .svg) and a page (.md) that sets them beside those
+    of the paper. An interrupted run goes on where it ended when it is asked for again.
 
-        Writes numbers (.csv), a figure (.png, .svg) and a page (.md) that sets them beside those
-        of the paper. An interrupted run goes on where it ended when it is asked for again.
-
-        Parameters
-        ----------
-        quick
-            Some 20 seconds instead of the settings of the paper.
-        output
-            Folder to write to (made if it is not there).
-        seed
-            Of everything random.
-        """
-        from .. import papers
-
-        if name is None:
-            print(dump(_listed()) if json else _list())
-            return 0
-        chosen = papers.find(name, item)
-        begin: dict[str, Any] = {"paper": name, "item": chosen.name, "quick": quick}
-        try:
-            with _progress(chosen.stem) as report:
-                run, result, paths = papers.run(
-                    name, chosen.name, quick=quick, output=output, seed=seed, report=report
-                )
-        except KeyboardInterrupt:
-            kept = output / f"{chosen.stem}.jsonl"
-            print(
-                f"linregions: interrupted; {kept} holds what is done, and the same command goes on",
-                file=sys.stderr,
-            )
-            if json:
-                print(dump({**begin, "complete": False, "files": [str(kept)]}))
-            return 130
-        if json:
-            facts = {
-                **begin,
-                "complete": True,
-                "settings": run.settings,
-                "seconds": run.seconds,
-                "compared": [c._asdict() for c in result.compared],
-                "files": [str(p) for p in paths],
-            }
-            print(dump(facts, default=float, nan=True))
-        else:
-            print(paths[0].read_text(encoding="utf-8"), end="")
-            print("\nwritten: " + ", ".join(map(str, paths)))
+    Parameters
+    ----------
+    quick
+        Some 20 seconds instead of the settings of the paper.
+    output
+        Folder to write to (made if it is not there).
+    seed
+        Of everything random.
+    """
+    if name is None:
+        print(dump(_listed()) if json else _list())
         return 0
+    chosen = papers.find(name, item)
+    begin: dict[str, Any] = {"paper": name, "item": chosen.name, "quick": quick}
+    try:
+        with _progress(chosen.stem) as report:
+            run, result, paths = papers.run(
+                name, chosen.name, quick=quick, output=output, seed=seed, report=report
+            )
+    except KeyboardInterrupt:
+        kept = output / f"{chosen.stem}.jsonl"
+        print(
+            f"linregions: interrupted; {kept} holds what is done, and the same command goes on",
+            file=sys.stderr,
+        )
+        if json:
+            print(dump({**begin, "complete": False, "files": [str(kept)]}))
+        return 130
+    if json:
+        facts = {
+            **begin,
+            "complete": True,
+            "settings": run.settings,
+            "seconds": run.seconds,
+            "compared": [c._asdict() for c in result.compared],
+            "files": [str(p) for p in paths],
+        }
+        print(dump(facts, default=float, nan=True))
+    else:
+        print(paths[0].read_text(encoding="utf-8"), end="")
+        print("\nwritten: " + ", ".join(map(str, paths)))
+    return 0
 
 
 def _listed() -> list[dict[str, str]]:
-    from .. import papers
-
     return [{"paper": i.paper, "item": i.name, "title": i.title} for i in papers.ITEMS.values()]
 
 
 def _list() -> str:
-    from .. import papers
-
     lines, last = [], ""
     for i in papers.ITEMS.values():
         if i.paper != last:

@@ -6,11 +6,11 @@ import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NoReturn
 
-from ..estimation.plan import duration
-from ..progress import Progress, Status, abandoned
+from ..figures import duration
+from ..progress import Progress, Status
 
 FIRST, EVERY = 1.5, 10.0  # seconds until the first line, and between lines
 HINT = 2.0  # seconds without a region after which a hint is given
@@ -23,6 +23,7 @@ STAGES = {
     "complex": "refining",
     "subdivide": "refining",
     "merge": "merging",
+    "drawing": "drawing the picture",
     "prove": "writing the proof",
     "estimate": "estimating",
     "sample": "drawing points",
@@ -97,9 +98,12 @@ def words(s: Status, wall: float) -> str:
 
 
 def leave(code: int) -> NoReturn:
-    """End the process; at once where work was left behind that does not end by itself."""
-    if any(thread.is_alive() for thread in abandoned):
-        for stream in (sys.stdout, sys.stderr):
+    """End the process at once.
+
+    Taking down an interpreter that has read a large model takes seconds, in which a Ctrl-C would
+    change the exit code, and work that was left behind may not end at all.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # the reader of a pipe has gone
             stream.flush()
-        os._exit(code)
-    sys.exit(code)
+    os._exit(code)

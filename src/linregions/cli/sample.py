@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
 
 import numpy as np
-from cyclopts import App, Parameter
+from cyclopts import Parameter
 
 from .. import files
 from ..domain.domains import Space
@@ -15,87 +14,83 @@ from ..errors import LinregionsError
 from ..figures import dump
 from ..sampling import Sampled, sample
 from ..sampling.answer import Tally
-from .options import (
-    BoxOption,
-    Json,
-    LineOption,
-    Model,
-    PlaneOption,
-    PolytopeOption,
-    SegmentOption,
-    SizeOption,
-    Where,
-)
+from .model import Model, Shape, read_model
+from .options import Json, Target, Where
+from .output import answered
+from .progress import shown
 
 
-def add_sample(app: App, load: Callable[[Path], Any], progress: Callable[[], Any]) -> None:
-    """Register the command; ``load`` reads a model, ``progress`` shows a live line."""
+@Parameter(name="*")
+@dataclass(frozen=True)
+class Resources:
+    """What drawing may take.
 
-    @app.command(name="sample")
-    def sample_command(
-        model: Model,
-        /,
-        *,
-        box: BoxOption = None,
-        polytope: PolytopeOption = None,
-        plane: PlaneOption = None,
-        size: SizeOption = None,
-        segment: SegmentOption = None,
-        line: LineOption = None,
-        points: str = "1e7",
-        v: str | None = None,
-        seed: int = 0,
-        state: Path | None = None,
-        output: Annotated[Path | None, Parameter(name=["-o", "--output"])] = None,
-        seconds: float | None = None,
-        memory: str = "1e9",
-        threads: int | None = None,
-        device: str = "auto",
-        json: Json = False,
-    ) -> int:
-        """Count distinct activation patterns at random points: a certain lower bound.
+    Parameters
+    ----------
+    memory
+        Bytes for the table of patterns; beyond it numbers become estimates.
+    threads
+        Processors to use.
+    device
+        auto (a GPU where there is one), cpu, or the name of a torch device.
+    """
 
-        Example: linregions sample network.onnx --points 2e9 --state run.npz
+    memory: str = "1e9"
+    threads: int | None = None
+    device: str = "auto"
 
-        Over all of R^n points are normal with mean 0; in a bounded domain they are uniform.
 
-        Parameters
-        ----------
-        points
-            Points in all, shared by the standard deviations (2e9 may be written so).
-        v
-            Standard deviations, 3,5,7,9,11,13 unless given.
-        seed
-            Seed; with it the answer is the same on any number of threads.
-        state
-            A .npz file that holds the run; taken up where it ended if it exists.
-        output
-            A .npz file for the patterns and how often each was met.
-        seconds
-            Stop after so much time.
-        memory
-            Bytes for the table of patterns; beyond it numbers become estimates.
-        threads
-            Processors to use.
-        device
-            auto (a GPU where there is one), cpu, or the name of a torch device.
-        """
-        target = None if output is None else files.check_target(output, (".npz",))
-        net = load(model)
-        domain = Where(box, polytope, plane, size, segment, line).domain()
-        with progress() as report:
-            found = sample(
-                net, None if isinstance(domain, Space) else domain, points=_whole(points, "points"),
-                v=None if v is None else _numbers(v), seed=seed, keep=target is not None,
-                state=state, seconds=seconds, memory=_whole(memory, "memory"), threads=threads,
-                device=device, progress=report, on_interrupt="return",
-            )  # fmt: skip
-        facts = found.to_dict()
-        if target is not None:
-            _write(target, found)
-            facts["output"] = str(target)
-        print(dump(facts) if json else _prose(model.name, found))
-        return 130 if found.stopped == "interrupt" else 0
+def command(
+    model: Model,
+    /,
+    *,
+    shape: Shape = None,
+    where: Where = Where(),
+    points: str = "1e7",
+    v: str | None = None,
+    seed: int = 0,
+    state: Path | None = None,
+    output: Target = None,
+    seconds: float | None = None,
+    resources: Resources = Resources(),
+    json: Json = False,
+) -> int:
+    """Count distinct activation patterns at random points: a certain lower bound.
+
+    Example: linregions sample network.onnx --points 2e9 --state run.npz
+
+    Over all of R^n points are normal with mean 0; in a bounded domain they are uniform.
+
+    Parameters
+    ----------
+    points
+        Points in all, shared by the standard deviations (2e9 may be written so).
+    v
+        Standard deviations, 3,5,7,9,11,13 unless given.
+    seed
+        Seed; with it the answer is the same on any number of threads.
+    state
+        A .npz file that holds the run; taken up where it ended if it exists.
+    output
+        A .npz file for the patterns and how often each was met.
+    seconds
+        Stop after so much time.
+    """
+    target = None if output is None else files.check_target(output, (".npz",))
+    net, domain = read_model(model, shape), where.domain()
+    with shown() as report:
+        found = sample(
+            net, None if isinstance(domain, Space) else domain, points=_whole(points, "points"),
+            v=None if v is None else _numbers(v), seed=seed, keep=target is not None,
+            state=state, seconds=seconds, memory=_whole(resources.memory, "memory"),
+            threads=resources.threads, device=resources.device, progress=report,
+            on_interrupt="return",
+        )  # fmt: skip
+    facts = found.to_dict()
+    if target is not None:
+        _write(target, found)
+        facts["output"] = str(target)
+    return answered(facts, lambda: _prose(model.name, found), json, found.stopped)
 
 
 def _whole(text: str, name: str) -> int:

@@ -16,7 +16,7 @@ from ..bounding.bound import THIS, Bound
 from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
-from ..figures import brief_repr, magnitude
+from ..figures import brief_repr, short
 from ..merging.compile import compile_kernel, tiny_problem
 from ..network.network import Network
 from ..progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
@@ -136,11 +136,6 @@ class Estimate:
 def _within(value: float, least: int, most: int) -> float:
     """The nearest number to ``value`` that the certain bounds allow."""
     return float(max(least, min(value, most)))
-
-
-def short(value: float) -> str:
-    """An estimate for people: digits while they fit, else a power of ten."""
-    return "unknown" if value != value else magnitude(round(value))
 
 
 def estimate(

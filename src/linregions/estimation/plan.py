@@ -13,10 +13,11 @@ from ..definitions import MEMORY
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
+from ..figures import duration, size
 from ..processors import available
 from ..progress import Deadline, Progress, reason_of, watched
 from ..readers import load
-from .estimate import Estimate, EstimateRun, Sketch, check_options, short
+from .estimate import Estimate, EstimateRun, Sketch, check_options
 
 WORK = 4000  # steps of a first pass
 FEW_LPS = 0.05  # linear programmes per step below which time is forecast from steps
@@ -218,22 +219,3 @@ def _complex_memory(problem: Restricted, regions: float) -> int | None:
 def _engine(problem: Restricted, regions: float, exact: bool) -> str:
     held = _complex_memory(problem, regions) if exact else None
     return "complex" if held is not None and held <= MEMORY else "search"
-
-
-def duration(seconds: float) -> str:
-    """Time for people."""
-    if not math.isfinite(seconds):
-        return "unknown"
-    for unit, length in (("years", 31_557_600.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
-        if seconds >= 2 * length:
-            value = seconds / length
-            return f"{short(value) if value >= 1000 else f'{value:.3g}'} {unit}"
-    return f"{seconds:.2g} s"
-
-
-def size(number: int) -> str:
-    """Bytes for people."""
-    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
-        if number >= length:
-            return f"{number / length:.3g} {unit}"
-    return f"{number} bytes"

@@ -24,7 +24,7 @@ from ..network.pattern import pieces
 from ..network.rational import is_rational, nearest, rounded
 from ..network.scaling import along
 from ..processors import available as cores
-from ..progress import Status, Stopped, check, current, reason_of
+from ..progress import Status, Stopped, announced, check, current, reason_of
 from ..readers import load
 from ..watching import watchful
 from . import audit
@@ -392,12 +392,12 @@ def line_compile() -> float:
     global _compiled
     if _compiled:
         return 0.0
-    start = time.perf_counter()
     net = Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [0.5]), ([[1.0]], [0.0])])
     x, ends = np.array([[-1.0], [1.0]]), np.array([[0, 1]])
-    sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, True, 1)
+    with announced() as seconds:
+        sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, True, 1)
     _compiled = True
-    return time.perf_counter() - start
+    return seconds()
 
 
 # -- what is given ----------------------------------------------------------------------------

@@ -212,15 +212,17 @@ def rounded(matrix: Matrix) -> np.ndarray:
     return dense(matrix)
 
 
+def fraction(value: Any) -> Fraction:
+    """A number, a Fraction or a decimal string, exactly."""
+    return Fraction(value.item() if isinstance(value, np.generic) else value)
+
+
 def fraction_array(values: Any) -> np.ndarray:
     """Object array of Fractions from numbers, Fractions or decimal strings."""
     array = np.asarray(values, dtype=object)
     out = np.empty(array.shape, dtype=object)
     for index in np.ndindex(array.shape):
-        value: Any = array[index]
-        out[index] = (
-            Fraction(value) if not isinstance(value, np.generic) else Fraction(value.item())
-        )
+        out[index] = fraction(array[index])
     return out
 
 

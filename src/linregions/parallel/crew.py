@@ -66,7 +66,7 @@ class Crew:
         self._warming: list[Future[None]] = []  # processes of a pool that are starting
         self._cells: list[Any] = []
         self._unknown = 0  # workers that asked for the job
-        self._interrupted = self._seasoned = False
+        self._told, self._seasoned = "", False
         self._start = time.perf_counter()
         self._width, self._asked = 1, 0.0
         self.stop = ""
@@ -95,7 +95,7 @@ class Crew:
         After the last one, ``stop`` says why it ended: empty, ``limit``, ``seconds`` or
         ``interrupt``. Closing the iterator early abandons the tasks under way, uncounted.
         """
-        self._start, self.stop, self._interrupted = time.perf_counter(), "", False
+        self._start, self.stop, self._told = time.perf_counter(), "", ""
         try:
             while not self.finished:
                 self.stop = self._due(limit, seconds)
@@ -115,13 +115,13 @@ class Crew:
         finally:
             self._abandon()
 
-    def interrupt(self) -> None:
-        """Stop as after Ctrl-C: what is under way may still land, then `run` ends."""
-        self._interrupted = True
+    def halt(self, reason: str) -> None:
+        """Stop for a reason: what is under way may still land, then `run` ends."""
+        self._told = self._told or reason
 
     def _due(self, limit: int | None, seconds: float | None) -> str:
-        if self._interrupted:
-            return "interrupt"
+        if self._told:
+            return self._told
         if current().reason:
             return current().reason
         if limit is not None and self.leaves >= limit:

@@ -147,7 +147,10 @@ def count(
 
     def work(tell: Progress | None) -> Count:
         current().hint = _hint(net, domain)
-        return _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
+        answer = _counted(restrict(net, domain, switching=plain), plan, seconds, tell)
+        if answer.report.stopped in ("", "limit"):
+            return answer
+        return Count(max(answer.number, _least(domain)), answer.report)
 
     def nothing(clock: Deadline) -> Count:
         return _at_least(net, domain, plan, clock)
@@ -191,9 +194,13 @@ def _at_least(net: Network, domain: Domain, plan: _Plan, clock: Deadline) -> Cou
         plan.kind, True, False, plan.engine, domain.describe(), dimension_of(domain, net.inputs),
         net.inputs, net.units, clock.elapsed, clock.reason,
     )  # fmt: skip
-    # a full-dimensional box, or all of space, has a cell of every kind
-    least = int(isinstance(domain, Box | Space))
-    return Count(max(least, clock.known() if plan.kind == "activation" else 0), report)
+    known = clock.known() if plan.kind == "activation" else 0
+    return Count(max(_least(domain), known), report)
+
+
+def _least(domain: Domain) -> int:
+    """Regions of any kind that are there for certain: a box, or all of space, has one."""
+    return int(isinstance(domain, Box | Space))
 
 
 def _counted(

@@ -136,10 +136,10 @@ class Divided(SearchRun):
         return shared.stop
 
     def _tell(self, progress: Progress, ahead: Forecast) -> None:
-        """Report; an interrupt meanwhile stops the search in good order."""
+        """Report; what ends the search meanwhile does so in good order."""
         shared = self.shared
         try:
             total = ahead.total(self.leaves, shared.seconds - shared.before)
             tell(progress, Status(self.leaves, shared.seconds, total=total))
-        except KeyboardInterrupt:
-            shared.crew.interrupt()
+        except KeyboardInterrupt as stop:
+            shared.crew.halt(reason_of(stop))

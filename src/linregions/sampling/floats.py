@@ -10,9 +10,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from scipy import sparse
 
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.network import Network
+from ..network.rational import dense
 from ..network.units import MaxUnits, Pointwise
 
 
@@ -36,15 +38,11 @@ class Floats:
         affine, terms, live = layer.affine, {}, np.zeros(layer.affine.size, bool)
         outer = np.zeros(affine.size, bool)
         for source in affine.sources:
-            W, loose = affine.rounded(source, net.size_of(source))
-            loose = np.zeros_like(W) if loose is None else loose
-            hit = ((W != 0) | (loose != 0)).any(axis=1)
+            hit = np.diff(affine.reads(source, net.size_of(source)).indptr) > 0
             live |= hit
             if source == INPUT:
                 outer |= hit
-            terms[source] = tuple(
-                self.put(np.ascontiguousarray(m.T)) for m in (W, abs(W) + loose, loose)
-            )
+            terms[source] = self._term(affine, source)
         bias, off = affine.rounded(ONE, 1)
         known = np.zeros_like(bias) if off is None else off
         fixed = _constants(affine, np.flatnonzero(~live))
@@ -54,6 +52,19 @@ class Floats:
             "rounding": 1.02 * steps * UNIT, "outer": self.put(outer), "fixed": fixed,
             "units": layer.units,
         }  # fmt: skip
+
+    def _term(self, affine: Affine, source: int) -> tuple[Any, Any, Any]:
+        """The weights of a source, their sizes with what they may be off by, and that alone.
+
+        CSR, or transposed and dense; None where the weights are exact.
+        """
+        W, loose = affine.product(source), affine.product_error(source)
+        if self.xp is np and sparse.issparse(W) and (loose is None or sparse.issparse(loose)):
+            return W, abs(W) if loose is None else abs(W) + loose, loose
+        W, loose = dense(W), None if loose is None else dense(loose)
+        size = abs(W) if loose is None else abs(W) + loose
+        put = [None if m is None else self.put(np.ascontiguousarray(m.T)) for m in (W, size, loose)]
+        return put[0], put[1], put[2]
 
     def __call__(self, x: Any) -> tuple[Any, Any]:
         """(points, bits) of bool, and (points,) whether one of them is in doubt."""
@@ -76,10 +87,10 @@ class Floats:
         bound = self.xp.zeros_like(z) + (layer["known"] + rounding * abs(layer["bias"]))
         for source, (W, size, loose) in layer["terms"].items():
             h, e = values[source]
-            z = z + h @ W
-            bound = bound + (1.01 * e + rounding * abs(h)) @ size
-            if loose.any():
-                bound = bound + 1.01 * abs(h) @ loose
+            z = z + _times(h, W)
+            bound = bound + _times(1.01 * e + rounding * abs(h), size)
+            if loose is not None:
+                bound = bound + _times(1.01 * abs(h), loose)
         return z, 1.01 * bound
 
     def _pieces(self, layer: dict[str, Any], z: Any, bound: Any) -> tuple[Any, list, Any]:
@@ -139,6 +150,11 @@ class Floats:
             for b in range((len(mine) - 1).bit_length()):
                 bits.append((self.xp.floor(place / 2**b) % 2) > 0)
         return (self.xp.stack(values, 1), self.xp.stack(wrong, 1)), bits, doubt
+
+
+def _times(h: Any, W: Any) -> Any:
+    """``h W^T`` for rows h: W as CSR, or its transpose as a dense array."""
+    return (W @ h.T).T if sparse.issparse(W) else h @ W
 
 
 def _constants(affine: Affine, rows: np.ndarray) -> dict[int, Any]:

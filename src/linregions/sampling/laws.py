@@ -14,7 +14,7 @@ from ..domain.domains import Chart, Domain, Space
 from ..domain.restrict import composed
 from ..errors import LinregionsError
 from ..network.network import Network
-from ..network.rational import fraction_array, rounded
+from ..network.rational import fraction, rounded
 
 STANDARD = (3.0, 5.0, 7.0, 9.0, 11.0, 13.0)  # Xiong et al. 2020, section 6
 
@@ -85,13 +85,12 @@ def _uniform(network: Network, domain: Domain) -> Source:
 def _sides(chart: Chart, what: str) -> tuple[list[Fraction], list[Fraction], np.ndarray]:
     """A box around the domain in its coordinates, and the rows that are no sides of it."""
     k, A, b = chart.dimension, rounded(chart.A), rounded(chart.b)
-    exact_A, exact_b = fraction_array(chart.A), fraction_array(chart.b)
     lo: list[Any] = [None] * k
     hi: list[Any] = [None] * k
     single = np.count_nonzero(A, axis=1) == 1
     for r in np.flatnonzero(single):
         i = int(np.flatnonzero(A[r])[0])
-        bound = exact_b[r] / exact_A[r, i]
+        bound = fraction(chart.b[r]) / fraction(chart.A[r, i])  # of single entries: A is large
         if A[r, i] > 0:
             hi[i] = bound if hi[i] is None else min(hi[i], bound)
         else:

@@ -10,14 +10,7 @@ from typing import Any
 from ..domain.domains import Domain
 from ..errors import LinregionsError
 from ..questions.count import Count, count
-
-
-@dataclass(frozen=True)
-class Stop:
-    """When to stop: after so many regions, so many seconds, of all boxes together."""
-
-    limit: int | None = None
-    seconds: float | None = None
+from .options import Stop
 
 
 @dataclass(frozen=True)
