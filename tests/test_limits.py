@@ -18,6 +18,7 @@ import pytest
 from scipy import sparse
 
 import linregions as lr
+from linregions.progress import current
 
 BOX = lr.Box(0.0, 1.0)
 
@@ -306,6 +307,36 @@ def test_partial_answers_hold_the_first_of_what_was_asked():
     again = lr.crossings(net, first.given.both[:some])
     assert (first.regions[:some] == again.regions).all()
     assert whole.complete and not whole.stopped
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_points_and_lines_that_are_done_are_kept(monkeypatch, repeats):
+    """Of a batch that has to stop in the middle the first ones are the answer."""
+    from linregions.measure import crossings as module
+
+    net, x = lr.load(dense(3, 10, 10, 1)), np.random.default_rng(0).random((40, 3))
+    whole = lr.local_complexity(net, x, radius=0.3, repeats=repeats)
+    real, seen = module._floats, []
+
+    def floats(*args):
+        seen.append(args)
+        clock = current()
+        while clock.parent is not None:
+            clock = clock.parent
+        if len(seen) > 3:
+            clock.trip("seconds")  # the whole verb, not the crossings alone
+        return real(*args)
+
+    monkeypatch.setattr(module, "_floats", floats)
+    monkeypatch.setattr(module, "SEGMENTS", 7)  # segments at a time, of one batch
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.local_complexity(net, x, radius=0.3, repeats=repeats)
+    assert found.stopped == "seconds"
+    assert len(found) == 3 * 7 // repeats
+    assert (found.regions == whole.regions[: len(found)]).all()
+    seen.clear()
+    volume = lr.boundary_volume(net, BOX, method="crofton", lines=1000)
+    assert volume.stopped == "seconds" and volume.lines == 21
 
 
 SCRIPT = """
