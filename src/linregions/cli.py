@@ -21,6 +21,7 @@ from .cli_bounds import add_bounds, upper_bound
 from .cli_boxes import Stop, count_each
 from .cli_check import add_check
 from .cli_compile import add_compile
+from .cli_crossings import add_crossings
 from .cli_estimate import add_estimate
 from .cli_measure import add_measure
 from .cli_paper import add_paper
@@ -451,7 +452,7 @@ add_draw(app, _load, shown)
 add_paper(app)
 add_sample(app, _load, shown)
 add_merge(app, dump)
-add_volume(add_measure(app, _load, shown), _load, shown)
+add_crossings(add_volume(add_measure(app, _load, shown), _load, shown), _load, shown)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -194,7 +194,7 @@ def _hint(net: Network, domain: Domain) -> str:
         return ""
     where = "a box" if isinstance(domain, Box) else "all of space"
     return (
-        f"{free:,} inputs in {where}: a plane (--plane), a segment (--segment, crossings) or "
+        f"{free:,} inputs in {where}: a plane (--plane), lines (`measure crossings`) or "
         "`sample` answer in seconds"
     )
 
