@@ -282,6 +282,22 @@ def test_why_a_count_ended(workers, way, tmp_path):
         assert lr.count(net, BOX, engine="search", seconds=0.0, workers=workers, **way).number >= 1
 
 
+def test_a_search_that_does_not_fit_is_refused_with_the_way_out(monkeypatch):
+    net = lr.load(wide(20_000))
+    real = np.empty
+
+    def empty(shape, *args, **options):
+        if np.prod(shape, dtype=float) > 1e8:
+            raise MemoryError("too much")
+        return real(shape, *args, **options)
+
+    monkeypatch.setattr(np, "empty", empty)
+    begin = time.perf_counter()
+    with pytest.raises(lr.LinregionsError, match=r"not give.*sample"):
+        lr.count(net, BOX, engine="search", kind="linear")
+    assert time.perf_counter() - begin < 5.0
+
+
 def test_a_search_that_was_broken_off_is_not_resumed():
     from linregions.progress import Deadline, Stopped
     from linregions.search.engine import Search

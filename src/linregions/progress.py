@@ -342,6 +342,12 @@ class _Watch:
                 if pressed and on_interrupt == "raise" and _unaware(value):
                     raise Interrupted(value if hasattr(value, "stopped") else None)
                 return cast(T, value)
+            if kind == "error" and isinstance(value, MemoryError):
+                raise LinregionsError(
+                    f"{value or 'out of memory'} ({clock.stage}), which this machine does not "
+                    "give; a plane or a segment (`subdivide`, `crossings`), or `sample`, takes a "
+                    "small part of it"
+                ) from value
             if kind == "error" and not isinstance(value, KeyboardInterrupt):
                 raise cast(BaseException, value)
             late = time.perf_counter() > self.patience
