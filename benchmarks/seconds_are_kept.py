@@ -30,7 +30,7 @@ def main() -> None:
     report = common.Report("Limits", options)
     for verb in limits.VERBS:
         limits.compiled("10", verb)
-        if verb in ("count", "estimate", "sample", "crossings"):
+        if verb in ("count", "linear", "estimate", "sample", "crossings"):
             limits.compiled("lattice", verb)
     limits.measured("200 in 784", "count", 1.0)
     limits.measured("200 in 784", "estimate", 1.0)

@@ -200,8 +200,9 @@ def compiled(name, verb):
 @pytest.fixture(scope="module")
 def warm():
     for name in ("10", "lattice", "200 in 784"):
-        for verb in VERBS if name == "10" else ("count", "estimate", "sample", "crossings"):
-            if name == "200 in 784" and verb in ("count", "estimate"):
+        few = ("count", "linear", "estimate", "sample", "crossings")
+        for verb in VERBS if name == "10" else few:
+            if name == "200 in 784" and verb in ("count", "linear", "estimate"):
                 measured(name, verb, 1.0)
             else:
                 compiled(name, verb)
@@ -280,6 +281,35 @@ def test_why_a_count_ended(workers, way, tmp_path):
     assert found.number >= 1
     with pytest.warns(lr.PartialAnswerWarning):
         assert lr.count(net, BOX, engine="search", seconds=0.0, workers=workers, **way).number >= 1
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_compilation_in_the_middle_of_a_count_is_not_charged(monkeypatch, workers):
+    """The first estimate of how far it is needs kernels of its own."""
+    from linregions.estimate import _ahead
+    from linregions.progress import Stopped, announced
+
+    def prepare(self):
+        if not compiled:
+            with announced():
+                time.sleep(1.5)
+            compiled.append(True)
+            if workers:  # compiled apart; the estimate comes in a thread of its own
+                return
+        raise Stopped("seconds")  # of the estimate, which the count goes on without
+
+    compiled = []
+
+    monkeypatch.setattr(_ahead, "FIRST", 0.1)
+    monkeypatch.setattr(_ahead.Ahead, "prepare", prepare)
+    net, seen, begin = lr.load(dense(6, 60, 60, 1)), [], time.perf_counter()
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.count(net, lr.Box(-9, 9), engine="search", seconds=0.8, workers=workers,
+                         progress=seen.append)  # fmt: skip
+    took = time.perf_counter() - begin
+    assert found.stopped == "seconds"
+    assert took > found.report.seconds + 1.4
+    assert any(status.stage == "compiling" for status in seen)
 
 
 def test_a_search_that_does_not_fit_is_refused_with_the_way_out(monkeypatch):

@@ -19,7 +19,17 @@ from .definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_kind
 from .domain import Box, Domain, Restricted, Space, restrict
 from .errors import LinregionsError
 from .network import Layer, Network
-from .progress import Deadline, Progress, Status, announced, current, reason_of, tell, watched
+from .progress import (
+    Deadline,
+    Progress,
+    Status,
+    Stopwatch,
+    announced,
+    current,
+    reason_of,
+    tell,
+    watched,
+)
 from .units import MaxUnits
 
 if TYPE_CHECKING:
@@ -355,14 +365,14 @@ def _count_search(
     from .search.zonotope import seen_through
 
     kind, exact, limit, means, room = plan.kind, plan.exact, plan.limit, plan.means, plan.room
-    begin = time.perf_counter()
+    watch = Stopwatch()
     searched = seen_through(problem) if kind == "activation" else problem
     if means.some:
         run = Divided(searched, exact, kind, means, room)
     else:
         run = Run(searched, exact, kind, room)
-    start = begin + compile_for(searched, merge=kind != "activation")
-    run.start = time.perf_counter()
+    compile_for(searched, merge=kind != "activation")
+    run.watch = Stopwatch()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
         if limit is not None and kind == "activation" and run.leaves > limit:
@@ -375,7 +385,7 @@ def _count_search(
             value, ended = run.merge(kind, complete, also, progress)
             stopped = stopped or ended
             complete = not stopped
-    took = run.before + time.perf_counter() - start
+    took = run.before + watch.seconds
     return answer_of(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )

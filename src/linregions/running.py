@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .definitions import MEMORY
 from .domain import Restricted
 from .errors import LinregionsError
-from .progress import Progress, Status, current, reason_of, tell
+from .progress import Progress, Status, Stopwatch, current, reason_of, tell
 
 if TYPE_CHECKING:
     from .parallel.run import Forecast, Means
@@ -59,7 +59,7 @@ class Run:
         self.search = Search(problem, exact, emit, audit=True)
         self.problem, self.exact = problem, exact
         self.cells = room.cells(self.search, kind)
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
 
     def close(self) -> None:
         """Remove what is on disk."""
@@ -91,18 +91,18 @@ class Run:
                 more = search.run(max(1, min(nodes, left)))
                 if search.emits:
                     self.cells.add(search.take())
-                now = time.perf_counter()
+                took = time.perf_counter() - before
                 if progress is not None:
-                    total = ahead.total(search.leaves, now - self.start) if more else None
-                    status = Status(search.leaves, now - self.start, total=total, hint=clock.hint)
-                    tell(progress, status)
+                    spent = self.watch.seconds
+                    total = ahead.total(search.leaves, spent) if more else None
+                    tell(progress, Status(search.leaves, spent, total=total, hint=clock.hint))
                 if not more:
                     return ""
-                if seconds is not None and now - self.start >= seconds:
+                if seconds is not None and self.watch.seconds >= seconds:
                     return "seconds"
-                if now - before < 0.05:
+                if took < 0.05:
                     nodes = min(2 * nodes, 1 << 24)
-                elif now - before > 0.2:
+                elif took > 0.2:
                     nodes = max(nodes // 2, 16)
         except KeyboardInterrupt as stop:
             return reason_of(stop)
@@ -118,7 +118,7 @@ class Run:
         try:
             for part in self.cells.parts():
                 if progress is not None:
-                    took = time.perf_counter() - self.start
+                    took = self.watch.seconds
                     apart = bool(self.cells.runs)  # then it takes a while, part after part
                     total = float(self.leaves) if apart else None
                     tell(progress, Status(done if apart else self.leaves, took, "merge", total))
@@ -150,7 +150,7 @@ class Divided(Run):
         self.search = self.shared.search
         self.problem, self.exact = problem, exact
         self.cells = room.cells(self.search, kind)
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
 
     @property
     def leaves(self) -> int:

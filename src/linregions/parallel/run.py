@@ -13,6 +13,7 @@ from pathlib import Path
 
 from ..domain import Restricted
 from ..estimate._ahead import PART, Ahead
+from ..progress import Stopwatch
 from ..search.engine import Leaves, Search
 from ..search.rational_node import whole
 from ..search.subtree import hand_over
@@ -100,7 +101,7 @@ class Shared:
             Job.of(problem, exact, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
         )  # fmt: skip
-        self.before, self.start = 0.0, time.perf_counter()
+        self.before, self.watch = 0.0, Stopwatch()
         self.file: Checkpoint | None = None
         if means.checkpoint is not None:
             place = coordinates_hash(self.search.compiled)
@@ -119,7 +120,7 @@ class Shared:
     @property
     def seconds(self) -> float:
         """Seconds spent so far, those of earlier processes included."""
-        return self.before + time.perf_counter() - self.start
+        return self.before + self.watch.seconds
 
     @property
     def stop(self) -> str:
@@ -132,7 +133,7 @@ class Shared:
 
     def run(self, limit: int | None, seconds: float | None) -> Iterator[list[Leaves]]:
         """Walk on; yields now and then, with the cells found since. See `Crew.run`."""
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
         due = 0.0
         try:
             for cells in self.crew.run(limit, seconds):
