@@ -401,7 +401,9 @@ def test_every_command_is_there():
         "count", "list", "info", "merge", "check", "compile", "bounds", "estimate", "plan",
         "sample", "measure", "draw", "paper",
     }  # fmt: skip
-    assert {words[1] for words in COMMANDS if len(words) == 2} == {"distance", "volume", "local"}
+    assert {words[1] for words in COMMANDS if len(words) == 2} == {
+        "crossings", "distance", "volume", "local",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
