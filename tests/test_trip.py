@@ -158,9 +158,9 @@ def test_a_raised_wire_stops_before_the_first_step():
 def test_estimates_are_the_same(monkeypatch):
     problem, thin = SEARCHED["dense"](), T.thin
 
-    def patient(P, C, *state):
+    def patient(P, C, state, budget):
         """Calls the kernel until it ends otherwise."""
-        while (status := thin(P, C, *state)) == K.STOPPED:
+        while (status := thin(P, C, state, budget)) == K.STOPPED:
             C.st[TRIP] = 0
         return status
 

@@ -16,9 +16,11 @@ from numba import njit, types
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.untyped_passes import RewriteSemanticConstants
 from numba.extending import intrinsic
 
 from .caching import KernelCache
+from .held import Dimensions, held  # noqa: F401 (for all who write kernels)
 
 INTERPRETED: bool = getattr(config, "DISABLE_JIT", False)  # for those who step through kernels
 
@@ -79,6 +81,13 @@ class _Pipeline(Compiler):
             library.enable_object_caching()
         super().__init__(typingctx, targetctx, library, *rest)
 
+    def define_pipelines(self) -> Any:
+        """numba's passes, and what we know before types are found."""
+        managers = super().define_pipelines()
+        managers[0].add_pass_after(Dimensions, RewriteSemanticConstants)
+        managers[0].finalize()
+        return managers
+
 
 class Part(_Pipeline):
     """For functions that only compiled ones call."""
@@ -116,6 +125,11 @@ def kernel(what: str, **options: Any) -> Any:
         return compiled
 
     return decorate
+
+
+def plain(function: Any) -> Any:
+    """What a compiled function was made of, for Python to call."""
+    return getattr(function, "py_func", function)
 
 
 @intrinsic

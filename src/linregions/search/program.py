@@ -12,6 +12,7 @@ from scipy import sparse
 
 from ..affine import INPUT, ONE, UNIT, Affine
 from ..domain import Restricted
+from ..jit import plain
 from ..progress import check
 from ..rational import dense, is_rational, nearest, rounded
 from ..scaling import CUT, coordinates, inequalities, scaled
@@ -419,7 +420,7 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
-        wide = padded.py_func(rows)
+        wide = plain(padded)(rows)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -494,7 +495,7 @@ class Compiled:
             ew = UNIT if self.rows_inexact[0] else 0.0
             ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
             grid = -1 if any(self.rows_inexact) else _grid(C.G[c, : k + 1])
-            set_errors.py_func(k, C.G, c, ew, ec, grid if grid <= 48 else -1)
+            plain(set_errors)(C.G, c, ew, ec, grid if grid <= 48 else -1)
             C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
 
 

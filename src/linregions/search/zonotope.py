@@ -21,6 +21,7 @@ import numpy as np
 from ..domain import Restricted, reduce_inputs
 from ..jit import FAST, LONG, inner, raised
 from ..rational import is_rational, nearest
+from .cursor import NCON
 from .lp import (
     ACTIVE,
     BASIS,
@@ -141,14 +142,14 @@ def image(k, x, V, y):
 
 
 @inner(fastmath=FAST)
-def _factor(k, q, A, S, I, V, MR):
+def _factor(C, q):
     """LU factors of the basis (active rows by basic columns), with partial pivoting."""
-    M = MR[0]
+    I, V, M = C.I, C.V, C.MR[0]
     for i in range(q):
         for s in range(q):
             total = 0.0
-            for c in range(k):
-                total += A[c, I[NAMES, i]] * V[c, I[PICK, s]]
+            for c in range(C.pts.shape[2]):
+                total += C.A[c, I[NAMES, i]] * V[c, I[PICK, s]]
             M[i, s] = total
         I[BASIS, i] = i
     for c in range(q):
@@ -171,9 +172,9 @@ def _factor(k, q, A, S, I, V, MR):
 
 
 @inner(fastmath=FAST)
-def _solve(q, I, MR, right, out):
+def _solve(C, q, right, out):
     """``B out = right``, right by place of the active rows."""
-    M = MR[0]
+    I, M = C.I, C.MR[0]
     for i in range(q):
         total = right[I[BASIS, i]]
         for s in range(i):
@@ -187,9 +188,9 @@ def _solve(q, I, MR, right, out):
 
 
 @inner(fastmath=FAST)
-def _solve_transposed(q, I, MR, right, work, out):
+def _solve_transposed(C, q, right, out):
     """``B^T out = right``, right by place of the basic columns."""
-    M = MR[0]
+    M, work = C.MR[0], C.MR[1, 2]
     for i in range(q):
         total = right[i]
         for s in range(i):
@@ -201,7 +202,7 @@ def _solve_transposed(q, I, MR, right, work, out):
             total -= M[s, i] * work[s]
         work[i] = total
     for i in range(q):
-        out[I[BASIS, i]] = work[i]
+        out[C.I[BASIS, i]] = work[i]
 
 
 @inner()
@@ -246,20 +247,22 @@ def _select(order, X, count, slope):
 
 
 @inner(fastmath=FAST)
-def support(k, V, X, y):
+def support(C, y):
     """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
+    X = C.X
     e, x = X[ALPHA], X[AT]
-    for j in range(V.shape[1]):
+    for j in range(C.V.shape[1]):
         x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
-    image(k, x, V, y)
+    image(C.pts.shape[2], x, C.V, y)
 
 
 @inner(fastmath=FAST)
-def _inwards(k, m, A, S, value, skip):
+def _inwards(C, m, value, skip):
     """From the witness along S[TRIAL], whole or as far as the cell goes: the value there.
 
     ``value`` is that at the witness. Where the new one is negative S[END] is there.
     """
+    A, S, k = C.A, C.S, C.pts.shape[2]
     z, w = S[TRIAL], S[W]
     slope, t = 0.0, 1.0
     for c in range(k):
@@ -279,20 +282,66 @@ def _inwards(k, m, A, S, value, skip):
 
 
 @inner()
-def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip, st):
-    """Minimise ``w . y + wc`` over the part of the zonotope where m rows are not negative.
+def minimise_zonotope(C, d, wc, enough, skip):
+    """Minimise ``w . y + wc`` over the part of the zonotope where the rows are not negative.
 
     Dual simplex with bounded variables from the empty basis, with costs moved by 1e-7 of their
     size against ties; each step passes all breakpoints of the dual along its direction at once.
     Stops as soon as the dual bound exceeds ``enough``.
     Row ``skip`` is left out. Returns ``(status, value, count)`` as `lp.minimise`; S[END] is
-    relative to the point pts0.
+    relative to the witness.
     """
-    n = V.shape[1]
-    w, y, step, right, p = S[W], S[END], S[RESID], S[TRIAL], S[MULT]
-    order, names, basic = I[ORDER], I[NAMES], I[PICK]
+    S, I, X = C.S, C.I, C.X
+    k, m, pts0 = C.pts.shape[2], C.F[d, NCON], C.pts[d, 0]
+    w, y, basic = S[W], S[END], I[PICK]
+    x, q = X[AT], 0
+    _empty_basis(C, m)
+    held = C.MR[1, 0]  # the image of the nonbasic inputs
+    start = wc
+    for c in range(k):
+        held[c] = y[c]
+        start += w[c] * pts0[c]
+    for _ in range(40 + 12 * m):
+        if raised(C.st, TRIP):
+            break
+        bound = wc
+        for c in range(k):
+            bound += w[c] * y[c]
+        if bound > enough:
+            I[ACTIVE, 0] = q
+            return INSIDE, bound, _finish(C, q)
+        low = _towards(C, d, q, start, skip)
+        if low < -1e-9:
+            I[ACTIVE, 0] = 1
+            return BELOW, low, 0
+        row, place, worst = _violated(C, m, q, skip)
+        if row < 0 and place < 0:
+            for s in range(q):
+                x[basic[s]] = min(max(x[basic[s]], X[LO, basic[s]]), X[HI, basic[s]])
+            image(k, x, C.V, y)  # anew, so that it is that of a point of the box
+            for c in range(k):
+                y[c] -= pts0[c]
+            I[ACTIVE, 0] = q
+            return (BELOW if bound < 0.0 else INSIDE), bound, _finish(C, q)
+        _direction(C, q, row, place)
+        t, out, passed, enter = _length(C, q, worst)
+        if enter < 0 and out < 0:
+            break  # unbounded: floats went wrong, for the cell is not empty
+        _step(C, q, t, passed)
+        q = _change(C, q, (row, place), (out, enter), t)
+        if q > k or not _factor(C, q):
+            break
+        _primal(C, q)
+    I[ACTIVE, 0] = 0
+    return FAILED, wc, 0
+
+
+@inner()
+def _empty_basis(C, m):
+    """Costs, every input at the cheaper end of its side, and the image of that in S[END]."""
+    S, X, n = C.S, C.X, C.V.shape[1]
     d, x = X[D], X[AT]
-    through(k, w, V, d)
+    through(C.pts.shape[2], S[W], C.V, d)
     tiny = 0.0
     for j in range(n):
         tiny = max(tiny, 1e-7 * abs(d[j]))
@@ -304,160 +353,185 @@ def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip, st):
         X[BASIC, j] = 0.0
     for r in range(m):
         S[ROOM, r] = 0.0  # its multiplier
-    image(k, x, V, y)
-    q = 0
-    held = MR[1]  # row 0: the image of the nonbasic inputs; row 1, 2: solutions
-    start = wc
-    for c in range(k):
-        held[0, c] = y[c]
-        start += w[c] * pts0[c]
-    for _ in range(40 + 12 * m):
-        if raised(st, TRIP):
-            break
-        bound = wc
-        for c in range(k):
-            bound += w[c] * y[c]
-        if bound > enough:
-            I[ACTIVE, 0] = q
-            return INSIDE, bound, _finish(k, q, S, I, MR, V)
-        low = _towards(k, m, q, A, S, I, V, X, held[0], pts0, start, skip)
-        if low < -1e-9:
-            I[ACTIVE, 0] = 1
-            return BELOW, low, 0
-        # the most violated row or basic input
-        row, place, worst = -1, -1, 1e-11
-        for r in range(m):
-            value = S[CONST_AT, r]
-            for c in range(k):
-                value += A[c, r] * y[c]
-            if -value > worst and r != skip and not _active(names, q, r):
-                row, worst = r, -value
-        for s in range(q):
-            j = basic[s]
-            off = max(X[LO, j] - x[j], x[j] - X[HI, j])
-            if off > worst:
-                row, place, worst = -1, s, off
-        if row < 0 and place < 0:
-            for s in range(q):
-                x[basic[s]] = min(max(x[basic[s]], X[LO, basic[s]]), X[HI, basic[s]])
-            image(k, x, V, y)  # anew, so that it is that of a point of the box
-            for c in range(k):
-                y[c] -= pts0[c]
-            I[ACTIVE, 0] = q
-            return (BELOW if bound < 0.0 else INSIDE), bound, _finish(k, q, S, I, MR, V)
-        # the direction of the multipliers
-        up = 0.0
-        for s in range(q):
-            right[s] = 0.0
-            if row >= 0:
-                for c in range(k):
-                    right[s] -= A[c, row] * V[c, basic[s]]
-        if place >= 0:
-            up = 1.0 if x[basic[place]] < X[LO, basic[place]] else -1.0
-            right[place] = -up
-        _solve_transposed(q, I, MR, right, held[2], p)
-        for c in range(k):
-            step[c] = A[c, row] if row >= 0 else 0.0
-            for i in range(q):
-                step[c] += p[i] * A[c, names[i]]
-        through(k, step, V, X[ALPHA])
-        # how far: a multiplier that reaches zero stops, breakpoints of inputs are passed
-        stop, out = np.inf, -1
-        for i in range(q):
-            if p[i] < -1e-12 and S[ROOM, names[i]] < -p[i] * stop:
-                stop, out = S[ROOM, names[i]] / -p[i], i
-        count = 0
-        for j in range(n):
-            a = X[ALPHA, j]
-            falls = a > 1e-13 if x[j] == X[LO, j] else a < -1e-13
-            if falls and X[BASIC, j] == 0.0:
-                t = max(d[j] / a, 0.0)
-                if t < stop:
-                    X[TIME, j], X[HELD, j] = t, abs(a) * (X[HI, j] - X[LO, j])
-                    order[count] = j
-                    count += 1
-        passed = _select(order, X, count, worst)
-        enter = -1
-        t = stop
-        if passed < count:
-            enter = order[passed]
-            t, out = X[TIME, enter], -1
-        elif out < 0:
-            break  # unbounded: floats went wrong, for the cell is not empty
-        for i in range(q):
-            S[ROOM, names[i]] = max(S[ROOM, names[i]] + t * p[i], 0.0)
-        for j in range(n):
-            d[j] -= t * X[ALPHA, j]
-        for at in range(passed):
-            j = order[at]
-            old = x[j]
-            x[j] = X[HI, j] if old == X[LO, j] else X[LO, j]
-            for c in range(k):
-                held[0, c] += V[c, j] * (x[j] - old)
-        # the basis
+    image(C.pts.shape[2], x, C.V, S[END])
+
+
+@inner()
+def _violated(C, m, q, skip):
+    """The most violated row, or the place of the most violated basic input, and by how much."""
+    S, I, X = C.S, C.I, C.X
+    y, x = S[END], X[AT]
+    row, place, worst = -1, -1, 1e-11
+    for r in range(m):
+        value = S[CONST_AT, r]
+        for c in range(C.pts.shape[2]):
+            value += C.A[c, r] * y[c]
+        if -value > worst and r != skip and not _active(I[NAMES], q, r):
+            row, worst = r, -value
+    for s in range(q):
+        j = I[PICK, s]
+        off = max(X[LO, j] - x[j], x[j] - X[HI, j])
+        if off > worst:
+            row, place, worst = -1, s, off
+    return row, place, worst
+
+
+@inner()
+def _direction(C, q, row, place):
+    """The direction of the multipliers S[MULT], and that of the costs X[ALPHA]."""
+    A, S, I = C.A, C.S, C.I
+    right, p, step = S[TRIAL], S[MULT], S[RESID]
+    V, k = C.V, C.pts.shape[2]
+    for s in range(q):
+        right[s] = 0.0
         if row >= 0:
-            if out >= 0:
-                S[ROOM, names[out]] = 0.0
-                names[out] = row
-            else:
-                names[q] = row
-                basic[q] = enter
-                q += 1
-            S[ROOM, row] = t
-        else:
-            j = basic[place]
-            x[j] = X[LO, j] if up > 0.0 else X[HI, j]
-            d[j] = up * t
-            X[BASIC, j] = 0.0
             for c in range(k):
-                held[0, c] += V[c, j] * x[j]
-            if out >= 0:
-                S[ROOM, names[out]] = 0.0
-                q -= 1
-                names[out], basic[place] = names[q], basic[q]
-            else:
-                basic[place] = enter
-        if enter >= 0:
-            X[BASIC, enter], d[enter] = 1.0, 0.0
-            for c in range(k):
-                held[0, c] -= V[c, enter] * x[enter]
-        if q > k or not _factor(k, q, A, S, I, V, MR):
-            break
+                right[s] -= A[c, row] * V[c, I[PICK, s]]
+    if place >= 0:
+        right[place] = -_up(C, place)
+    _solve_transposed(C, q, right, p)
+    for c in range(k):
+        step[c] = A[c, row] if row >= 0 else 0.0
         for i in range(q):
-            right[i] = -S[CONST_AT, names[i]]
-            for c in range(k):
-                right[i] -= A[c, names[i]] * held[0, c]
-        _solve(q, I, MR, right, held[1])
+            step[c] += p[i] * A[c, I[NAMES, i]]
+    through(k, step, V, C.X[ALPHA])
+
+
+@inner()
+def _up(C, place):
+    """1.0 where the basic input there is below its side, else -1.0."""
+    j = C.I[PICK, place]
+    return 1.0 if C.X[AT, j] < C.X[LO, j] else -1.0
+
+
+@inner()
+def _length(C, q, worst):
+    """How far: a multiplier that reaches zero stops, breakpoints of inputs are passed.
+
+    The length, the place that leaves the basis, how many inputs are passed, the one that enters.
+    """
+    S, I, X = C.S, C.I, C.X
+    p, d, x = S[MULT], X[D], X[AT]
+    order, stop, out = I[ORDER], np.inf, -1
+    for i in range(q):
+        if p[i] < -1e-12 and S[ROOM, I[NAMES, i]] < -p[i] * stop:
+            stop, out = S[ROOM, I[NAMES, i]] / -p[i], i
+    count = 0
+    for j in range(C.V.shape[1]):
+        a = X[ALPHA, j]
+        falls = a > 1e-13 if x[j] == X[LO, j] else a < -1e-13
+        if falls and X[BASIC, j] == 0.0:
+            t = max(d[j] / a, 0.0)
+            if t < stop:
+                X[TIME, j], X[HELD, j] = t, abs(a) * (X[HI, j] - X[LO, j])
+                order[count] = j
+                count += 1
+    passed = _select(order, X, count, worst)
+    if passed < count:
+        enter = order[passed]
+        return X[TIME, enter], -1, passed, enter
+    return stop, out, passed, -1
+
+
+@inner()
+def _step(C, q, t, passed):
+    """Go so far: multipliers and costs change, inputs that are passed move to their other end."""
+    S, I, X = C.S, C.I, C.X
+    d, x, p = X[D], X[AT], S[MULT]
+    for i in range(q):
+        r = I[NAMES, i]
+        S[ROOM, r] = max(S[ROOM, r] + t * p[i], 0.0)
+    for j in range(C.V.shape[1]):
+        d[j] -= t * X[ALPHA, j]
+    for at in range(passed):
+        j = I[ORDER, at]
+        old = x[j]
+        x[j] = X[HI, j] if old == X[LO, j] else X[LO, j]
+        _held(C, j, x[j] - old)
+
+
+@inner()
+def _held(C, j, change):
+    """A nonbasic input changes so much."""
+    for c in range(C.pts.shape[2]):
+        C.MR[1, 0, c] += C.V[c, j] * change
+
+
+@inner()
+def _change(C, q, violated, other, t):
+    """Change the basis; how many rows it has then."""
+    S, I, X = C.S, C.I, C.X
+    names, basic = I[NAMES], I[PICK]
+    row, place = violated
+    out, enter = other
+    if row >= 0:
+        if out >= 0:
+            S[ROOM, names[out]] = 0.0
+            names[out] = row
+        else:
+            names[q] = row
+            basic[q] = enter
+            q += 1
+        S[ROOM, row] = t
+    else:
+        j, up = basic[place], _up(C, place)
+        X[AT, j] = X[LO, j] if up > 0.0 else X[HI, j]
+        X[D, j] = up * t
+        X[BASIC, j] = 0.0
+        _held(C, j, X[AT, j])
+        if out >= 0:
+            S[ROOM, names[out]] = 0.0
+            q -= 1
+            names[out], basic[place] = names[q], basic[q]
+        else:
+            basic[place] = enter
+    if enter >= 0:
+        X[BASIC, enter], X[D, enter] = 1.0, 0.0
+        _held(C, enter, -X[AT, enter])
+    return q
+
+
+@inner()
+def _primal(C, q):
+    """The point of the basis, in S[END], and its basic inputs."""
+    S, I, V = C.S, C.I, C.V
+    y, right, k = S[END], S[TRIAL], C.pts.shape[2]
+    held, found = C.MR[1, 0], C.MR[1, 1]
+    for i in range(q):
+        right[i] = -S[CONST_AT, I[NAMES, i]]
         for c in range(k):
-            y[c] = held[0, c]
-        for s in range(q):
-            x[basic[s]] = held[1, s]
-            for c in range(k):
-                y[c] += V[c, basic[s]] * held[1, s]
-    I[ACTIVE, 0] = 0
-    return FAILED, wc, 0
+            right[i] -= C.A[c, I[NAMES, i]] * held[c]
+    _solve(C, q, right, found)
+    for c in range(k):
+        y[c] = held[c]
+    for s in range(q):
+        C.X[AT, I[PICK, s]] = found[s]
+        for c in range(k):
+            y[c] += V[c, I[PICK, s]] * found[s]
 
 
 @inner(fastmath=FAST)
-def _towards(k, m, q, A, S, I, V, X, held, pts0, value, skip):
+def _towards(C, d, q, value, skip):
     """`_inwards` to the current solution, its basic inputs moved into the box."""
-    z, x = S[TRIAL], X[AT]
+    X, V, pts0 = C.X, C.V, C.pts[d, 0]
+    z, x, k = C.S[TRIAL], X[AT], C.pts.shape[2]
+    m = C.F[d, NCON]
     for c in range(k):
-        z[c] = held[c] - pts0[c]
+        z[c] = C.MR[1, 0, c] - pts0[c]
     for s in range(q):
-        j = I[PICK, s]
+        j = C.I[PICK, s]
         inside = min(max(x[j], X[LO, j]), X[HI, j])
         for c in range(k):
             z[c] += V[c, j] * inside
-    low = _inwards(k, m, A, S, value, skip)
+    low = _inwards(C, m, value, skip)
     if low < -1e-9:  # anew, for ``held`` has gathered rounding: the image of a point of the box
         for s in range(q):
-            j = I[PICK, s]
+            j = C.I[PICK, s]
             x[j] = min(max(x[j], X[LO, j]), X[HI, j])
         image(k, x, V, z)
         for c in range(k):
             z[c] -= pts0[c]
-        low = _inwards(k, m, A, S, value, skip)
+        low = _inwards(C, m, value, skip)
     return low
 
 
@@ -470,14 +544,15 @@ def _active(names, q, r):
 
 
 @inner()
-def _finish(k, q, S, I, MR, V):
+def _finish(C, q):
     """The positive multipliers of the basis for the true costs, as `lp.minimise` leaves them."""
+    S, I = C.S, C.I
     right, p = S[TRIAL], S[MULT]
     for s in range(q):
         right[s] = 0.0
-        for c in range(k):
-            right[s] += S[W, c] * V[c, I[PICK, s]]
-    _solve_transposed(q, I, MR, right, MR[1, 2], p)
+        for c in range(C.pts.shape[2]):
+            right[s] += S[W, c] * C.V[c, I[PICK, s]]
+    _solve_transposed(C, q, right, p)
     count = 0
     for i in range(q):
         if p[i] > 1e-12:
@@ -487,16 +562,18 @@ def _finish(k, q, S, I, MR, V):
 
 
 @inner(fastmath=FAST)
-def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
-    """Rigorous lower bound of ``w . y + wc`` over the cell, from any multipliers ``mult >= 0``.
+def proved_zonotope(C, d, form, count):
+    """Rigorous lower bound of ``w . y + const`` over the cell, from any multipliers ``mult >= 0``.
 
-    ``w y + wc = sum mult (a y + b) + e x + const`` with ``e = (w - sum mult a) V``: the first
+    ``w y + const = sum mult (a y + b) + e x + c`` with ``e = (w - sum mult a) V``: the first
     sum is not negative, the second at least ``sum_j min(e_j lo_j, e_j hi_j)``. ``X[SPANS, i]``
     is ``sum_j |V_ij| max |x_j|``, of which the rounding of e is a small part. |y_i| <= 1.
     """
-    n = V.shape[1]
+    S, I, X = C.S, C.I, C.X
+    G, k, n = C.G, C.pts.shape[2], C.V.shape[1]
     e, resid = X[ALPHA], S[RESID]
-    lam, size, const, row_error, const_error = 0.0, abs(wc), wc, we, wce
+    lam, size, const = 0.0, abs(form.const), form.const
+    row_error, const_error = form.ew, form.ec
     for c in range(k):
         resid[c] = S[W, c]
     for i in range(count):
@@ -504,11 +581,11 @@ def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
         lam += mu
         size += mu * abs(S[CONST_AT, r])
         const -= mu * S[CONST_AT, r]
-        row_error += mu * G[con[r], k + EW]
-        const_error += mu * G[con[r], k + EC]
+        row_error += mu * G[C.con[d, r], k + EW]
+        const_error += mu * G[C.con[d, r], k + EC]
         for c in range(k):
-            resid[c] -= mu * A[c, r]
-    through(k, resid, V, e)
+            resid[c] -= mu * C.A[c, r]
+    through(k, resid, C.V, e)
     total, large = 0.0, 0.0
     for j in range(n):
         total += min(e[j] * X[LO, j], e[j] * X[HI, j])
