@@ -9,6 +9,8 @@ back, after the kernel has returned.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -16,6 +18,7 @@ from numba import njit, types
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.types.functions import BaseFunction
 from numba.core.untyped_passes import RewriteSemanticConstants
 from numba.extending import intrinsic
 
@@ -57,6 +60,8 @@ class _PartLibrary(JITCodeLibrary):
 class _KernelLibrary(JITCodeLibrary):
     """Links every function that is called, by whatever way, once, and then optimises."""
 
+    level = 2  # of LLVM's optimisation; kernels run no faster at 3
+
     def finalize(self) -> None:
         seen: dict[Any, None] = {}
         todo = list(self._linking_libraries)
@@ -68,6 +73,20 @@ class _KernelLibrary(JITCodeLibrary):
                     todo += library._linking_libraries
         self._linking_libraries = list(seen)
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Once: numba's first round serves reference counts, of which there are few."""
+        manager, passes = self._codegen._module_pass_manager(opt=self.level)
+        manager.run(self._final_module, passes)
+
+
+# passes for closures, contexts, exceptions, expressions of whole arrays: kernels have none
+UNUSED = {
+    "WithLifting", "InlineClosureLikes", "RewriteDynamicRaises", "MakeFunctionToJitFunction",
+    "FindLiterallyCalls", "LiteralUnroll", "LiteralPropagationSubPipelinePass", "InlineOverloads",
+    "NopythonRewrites", "AnnotateTypes", "DumpParforDiagnostics",
+    "NoPythonSupportedFeatureValidation",
+}  # fmt: skip
 
 
 class _Pipeline(Compiler):
@@ -82,9 +101,13 @@ class _Pipeline(Compiler):
         super().__init__(typingctx, targetctx, library, *rest)
 
     def define_pipelines(self) -> Any:
-        """numba's passes, and what we know before types are found."""
+        """numba's passes that kernels need, and what we know before types are found."""
         managers = super().define_pipelines()
         managers[0].add_pass_after(Dimensions, RewriteSemanticConstants)
+        passes: dict[Any, Any] = {}
+        for one, what in managers[0].passes:  # branches are pruned once
+            passes.setdefault(one, what)
+        managers[0].passes = [(p, what) for p, what in passes.items() if p.__name__ not in UNUSED]
         managers[0].finalize()
         return managers
 
@@ -99,6 +122,34 @@ class Kernel(_Pipeline):
     """For functions that Python calls."""
 
     library = _KernelLibrary
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile, with all that is called."""
+        with _typed_once():
+            return super().compile_extra(function)
+
+
+@contextmanager
+def _typed_once() -> Iterator[None]:
+    """Find the type of an operation on the same types once.
+
+    numba tries the same dozens of candidates for every ``+`` anew. It compiles under a lock.
+    """
+    find: Any = BaseFunction.get_call_type
+    known: dict[Any, Any] = {}
+
+    def get_call_type(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        key = self, tuple(args), tuple(kws.items())
+        found = known.get(key)
+        if found is None:
+            found = known[key] = find(self, context, args, kws)
+        return found
+
+    BaseFunction.get_call_type = get_call_type
+    try:
+        yield
+    finally:
+        BaseFunction.get_call_type = find
 
 
 # `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small
