@@ -412,7 +412,7 @@ def test_wrong_facets_of_the_graph_stop_it(audited, monkeypatch):
 
     def all_shared(*given):
         before(*given)
-        given[8][:] = 1
+        given[3].verdict[:] = 1
 
     monkeypatch.setattr(graph, "shared_facets", all_shared)
     with pytest.raises(AuditError, match="no facet"):

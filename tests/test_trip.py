@@ -194,7 +194,8 @@ def test_a_complex_goes_on_where_it_was_stopped(kind, monkeypatch):
             arguments = list(arguments)
             while (status := kernel(*arguments)) == engine.K.STOPPED:
                 stopped.trip[0] = 0
-                arguments[4] = arguments[11].st[engine.K.NEXT]  # begin, O
+                begin = int(arguments[4].st[engine.K.NEXT])
+                arguments[6] = arguments[6]._replace(begin=begin)  # of O, and the task
             return status
 
         monkeypatch.setattr(engine, name, patient)

@@ -131,25 +131,32 @@ class Kernel(_Pipeline):
 
 @contextmanager
 def _typed_once() -> Iterator[None]:
-    """Find the type of an operation on the same types once.
+    """Find types once: of an operation on the same types, and of a part for all constants.
 
-    numba tries the same dozens of candidates for every ``+`` anew. It compiles under a lock.
+    numba tries the same dozens of candidates for every ``+`` anew, and a function of a literal
+    integer is another one for each of them. It compiles under a lock.
     """
-    find: Any = BaseFunction.get_call_type
+    operation: Any = BaseFunction.get_call_type
+    part: Any = types.Dispatcher.get_call_type
     known: dict[Any, Any] = {}
 
-    def get_call_type(self: Any, context: Any, args: Any, kws: Any) -> Any:
+    def of_operation(self: Any, context: Any, args: Any, kws: Any) -> Any:
         key = self, tuple(args), tuple(kws.items())
         found = known.get(key)
         if found is None:
-            found = known[key] = find(self, context, args, kws)
+            found = known[key] = operation(self, context, args, kws)
         return found
 
-    BaseFunction.get_call_type = get_call_type
+    def of_part(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        if issubclass(self.dispatcher._compiler.pipeline_class, Part):
+            args = tuple(types.unliteral(a) for a in args)
+        return part(self, context, args, kws)
+
+    BaseFunction.get_call_type, types.Dispatcher.get_call_type = of_operation, of_part
     try:
         yield
     finally:
-        BaseFunction.get_call_type = find
+        BaseFunction.get_call_type, types.Dispatcher.get_call_type = operation, part
 
 
 # `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small

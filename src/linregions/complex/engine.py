@@ -32,7 +32,7 @@ from . import audit
 from . import lattice as K
 from .errors import bounds
 from .exact import Forms
-from .forms import Rows, rows_of
+from .forms import Rows, Task, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .patterns import Patterns, unpack
@@ -309,8 +309,11 @@ class _Worker:
     def __init__(
         self, owner: Refinement, this: Round, X: Faces, known: Patterns, count_only: bool, tally
     ) -> None:
-        self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
-        self.tally, self.known = tally, known
+        self.owner, self.this, self.X, self.known = owner, this, X, known
+        self.task = Task(
+            this.layer, this.first, this.last, 0, 0, count_only,
+            owner.reach, owner.errors, known.slots, owner.domain, tally,
+        )  # fmt: skip
         self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base, owner.trip)
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
@@ -341,12 +344,8 @@ class _Worker:
         self.outputs.append(self.out)
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
-        owner, this = self.owner, self.this
-        given: Any = (
-            this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
-            owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
-            self.tally, self.known.slots,
-        )  # fmt: skip
+        todo = self.task._replace(begin=begin, end=end)
+        given: Any = self.owner.net, self.X, self.rows, self.local, self.out, told, todo
         kernel: Any = refine_largest if self.most else refine
         status = kernel(*given, *([self.contest] if self.most else []))
         if status == K.STOPPED:

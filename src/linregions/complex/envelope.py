@@ -23,8 +23,6 @@ hands on exactly 0, and a live one does on its own hyperplane, which is a facet 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..jit import inner, raised
@@ -52,7 +50,7 @@ from .lattice import (
     code,
     insert,
     pair_wall,
-)  # fmt: skip
+)
 from .program import PRE, SPARSE, WIDE
 
 # rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant
@@ -63,72 +61,54 @@ MORE, BROKEN = -1, -2  # local arrays are too small; the trip wire is raised
 
 
 @inner()
-def envelope(
-    k, layer, first, last, reach, net: Any, N, F, facets, act, V, bits, old, facet, M, Z, zero,
-    live, error, best, link, pairs, pair_of, slack, size, blur, inc, arg, doubt,
-    column, mid, far, box, told: Any, trip,
-):  # fmt: skip
+def envelope(net, rows, L, C, told, todo):
     """Cut the old cell by the max units ``first`` to ``last``.
 
     Returns how many signs are open, MORE or BROKEN.
     """
+    trip = rows.trip
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    bits, best = L.bits, L.best
+    arg = C.arg
+    layer, first, last = todo.layer, todo.first, todo.last
     corners, walls, asked, used = N[MADE, 0], N[MADE, k - 1], np.int64(0), np.int64(0)
-    _incidence(k, N, F, facets, inc)
+    _incidence(L, C)
     wide, sparse = net.table[layer, WIDE], net.table[layer, SPARSE] == 1
-    base, worst = net.table[layer, PRE], _box(k, corners, V, box)
-    _ranges(
-        k, base, net.table[layer + 1, PRE], reach, worst, sparse, net.rptr, net.bias,
-        net.bias_error, net.pick, zero, live, Z, error, box, mid, far,
-    )  # fmt: skip
+    base, worst = net.table[layer, PRE], _box(L, C, corners)
+    _ranges(net, rows, C, todo, worst)
+    hull = (corners, worst)
     for g in range(first, last):
         if raised(trip, 0):
             return np.int64(BROKEN)
         begin, end = net.gptr[g], net.gptr[g + 1]
-        count = _survivors(
-            k, begin, end, corners, reach, worst, net.args, net.idle, V, Z, error, box, mid, far,
-            base, arg,
-        )  # fmt: skip
-        if count > 1 and _all_nil(begin, count, mid, far, net.args, base, arg):
+        count = _survivors(net, rows, L, C, todo, g, hull)
+        if count > 1 and _all_nil(net, C, begin, count, base):
             count = np.int64(1)  # the first of arguments that are all zero
         if count > 1:
             for s in range(count):
-                _known(
-                    k, arg[CHALLENGER, s], begin, walls, sparse, net.args, net.rptr, net.bias,
-                    net.bias_error, net.pick, net.zero_wall, zero, live, F, arg,
-                )  # fmt: skip
-            _enter(k, N, act, arg[CHALLENGER, 0], best)
+                _known(net, rows, L, C, arg[CHALLENGER, s], begin, walls, sparse)
+            _enter(L, arg[CHALLENGER, 0])
             before = N[MADE, k]
             for s in range(1, count):
                 if raised(trip, 0):
                     return np.int64(BROKEN)
                 j = arg[CHALLENGER, s]
                 asked += 1
-                used = _compare(
-                    k, j, count, begin, reach, used, net.args, net.bias_error, N, act, Z, error,
-                    best, pairs, pair_of, slack, size, blur, arg, column,
-                )  # fmt: skip
+                used = _compare(net, rows, L, C, todo, j, (begin, count), used)
                 if used < 0:
                     return np.int64(MORE)
-                open_, found = _signs(
-                    k, j, asked, begin, net.args, N, F, act, V, inc, best, pairs, size, blur, arg,
-                    column, doubt, told.row, told.vertex, told.sign,
-                )  # fmt: skip
+                open_, found = _signs(net, L, C, told, j, asked, begin)
                 if open_ > 0:
                     return open_
                 if found == MINUS:
                     continue
-                if not insert(
-                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits,
-                    facet, M, pairs, slack, size, blur, best, column, told,
-                ):  # fmt: skip
+                if not insert(L, C, told, np.int64(0), net.wall_of[g], j, end - begin):  # fmt: skip
                     return np.int64(MORE)
             if N[MADE, k] > before:
-                if not _join(k, N, F, facets, act, best, link[0], link[1]):
+                if not _join(L, C):
                     return np.int64(MORE)
-                _order(k, N, act, best)
-                _name_walls(
-                    k, net.wall_of[g], net.wall_of[g + 1], end - begin, N, F, facets, act, best
-                )
+                _order(L)
+                _name_walls(L, net.wall_of[g], net.wall_of[g + 1], end - begin)
         at = (g - first) * wide
         for a in range(N[ALIVE, k]):
             i = np.int64(act[k, a])
@@ -140,8 +120,11 @@ def envelope(
 
 
 @inner()
-def _incidence(k, N, F, facets, inc):
+def _incidence(L, C):
     """Of each old face, by name, the facets of the cell that it lies on (the first 62)."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets = L.facets
+    inc = C.inc
     for d in range(k):
         for i in range(N[MADE, d]):
             inc[F[d, i, OLD]] = 0
@@ -155,8 +138,10 @@ def _incidence(k, N, F, facets, inc):
 
 
 @inner()
-def _box(k, corners, V, T):
+def _box(L, C, corners):
     """Centre and half widths of the box around the cell into T; the largest error of a corner."""
+    k, V = L.V.shape[1] - 1, L.V
+    T = C.box
     worst = 0.0
     for c in range(k):
         low, high = 1e300, -1e300
@@ -171,15 +156,17 @@ def _box(k, corners, V, T):
 
 
 @inner()
-def _ranges(
-    k, first, end, reach, worst, sparse, rptr, bias, bias_error, pick, zero, live, Z, error, T,
-    mid, far,
-):  # fmt: skip
+def _ranges(net, rows, C, todo, worst):
     """Every pre-activation at the centre of the cell, and how far it may stray from that on it.
 
     Both are 0 where it is zero without rounding, and only there.
     """
-    m = end - first
+    k = net.k
+    Z = rows.Z
+    T, mid, far = C.box, C.mid, C.far
+    reach, error = todo.reach, todo.error
+    first, end = net.table[todo.layer, PRE], net.table[todo.layer + 1, PRE]
+    m, sparse = end - first, net.table[todo.layer, SPARSE] == 1
     total, row = Z[k, first:end], Z[k, first:end]
     for n in range(m):
         mid[n] = total[n]
@@ -194,13 +181,15 @@ def _ranges(
     for n in range(m):
         if mid[n] <= far[n] and mid[n] >= -far[n]:
             i = first + n
-            if nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+            if nothing(net, rows, i, sparse):
                 mid[n] = far[n] = 0.0
 
 
 @inner()
-def _all_nil(begin, count, mid, far, args, base, arg):
+def _all_nil(net, C, begin, count, base):
     """Whether all arguments listed are zero without rounding."""
+    args = net.args
+    far, arg = C.far, C.arg
     for s in range(count):
         n = args[begin + arg[CHALLENGER, s]] - base
         if far[n] != 0.0:
@@ -209,14 +198,16 @@ def _all_nil(begin, count, mid, far, args, base, arg):
 
 
 @inner()
-def _survivors(
-    k, begin, end, corners, reach, worst, args, idle, V, Z, error, T, mid, far, base, arg
-):  # fmt: skip
+def _survivors(net, rows, L, C, todo, g, hull):
     """List the arguments that may be the largest somewhere; how many.
 
     Each is compared with the one that is largest at the centre of the cell: both by their ranges,
     then their difference over the box around the cell, then at its corners.
     """
+    args, idle = net.args, net.idle
+    mid, far, arg = C.mid, C.far, C.arg
+    begin, end = net.gptr[g], net.gptr[g + 1]
+    base = net.table[todo.layer, PRE]
     top = np.int64(-1)
     for s in range(begin, end):
         if not idle[s] and (top < 0 or mid[args[s] - base] > mid[args[top] - base]):
@@ -227,7 +218,7 @@ def _survivors(
         a = args[s]
         if idle[s] or mid[a - base] + far[a - base] < low or (
             s != top and far[a - base] + far[b - base] > 0.0
-            and _below(k, a, b, corners, reach, worst, T[0], T[1], V, Z, error)
+            and _below(rows, L, C, todo, a, b, hull)
         ):  # fmt: skip
             continue
         arg[CHALLENGER, found] = s - begin
@@ -236,8 +227,13 @@ def _survivors(
 
 
 @inner()
-def _below(k, a, b, corners, reach, worst, centre, half, V, Z, error):
+def _below(rows, L, C, todo, a, b, hull):
     """Whether form a is certainly less than form b on all of the cell."""
+    Z = rows.Z
+    k, V = L.V.shape[1] - 1, L.V
+    centre, half = C.box[0], C.box[1]
+    corners, worst = hull
+    reach, error = todo.reach, todo.error
     ew, ec = error[0, a] + error[0, b], error[1, a] + error[1, b]
     total, both, high = 0.0, 0.0, Z[k, a] - Z[k, b]
     for c in range(k):
@@ -259,13 +255,15 @@ def _below(k, a, b, corners, reach, worst, centre, half, V, Z, error):
 
 
 @inner()
-def _known(
-    k, j, begin, walls, sparse, args, rptr, bias, bias_error, pick, zero_wall, zero, live, F, arg
-):  # fmt: skip
+def _known(net, rows, L, C, j, begin, walls, sparse):
     """What is known of argument j without any arithmetic."""
+    args, pick, zero_wall = net.args, net.pick, net.zero_wall
+    live = rows.live
+    k, F = L.V.shape[1] - 1, L.F
+    arg = C.arg
     i = args[begin + j]
     arg[INCIDENT, j], arg[BARE, j] = 0, int(sparse and live[i] == 0)
-    if nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+    if nothing(net, rows, i, sparse):
         arg[INCIDENT, j], arg[BARE, j] = EVERYWHERE, 1
     elif pick[i] >= 0 and zero_wall[pick[i]] >= 0:
         for f in range(min(walls, 62)):
@@ -274,8 +272,10 @@ def _known(
 
 
 @inner()
-def _enter(k, N, act, j, best):
+def _enter(L, j):
     """Argument j is the largest everywhere, and all faces are as they are before the unit."""
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    best = L.best
     for d in range(k + 1):
         for a in range(N[ALIVE, d]):
             i = np.int64(act[d, a])
@@ -284,11 +284,16 @@ def _enter(k, N, act, j, best):
 
 
 @inner()
-def _compare(
-    k, j, count, begin, reach, used, args, bias_error, N, act, Z, error, best, pairs, pair_of,
-    slack, size, blur, arg, column,
-):  # fmt: skip
+def _compare(net, rows, L, C, todo, j, listed, used):
     """Differences of argument j with all that are the best one somewhere; MORE without room."""
+    args, bias_error = net.args, net.bias_error
+    Z = rows.Z
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    best, column = L.best, L.column
+    pairs, pair_of, slack = C.R, C.pair_of, C.slack
+    size, blur, arg = C.size, C.error, C.arg
+    reach, error = todo.reach, todo.error
+    begin, count = listed
     for s in range(count):
         column[arg[CHALLENGER, s]] = -1
     b = args[begin + j]
@@ -322,20 +327,25 @@ def _compare(
 
 
 @inner()
-def _nil(j, on, arg):
+def _nil(C, j, on):
     """Whether argument j is known to vanish at a vertex that lies on these facets."""
+    arg = C.arg
     return arg[INCIDENT, j] == EVERYWHERE or (arg[INCIDENT, j] & on) != 0
 
 
 @inner()
-def _signs(
-    k, j, asked, begin, args, N, F, act, V, inc, best, pairs, size, blur, arg, column, doubt,
-    told_row, told_vertex, told_sign,
-):  # fmt: skip
+def _signs(net, L, C, told, j, asked, begin):
     """Signs, at all vertices, of argument j minus the best so far; how many are open; which occur.
 
     Signs that are open go by the number of the challenge, which is the same in every attempt.
     """
+    args = net.args
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    act, V, best = L.act, L.V, L.best
+    column, doubt = L.column, L.doubt
+    inc, pairs, size = C.inc, C.R, C.size
+    blur = C.error
+    told_row, told_vertex, told_sign = told.row, told.vertex, told.sign
     open_, found = np.int64(0), np.int64(0)
     for n in range(N[ALIVE, 0]):
         v = np.int64(act[0, n])
@@ -348,7 +358,7 @@ def _signs(
             s = np.int64(1)
         elif value < -off:
             s = np.int64(-1)
-        elif off == 0.0 or (_nil(j, on, arg) and _nil(other, on, arg)):
+        elif off == 0.0 or (_nil(C, j, on) and _nil(C, other, on)):
             s = np.int64(0)
         else:
             for e in range(len(told_row)):
@@ -373,8 +383,9 @@ def _root(group, d, i):
 
 
 @inner()
-def _same(d, i, h, best):
+def _same(L, d, i, h):
     """Whether facet h of face i lies in the same face of the result."""
+    best = L.best
     return (
         best[d, i, TIES] == best[d - 1, h, TIES]
         and best[d, i, HOME] == best[d - 1, h, HOME]
@@ -383,8 +394,11 @@ def _same(d, i, h, best):
 
 
 @inner()
-def _join(k, N, F, facets, act, best, into, group):
+def _join(L, C):
     """Put faces together again; False when out of room."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets, act = L.facets, L.act
+    into, group = C.link[0], C.link[1]
     merged = False
     for d in range(k + 1):
         for a in range(N[ALIVE, d]):
@@ -396,7 +410,7 @@ def _join(k, N, F, facets, act, best, into, group):
             first = np.int64(F[d, i, FIRST])
             for e in range(first, first + F[d, i, COUNT]):
                 h = np.int64(facets[d, e])
-                if _same(d, i, h, best):
+                if _same(L, d, i, h):
                     merged = True
                     if into[d - 1, h] < 0:
                         into[d - 1, h] = i
@@ -410,7 +424,7 @@ def _join(k, N, F, facets, act, best, into, group):
             total += F[d, act[d, a], COUNT]
         if total > facets.shape[1]:
             return False
-        _relist(k, d, N, F, facets, act, into, group)
+        _relist(L, C, d)
     for d in range(k + 1):
         kept = 0
         for a in range(N[ALIVE, d]):
@@ -423,8 +437,11 @@ def _join(k, N, F, facets, act, best, into, group):
 
 
 @inner()
-def _relist(k, d, N, F, facets, act, into, group):
+def _relist(L, C, d):
     """The facets of the faces of dimension d that remain: those of all that went into them."""
+    N, F, facets = L.N, L.F, L.facets
+    act = L.act
+    into, group = C.link[0], C.link[1]
     for a in range(N[ALIVE, d]):  # members of a group, as a list through MINUS_ from its root
         i = np.int64(act[d, a])
         F[d, i, MINUS_], F[d, i, PLUS_] = -1, i
@@ -460,19 +477,21 @@ def _relist(k, d, N, F, facets, act, into, group):
 
 
 @inner()
-def _order(k, N, act, best):
+def _order(L):
     """Pieces in an order of their own: by the face that they lay in, then by what ties there."""
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
     for d in range(k + 1):
         for a in range(1, N[ALIVE, d]):
             i, b = act[d, a], a
-            while b > 0 and _before(d, i, act[d, b - 1], best):
+            while b > 0 and _before(L, d, i, act[d, b - 1]):
                 act[d, b] = act[d, b - 1]
                 b -= 1
             act[d, b] = i
 
 
 @inner()
-def _before(d, i, j, best):
+def _before(L, d, i, j):
+    best = L.best
     for column in (HOME, RANKED, WHICH):
         if best[d, i, column] != best[d, j, column]:
             return best[d, i, column] < best[d, j, column]
@@ -480,8 +499,10 @@ def _before(d, i, j, best):
 
 
 @inner()
-def _name_walls(k, first, end, many, N, F, facets, act, best):
+def _name_walls(L, first, end, many):
     """Walls of the unit are those between the winners on both sides."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets, act, best = L.facets, L.act, L.best
     for a in range(N[ALIVE, k - 1]):
         h = np.int64(act[k - 1, a])
         if first <= F[k - 1, h, OWN] < end and best[k - 1, h, HOME] == k:

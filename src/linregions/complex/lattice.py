@@ -16,7 +16,7 @@ comparison of vertices. Max units are cut by `envelope`.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -88,14 +88,14 @@ class Local(NamedTuple):
 class Contest(NamedTuple):
     """What max units need besides `Local`; see `envelope`.
 
-    ``link`` joins faces; ``pairs`` are differences of arguments, by column, ``pair_of`` the two
+    ``link`` joins faces; ``R`` are differences of arguments, by column, ``pair_of`` the two
     pre-activations, with the errors of coefficients, 1-norms and errors of values; ``inc`` the
     facets that old faces lie on; ``arg`` what is known of the arguments of the unit at hand;
     ``mid`` and ``far`` ranges of all pre-activations on the cell, ``box`` the box around it.
     """
 
     link: np.ndarray
-    pairs: np.ndarray
+    R: np.ndarray
     pair_of: np.ndarray
     slack: np.ndarray
     size: np.ndarray
@@ -207,8 +207,14 @@ NOBODY = Answers(
 
 
 @inner()
-def load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, where):
+def load(X, L, cell):
     """The faces of an old cell into the local arrays; False when they do not fit."""
+    at, ptr, idx = X.at, X.ptr, X.idx
+    host, own, x = X.host, X.own, X.x
+    r = X.r
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets, act, V = L.facets, L.act, L.V
+    old, where = L.old, L.where
     size, long, names = F.shape[1], facets.shape[1], 1
     for d in range(k + 1):
         N[MADE, d] = N[USED, d] = 0
@@ -239,7 +245,7 @@ def load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, wher
                         F[d - 1, j, OWN] = own[h - at[k - 1]]
                         F[d - 1, j, HELD_BY], F[d - 1, j, ROW] = 1, -1 - j
                 if d < k and d > 1:
-                    _inherit(k, d, i, j, F)
+                    _inherit(L, d, i, j)
                 facets[d, used] = j
                 used += 1
         N[USED, d], N[MADE, d - 1] = used, made
@@ -257,8 +263,9 @@ def load(k, cell, at, ptr, idx, host, own, x, r, N, F, facets, act, V, old, wher
 
 
 @inner()
-def _inherit(k, d, i, j, F):
+def _inherit(L, d, i, j):
     """Old face j of dimension d - 1 lies on all facets of the cell that face i lies on."""
+    k, F = L.V.shape[1] - 1, L.F
     for e in range(F[d, i, HELD_BY]):
         n, known = np.int64(F[d - 1, j, HELD_BY]), False
         for f in range(n):
@@ -269,8 +276,13 @@ def _inherit(k, d, i, j, F):
 
 
 @inner()
-def facet_rows(k, reach, count, wall_a, wall_b, wall_test, place, Z, F, facet, error, domain):
+def facet_rows(net, rows, L, todo, count):
     """The rows behind the facets of the old cell, with the errors of coefficients and value."""
+    wall_a, wall_b, wall_test = net.wall_a, net.wall_b, net.wall_test
+    place = net.place
+    Z = rows.Z
+    k, F, facet = L.V.shape[1] - 1, L.F, L.facet
+    reach, error, domain = todo.reach, todo.error, todo.domain
     for j in range(count):
         c = np.int64(F[k - 1, j, OWN])
         total = 0.0
@@ -297,8 +309,11 @@ def facet_rows(k, reach, count, wall_a, wall_b, wall_test, place, Z, F, facet, e
 
 
 @inner()
-def candidates(k, m, count, V, R, size, error, low, high, bits, cut):
+def candidates(L, by, m, count):
     """Rows that may cut the cell, into ``cut``; the signs of the others into its bits."""
+    k, V, low = L.V.shape[1] - 1, L.V, L.low
+    high, bits, cut = L.high, L.bits, L.cut
+    R, size, error = by.R, by.size, by.error
     worst = 0.0
     for n in range(m):
         low[n], high[n] = 1e300, -1e300
@@ -320,7 +335,7 @@ def candidates(k, m, count, V, R, size, error, low, high, bits, cut):
                 high[n] = value if value > high[n] else high[n]
         else:
             for n in range(m):
-                value = _value(k, n, v, V, R)
+                value = _value(L, by, n, v)
                 low[n] = value if value < low[n] else low[n]
                 high[n] = value if value > high[n] else high[n]
     for w in range(bits.shape[1]):
@@ -337,7 +352,9 @@ def candidates(k, m, count, V, R, size, error, low, high, bits, cut):
 
 
 @inner()
-def _value(k, n, v, V, R):
+def _value(L, by, n, v):
+    k, V = L.V.shape[1] - 1, L.V
+    R = by.R
     total = R[k, n]
     for j in range(k):
         total += R[j, n] * V[v, j]
@@ -345,12 +362,16 @@ def _value(k, n, v, V, R):
 
 
 @inner()
-def signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, told_sign):
+def signs(L, by, told, n, at, count):
     """Signs of row n at all vertices; how many stay open, which occur, and how far was read.
 
     A point between two others has the sign that both have (or the one that is not zero), so that
     only between opposite signs floats are asked, and where those cannot tell, what was told.
     """
+    k, V, F = L.V.shape[1] - 1, L.V, L.F
+    doubt = L.doubt
+    size, error = by.size, by.error
+    told_row, told_vertex, told_sign = told.row, told.vertex, told.sign
     open_, found = 0, 0
     for v in range(count):
         s = UNKNOWN
@@ -360,7 +381,7 @@ def signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, t
             if a != UNKNOWN and b != UNKNOWN and a * b >= 0:
                 s = a if a != 0 else b
         if s == UNKNOWN:
-            value, blur = _value(k, n, v, V, R), size[n] * V[v, k] + error[n]
+            value, blur = _value(L, by, n, v), size[n] * V[v, k] + error[n]
             if value > blur:
                 s = 1
             elif value < -blur:
@@ -385,20 +406,22 @@ def signs(k, n, at, count, V, F, R, size, error, doubt, told_row, told_vertex, t
 
 
 @inner()
-def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: Any):
+def _middle(L, by, told, n, v, edge, p, q):
     """Vertex v where row n vanishes on an edge between p and q, and how far off it may be.
 
     From p and q: with values known to t_p and t_q the parameter is off by at most max(t_p, t_q)
     over their difference less both. Errors handed down from vertex to vertex grow, so beyond
     ``SHARP`` from the rows that meet there.
     """
+    k, V, M = L.V.shape[1] - 1, L.V, L.M
+    size, error = by.size, by.error
     for a in range(len(told.moved)):
         if told.moved[a] == v:
             V[v, k] = told.r[a]
             for j in range(k):
                 V[v, j] = told.x[a, j]
             return
-    vp, vq = _value(k, n, p, V, R), _value(k, n, q, V, R)
+    vp, vq = _value(L, by, n, p), _value(L, by, n, q)
     tp, tq = size[n] * V[p, k] + error[n], size[n] * V[q, k] + error[n]
     gap = abs(vp) + abs(vq) - tp - tq
     t, off = 0.5, 1.0
@@ -416,19 +439,22 @@ def _middle(k, n, v, edge, p, q, V, F, facet, M, R, slack, size, error, told: An
     if off > SHARP:
         for j in range(k):
             M[0, 0, j] = V[v, j]
-        if not _solve(k, n, v, edge, V, F, facet, M[1:], R, slack, error) or V[v, k] > off:
+        if not _solve(L, by, n, v, edge) or V[v, k] > off:
             V[v, k] = off
             for j in range(k):
                 V[v, j] = M[0, 0, j]
 
 
 @inner()
-def _solve(k, n, v, edge, V, F, facet, T, R, slack, error):
+def _solve(L, by, n, v, edge):
     """Vertex v where row n meets the rows of an edge, with a bound of its error.
 
     With an approximate inverse X of the matrix M of the rows and |I - X M| <= theta < 1, a point x
     is at most |X| (residual + errors of the rows) / (1 - theta) from the true one.
     """
+    k, V, F = L.V.shape[1] - 1, L.V, L.F
+    facet, T = L.facet, L.M[1:]
+    R, slack, error = by.R, by.slack, by.error
     if F[1, edge, HELD_BY] != k - 1:
         return False
     M, X, w = T[0], T[1], T[2]  # w: errors of coefficients and of values
@@ -510,34 +536,37 @@ def _inverse(k, M, X, T):
 
 
 @inner()
-def _new(d, a, first, count, like, mask, F):
+def _new(L, d, a, first, count, like, mask):
     """Face a of dimension d is new; it lies in the same old face as ``like``, on the same rows."""
+    F = L.F
     F[d, a, OLD], F[d, a, OWN], F[d, a, HELD_BY] = like[OLD], like[OWN], like[HELD_BY]
     F[d, a, ROW], F[d, a, ROW + 1], F[d, a, ROW + 2] = like[ROW], like[ROW + 1], like[ROW + 2]
     F[d, a, FIRST], F[d, a, COUNT], F[d, a, MASK] = first, count, mask
 
 
 @inner()
-def _edge(i, z, n, N, F, facets):
+def _edge(L, i, z, n):
     """Cut edge i at the new vertex z; the halves' numbers are the next two."""
+    N, F, facets = L.N, L.F, L.facets
     at, a, f = N[USED, 1], N[MADE, 1], np.int64(F[1, i, FIRST])
     p, q = np.int64(facets[1, f]), np.int64(facets[1, f + 1])
     F[0, z, OLD], F[0, z, MASK], F[0, z, SIGN] = F[1, i, OLD], 0, 0
     F[0, z, P], F[0, z, Q], F[0, z, FIRST] = p, q, n
     low, high = (p, q) if F[0, p, MASK] == MINUS else (q, p)
     facets[1, at], facets[1, at + 1], facets[1, at + 2], facets[1, at + 3] = low, z, high, z
-    _new(1, a, at, 2, F[1, i], MINUS, F)
-    _new(1, a + 1, at + 2, 2, F[1, i], PLUS, F)
+    _new(L, 1, a, at, 2, F[1, i], MINUS)
+    _new(L, 1, a + 1, at + 2, 2, F[1, i], PLUS)
     N[USED, 1] = at + 4
     return p, q
 
 
 @inner()
-def _face(d, i, z, n, minus, plus, N, F, facets):
+def _face(L, d, i, z, n, minus, plus):
     """Cut face i of dimension d > 1 by row n; z is the face between the halves.
 
     ``minus`` and ``plus`` of its facets lie (in part) on that side.
     """
+    N, F, facets = L.N, L.F, L.facets
     at, a, f = N[USED, d], N[MADE, d], np.int64(F[d, i, FIRST])
     low, high, between = at, at + minus + 1, N[USED, d - 1]
     for e in range(f, f + F[d, i, COUNT]):
@@ -561,9 +590,9 @@ def _face(d, i, z, n, minus, plus, N, F, facets):
                     facets[d - 1, between] = facets[d - 1, e2]
                     between += 1
     facets[d, low], facets[d, high] = z, z
-    _new(d, a, at, minus + 1, F[d, i], MINUS, F)
-    _new(d, a + 1, at + minus + 1, plus + 1, F[d, i], PLUS, F)
-    _new(d - 1, z, N[USED, d - 1], between - N[USED, d - 1], F[d, i], 0, F)
+    _new(L, d, a, at, minus + 1, F[d, i], MINUS)
+    _new(L, d, a + 1, at + minus + 1, plus + 1, F[d, i], PLUS)
+    _new(L, d - 1, z, N[USED, d - 1], between - N[USED, d - 1], F[d, i], 0)
     held = np.int64(F[d, i, HELD_BY])
     F[d - 1, z, HELD_BY], F[d - 1, z, ROW + held] = held + 1, n
     N[USED, d], N[USED, d - 1] = high + 1, between
@@ -586,8 +615,9 @@ def code(j):
 
 
 @inner()
-def best_of(d, i, j, mask, best):
+def best_of(L, d, i, j, mask):
     """Face i once argument j has come: it wins, ties or loses on all of the face."""
+    best = L.best
     if mask == PLUS:
         best[d, i, WHO], best[d, i, TIES], best[d, i, WHICH] = j, 1, code(j)
     elif mask == 0:
@@ -596,28 +626,29 @@ def best_of(d, i, j, mask, best):
 
 
 @inner()
-def _handed_down(d, i, half, z, j, best):
+def _handed_down(L, d, i, half, z, j):
     """The same for the halves of a face that j cuts, and for the face between them."""
+    best = L.best
     for e in range(5):
         best[d, half, e] = best[d, half + 1, e] = best[d - 1, z, e] = best[d, i, e]
-    best_of(d, half + 1, j, PLUS, best)
-    best_of(d - 1, z, j, 0, best)
+    best_of(L, d, half + 1, j, PLUS)
+    best_of(L, d - 1, z, j, 0)
 
 
 @inner()
-def insert(
-    k, n, wall, j, many, N, F, facets, act, V, bits, facet, M, R, slack, size, error, best, column,
-    told: Any,
-):  # fmt: skip
+def insert(L, by, told, n, wall, j, many):
     """Cut everything by row n, whose signs at the vertices are known; False when out of room.
 
     For argument j of ``many`` of a max unit (else -1) the row is a difference with the best
     argument so far, another one in each face: ``column[i]`` is that with argument i.
     """
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets, act, bits = L.facets, L.act, L.bits
+    best, column = L.best, L.column
     room, long = F.shape[1], facets.shape[1]
     if j >= 0:
         for a in range(N[ALIVE, 0]):
-            best_of(0, np.int64(act[0, a]), j, F[0, act[0, a], MASK], best)
+            best_of(L, 0, np.int64(act[0, a]), j, F[0, act[0, a], MASK])
     for d in range(1, k + 1):
         count, kept = N[ALIVE, d], 0
         new = count
@@ -633,7 +664,7 @@ def insert(
             F[d, i, MASK] = m
             if m != PLUS | MINUS:
                 if j >= 0:
-                    best_of(d, i, j, m, best)
+                    best_of(L, d, i, j, m)
                 act[d, kept] = i
                 kept += 1
                 continue
@@ -647,12 +678,12 @@ def insert(
             other = best[d, i, WHO] if j >= 0 else 0
             c = column[other] if j >= 0 else n
             if d == 1:
-                p, q = _edge(i, z, c, N, F, facets)
-                _middle(k, c, z, i, p, q, V, F, facet, M, R, slack, size, error, told)
+                p, q = _edge(L, i, z, c)
+                _middle(L, by, told, c, z, i, p, q)
             else:
-                _face(d, i, z, c, minus, plus, N, F, facets)
+                _face(L, d, i, z, c, minus, plus)
             if j >= 0:
-                _handed_down(d, i, half, z, j, best)
+                _handed_down(L, d, i, half, z, j)
             if d == k:
                 F[d - 1, z, OWN] = wall if j < 0 else pair_wall(wall, other, j, many)
                 for w in range(bits.shape[1]):
@@ -675,8 +706,10 @@ def insert(
 
 
 @inner()
-def _places(k, N, F, act, old):
+def _places(L):
     """Number the pieces of each old face; how many pieces, facets and vertices are to write."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    act, old = L.act, L.old
     pieces = links = vertices = names = 0
     for d in range(k + 1):
         for a in range(N[MADE, d]):
@@ -700,10 +733,14 @@ def _places(k, N, F, act, old):
 
 
 @inner()
-def emit(k, cell, N, F, facets, act, V, bits, old, O: Any, tally):
+def emit(L, O, todo, cell):
     """Write down the pieces whose host the cell is; False when the output is full."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets, act, V = L.facets, L.act, L.V
+    bits, old = L.bits, L.old
+    tally = todo.tally
     st = O.st
-    pieces, links, vertices, names = _places(k, N, F, act, old)
+    pieces, links, vertices, names = _places(L)
     if (
         st[HELD] + pieces > len(O.name)
         or st[LISTED] + links > len(O.facets)
