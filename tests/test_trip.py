@@ -221,10 +221,10 @@ def test_the_sweep_of_a_segment_is_made_again(monkeypatch):
         arguments = list(arguments)
         while True:
             k, at = run(*arguments)
-            if k == arguments[5] or arguments[8][k] != line.STOPPED:
+            if k == arguments[6] or arguments[3].outcome[k] != line.STOPPED:
                 return k, at
             sweeper.trip[0] = 0
-            arguments[4], arguments[12] = k, at
+            arguments[5], arguments[7] = k, at
 
     monkeypatch.setattr(line, "run", patient)
     monkeypatch.setattr(line, "multiply", lambda *a: _multiplied(sweeper, *a))

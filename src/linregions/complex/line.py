@@ -29,7 +29,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import inner, kernel, raised
+from ..jit import held, inner, kernel, raised
 
 ULP = 2.0**-53
 GAP = 1e-12  # mesh points closer than this part of the segment are left to rationals
@@ -51,8 +51,7 @@ WEIGHT, SIZE, ROUNDED = 0, 1, 2  # of ends
 (
     SPEC, FRO, W_ERR, IN_FRO, IN_ERR, BIAS, B_ERR, LIP, AT_ZERO, WIDEST, N_IN,
 ) = range(11)  # fmt: skip
-# As variables these are plain integers; as literals each would be a type, compiled apart.
-NONE, ONE, TWO, END, WINDOW = (np.array([v]) for v in (0, 1, 2, -1, SPAN))
+END = -1  # of a mesh: no row made it
 # outcomes of a segment
 GOOD, DOUBT, FULL, STOPPED = range(4)
 ROWS = 64  # products between looks at the trip wire
@@ -81,6 +80,36 @@ class Points(NamedTuple):
 
     C: np.ndarray
     ends: np.ndarray  # (3, points): weight, Euclidean norm, rounding of the point itself
+
+
+class Leg(NamedTuple):
+    """One layer along one segment: its ends and their weights, the old mesh, the error bound."""
+
+    layer: int
+    old: int
+    i0: int
+    i1: int
+    w0: float
+    w1: float
+    e: float
+    strict: bool
+
+
+class Job(NamedTuple):
+    """Segments, each between two of the points, and what becomes of each."""
+
+    ends: np.ndarray
+    strict: bool
+    starts: np.ndarray  # signs of the rows at the first end
+    outcome: np.ndarray
+    counts: np.ndarray
+
+
+class Found(NamedTuple):
+    """Room for breakpoints, segment after segment."""
+
+    s: np.ndarray
+    row: np.ndarray
 
 
 class Scratch(NamedTuple):
@@ -125,11 +154,26 @@ def dot(x, y):
     return total
 
 
+class Block(NamedTuple):
+    """Weights of n rows from place ``at`` on, each over the columns from lo to hi."""
+
+    W: np.ndarray
+    at: int
+    n: int
+    lo: int
+    hi: int
+
+
 @inner(fastmath=FAST)
-def four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more):
-    """Products of four vectors with two rows, added to entries i and i + 1 of z0 .. z3."""
+def four_by_two(B, X, Z, at, i, more):
+    """Products of four vectors with two rows, added to entries i and i + 1."""
+    m, lo, hi = B.hi - B.lo, B.lo, B.hi
+    first = B.at + i * m
+    u, v = B.W[first : first + m], B.W[first + m : first + 2 * m]
+    x0, x1 = X[at[0], lo:hi], X[at[1], lo:hi]
+    x2, x3 = X[at[2], lo:hi], X[at[3], lo:hi]
     a0 = a1 = a2 = a3 = b0 = b1 = b2 = b3 = 0.0
-    for j in range(len(u)):
+    for j in range(m):
         p, q = u[j], v[j]
         a0 += x0[j] * p
         b0 += x0[j] * q
@@ -139,54 +183,45 @@ def four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more):
         b2 += x2[j] * q
         a3 += x3[j] * p
         b3 += x3[j] * q
-    z0[i] += a0
-    z0[i + 1] += b0
+    Z[at[0], i] += a0
+    Z[at[0], i + 1] += b0
     if more > 1:
-        z1[i] += a1
-        z1[i + 1] += b1
+        Z[at[1], i] += a1
+        Z[at[1], i + 1] += b1
     if more > 2:
-        z2[i] += a2
-        z2[i + 1] += b2
+        Z[at[2], i] += a2
+        Z[at[2], i + 1] += b2
     if more > 3:
-        z3[i] += a3
-        z3[i + 1] += b3
+        Z[at[3], i] += a3
+        Z[at[3], i + 1] += b3
 
 
 @inner(fastmath=FAST)
-def products(count, step, nv, X, lo, hi, W, at, n, Z, trip):
+def products(B, X, Z, step, nv, trip):
     """``Z[v] += W X[v, lo:hi]`` for v = 0, step, 2 step, ..., the last one being nv - 1.
 
     Broken off where the trip wire is raised.
     """
-    m, last = hi - lo, nv - 1
+    n, m, last = B.n, B.hi - B.lo, nv - 1
+    count = (last + step - 1) // step + 1
     for first in range(0, count, 4):
         more = min(4, count - first)
-        v0 = min(first * step, last)
-        v1 = min((first + 1) * step, last)
-        v2 = min((first + 2) * step, last)
-        v3 = min((first + 3) * step, last)
-        x0, x1, x2, x3 = X[v0, lo:hi], X[v1, lo:hi], X[v2, lo:hi], X[v3, lo:hi]
-        z0, z1, z2, z3 = Z[v0], Z[v1], Z[v2], Z[v3]
+        v0, v1 = min(first * step, last), min((first + 1) * step, last)
+        v2, v3 = min((first + 2) * step, last), min((first + 3) * step, last)
+        at = (v0, v1, v2, v3)
         for row in range(0, n - 1, ROWS):
             if raised(trip, 0):
                 return
             for i in range(row, min(row + ROWS, n - 1), 2):
-                u = W[at + i * m : at + (i + 1) * m]
-                v = W[at + (i + 1) * m : at + (i + 2) * m]
-                four_by_two(x0, x1, x2, x3, u, v, z0, z1, z2, z3, i, more)
+                four_by_two(B, X, Z, at, i, more)
         if n % 2:
-            u = W[at + (n - 1) * m : at + n * m]
-            z0[n - 1] += dot(x0, u)
-            if more > 1:
-                z1[n - 1] += dot(x1, u)
-            if more > 2:
-                z2[n - 1] += dot(x2, u)
-            if more > 3:
-                z3[n - 1] += dot(x3, u)
+            u = B.W[B.at + (n - 1) * m : B.at + n * m]
+            for a in range(more):
+                Z[at[a], n - 1] += dot(X[at[a], B.lo : B.hi], u)
 
 
 @inner(fastmath=FAST)
-def constants(layer, P, Q, i0, i1, s, z):
+def constants(P, Q, layer, i0, i1, s, z):
     """What the input and the bias give to a layer at position s of the segment i0 i1."""
     n, at, C = P.table[layer, N], P.table[layer, C_AT], Q.C
     if P.table[layer, C_ROW]:
@@ -201,7 +236,7 @@ def constants(layer, P, Q, i0, i1, s, z):
 
 
 @inner(fastmath=FAST)
-def outputs(layer, P, w, z, h):
+def outputs(P, layer, w, z, h):
     """Values of the units from their pre-activations at a point of weight w."""
     n, unit = P.table[layer, N], P.table[layer, UNIT]
     if P.table[layer, PLAIN] == 1:  # plain rectifiers
@@ -237,7 +272,7 @@ def margins(a, b, dead, length, room, e, out):
 
 
 @inner()
-def clear_unit(layer, P, i, w, value, e):
+def clear_unit(P, layer, i, w, value, e):
     """Whether every breakpoint of unit i is farther than e from its value."""
     unit = P.table[layer, UNIT] + i
     for r in range(P.places[FIRST, unit], P.places[FIRST, unit + 1]):
@@ -247,20 +282,22 @@ def clear_unit(layer, P, i, w, value, e):
 
 
 @inner()
-def clear(layer, P, w, z, e):
+def clear(P, layer, w, z, e):
     """Whether every breakpoint of the layer is farther than e from its unit's value."""
     n, unit = P.table[layer, N], P.table[layer, UNIT]
     if P.table[layer, PLAIN]:
         return near(z[:n], P.units[DEAD, unit : unit + n], e) == 0.0
     for i in range(n):
-        if P.units[DEAD, unit + i] == 0.0 and not clear_unit(layer, P, i, w, z[i], e):
+        if P.units[DEAD, unit + i] == 0.0 and not clear_unit(P, layer, i, w, z[i], e):
             return False
     return True
 
 
 @inner()
-def add_cut(m, r, va, vb, e, f, row, tau, jump):
+def add_cut(S, m, r, va, vb, e):
     """The zero of row r where its values at the ends of a cell are va and vb."""
+    f, row, tau = S.F[0], S.R, S.F[1]
+    jump = S.F[2]
     f[m] = abs(va) / (abs(va) + abs(vb))
     row[m] = r
     tau[m] = e / abs(vb - va)
@@ -269,28 +306,31 @@ def add_cut(m, r, va, vb, e, f, row, tau, jump):
 
 
 @inner()
-def cuts_of_cell(layer, P, wa, wb, a, b, e, margin, f, row, tau, jump):
+def cuts_of_cell(P, S, layer, wa, wb, a, b, e):
     """All breakpoints of a layer inside one cell, unsorted; values at the ends are a, b."""
-    n, unit, m = P.table[layer, N], P.table[layer, UNIT], NONE[0]
+    margin = S.work[2]
+    n, unit, m = P.table[layer, N], P.table[layer, UNIT], 0
     if P.table[layer, PLAIN]:
         end = unit + n
         margins(a, b, P.units[DEAD, unit:end], P.units[LENGTH, unit:end], 0.0, 0.0, margin[:n])
         for i in range(n):
             if margin[i] <= 0.0 and (a[i] > 0.0) != (b[i] > 0.0):
-                m = add_cut(m, P.places[FIRST, unit + i], a[i], b[i], e, f, row, tau, jump)
+                m = add_cut(S, m, P.places[FIRST, unit + i], a[i], b[i], e)
         return m
     for i in range(n):
         if P.units[DEAD, unit + i] == 0.0:
             for r in range(P.places[FIRST, unit + i], P.places[FIRST, unit + i + 1]):
                 va, vb = a[i] - P.rows[PLACE, r] * wa, b[i] - P.rows[PLACE, r] * wb
                 if (va > 0.0) != (vb > 0.0):
-                    m = add_cut(m, r, va, vb, e, f, row, tau, jump)
+                    m = add_cut(S, m, r, va, vb, e)
     return m
 
 
 @inner()
-def sort_cuts(m, f, row, tau, jump):
+def sort_cuts(S, m):
     """Ascending f, by Shell's method: mostly one to five entries, hundreds in layer 1."""
+    f, row, tau = S.F[0], S.R, S.F[1]
+    jump = S.F[2]
     gap = 1
     while gap < m // 3:
         gap = 3 * gap + 1
@@ -336,7 +376,7 @@ def subtract(a, b, out):
 
 
 @inner()
-def bounds(layer, P, S, size, rounded, many, bent):
+def bounds(P, S, layer, size, rounded, many, bent):
     """Error e of the layer's pre-activations, and a bound of their slope along the segment.
 
     All in the Euclidean norm, over the whole segment; `docs/lines.md` derives them. Values at
@@ -360,7 +400,7 @@ def bounds(layer, P, S, size, rounded, many, bent):
 
 
 @inner()
-def keep_bounds(layer, P, S, e, largest, slope):
+def keep_bounds(P, S, layer, e, largest, slope):
     """The same for the layer's outputs, with the rounding of positions and of the units."""
     lip, at_zero = P.norms[layer, LIP], P.norms[layer, AT_ZERO]
     size = lip * largest + at_zero
@@ -370,7 +410,7 @@ def keep_bounds(layer, P, S, e, largest, slope):
 
 
 @inner()
-def note_start(layer, P, z, w, start):
+def note_start(P, layer, z, w, start):
     """Which rows are positive at the first end."""
     unit = P.table[layer, UNIT]
     for i in range(P.table[layer, N]):
@@ -387,12 +427,14 @@ def put(S, new, k, s, row, tau):
 
 
 @inner(fastmath=FAST)
-def cross_cell(layer, P, S, old, v, k, m, w0, w1, wanted):
+def cross_cell(P, S, G, v, k, m, wanted):
     """Mesh points k, k + 1, ... for the m cuts of cell v, with what later layers need there.
 
     From cut to cut the next layer's values (where ``wanted``) move along a slope that changes by
     a multiple of the weights of the unit that bends. Returns the sum of those changes.
     """
+    layer, old, w0 = G.layer, G.old, G.w0
+    w1 = G.w1
     t, new = P.table[layer], 1 - old
     n, col, live = t[N], t[COL], min(t[LIVE], t[COL])
     a, width = S.mesh[old, 0, v], S.mesh[old, 0, v + 1] - S.mesh[old, 0, v]
@@ -428,14 +470,15 @@ def cross_cell(layer, P, S, old, v, k, m, w0, w1, wanted):
             mix(f, za, zb, z)
             z[P.unit_of[r]] = P.rows[PLACE, r] * w
             h = S.X[new, k, col : col + n]
-            outputs(layer, P, w, z, h)
+            outputs(P, layer, w, z, h)
         k += 1
     return bent
 
 
 @inner()
-def carry(layer, P, S, old, v, k, wanted):
+def carry(P, S, G, v, k, wanted):
     """An old mesh point in the new mesh."""
+    layer, old = G.layer, G.old
     t, new = P.table[layer], 1 - old
     put(S, new, k, S.mesh[old, 0, v], S.row[old, v], S.mesh[old, 1, v])
     if t[LIVE] < t[COL] + t[N]:
@@ -447,48 +490,51 @@ def carry(layer, P, S, old, v, k, wanted):
 
 
 @inner()
-def refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict):
+def refine(P, Q, S, G, nv, wanted):
     """The new mesh with the breakpoints of one layer, whose values at the old one are known.
 
     Returns the number of mesh points, or 0 where a value is too close to a breakpoint, or -1
     where there is no room; the largest norm of a pre-activation; and a bound of the rounding
     of the next layer's values at new points, per unit of their size and per unit of bend.
     """
+    layer, old, i0 = G.layer, G.old, G.i0
+    i1, e, strict = G.i1, G.e, G.strict
     t = P.table[layer]
     n, col = t[N], t[COL]
-    w0, w1 = Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1]
+    w0, w1 = G.w0, G.w1
     largest = 0.0
     for v in range(nv):
         if raised(S.trip, 0):
-            return NONE[0], 0.0, NONE[0], 0.0
+            return 0, 0.0, 0, 0.0
         z, w = S.Z[old, v, :n], (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
-        if strict and not clear(layer, P, w, z, e):
-            return NONE[0], 0.0, NONE[0], 0.0
+        if strict and not clear(P, layer, w, z, e):
+            return 0, 0.0, 0, 0.0
         h = S.X[old, v, col : col + n]
-        outputs(layer, P, w, z, h)
+        outputs(P, layer, w, z, h)
         largest = max(largest, norm(z))
     if wanted:
         after, u = layer + 1, P.table[layer + 1]
         for v in range(nv):
-            constants(after, P, Q, i0, i1, S.mesh[old, 0, v], S.Z[2, v])
-        products(nv, ONE[0], nv, S.X[old], u[LO], u[HI], P.W, u[W_AT], u[N], S.Z[2], S.trip)
-    k, many, bent = NONE[0], NONE[0], 0.0
+            constants(P, Q, after, i0, i1, S.mesh[old, 0, v], S.Z[2, v])
+        block = Block(P.W, u[W_AT], u[N], u[LO], u[HI])
+        products(block, S.X[old], S.Z[2], 1, nv, S.trip)
+    k, many, bent = 0, 0, 0.0
     for v in range(nv - 1):
         if raised(S.trip, 0):
-            return NONE[0], 0.0, NONE[0], 0.0
+            return 0, 0.0, 0, 0.0
         wa = (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
         wb = (1.0 - S.mesh[old, 0, v + 1]) * w0 + S.mesh[old, 0, v + 1] * w1
         za, zb = S.Z[old, v], S.Z[old, v + 1]
-        m = cuts_of_cell(layer, P, wa, wb, za, zb, e, S.work[2], S.F[0], S.R, S.F[1], S.F[2])
+        m = cuts_of_cell(P, S, layer, wa, wb, za, zb, e)
         if k + m + 2 > S.row.shape[1]:
-            return END[0], 0.0, NONE[0], 0.0
-        carry(layer, P, S, old, v, k, wanted)
+            return END, 0.0, 0, 0.0
+        carry(P, S, G, v, k, wanted)
         if m > 0:
-            sort_cuts(m, S.F[0], S.R, S.F[1], S.F[2])
-            bent = max(bent, cross_cell(layer, P, S, old, v, k + 1, m, w0, w1, wanted))
+            sort_cuts(S, m)
+            bent = max(bent, cross_cell(P, S, G, v, k + 1, m, wanted))
             many = max(many, m)
         k += m + 1
-    carry(layer, P, S, old, nv - 1, k, wanted)
+    carry(P, S, G, nv - 1, k, wanted)
     infinite = w1 == 0.0 and S.mesh[old, 0, nv - 1] == 1.0
     if infinite and t[NECK] and largest_of(S.X[old, nv - 1, col : col + n]) == 0.0:
         k -= 1  # from the last breakpoint on to infinity all that follows is constant
@@ -499,11 +545,13 @@ def refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict):
 
 
 @inner()
-def stray(layer, P, S, old, first, last, lo, hi, dev):
+def stray(P, S, G, first, last):
     """Binary tree over the mesh points of a window: how far the layer's inputs leave the chord.
 
     Node 1 is the window, node j has the halves 2 j and 2 j + 1; a node of one cell strays by 0.
     """
+    lo, hi, dev = S.tree[0], S.tree[1], S.dev[0]
+    layer, old = G.layer, G.old
     t = P.table[layer]
     a, b = t[LO], t[HI]
     for j in range(1, len(dev)):
@@ -536,7 +584,7 @@ def chord(f, a, b, x):
 
 
 @inner()
-def far(layer, P, i, wa, wb, va, vb, room):
+def far(P, layer, i, wa, wb, va, vb, room):
     """Whether unit i stays on its piece between two points where its values are va, vb."""
     unit = P.table[layer, UNIT] + i
     for r in range(P.places[FIRST, unit], P.places[FIRST, unit + 1]):
@@ -547,8 +595,10 @@ def far(layer, P, i, wa, wb, va, vb, room):
 
 
 @inner()
-def value_of(layer, P, Q, S, old, i0, i1, i, v):
+def value_of(P, Q, S, G, i, v):
     """Pre-activation of unit i of the layer at mesh point v."""
+    layer, old, i0 = G.layer, G.old, G.i0
+    i1 = G.i1
     t, s = P.table[layer], S.mesh[old, 0, v]
     at, m = t[C_AT], t[HI] - t[LO]
     if t[C_ROW]:
@@ -560,10 +610,12 @@ def value_of(layer, P, Q, S, old, i0, i1, i, v):
 
 
 @inner()
-def search_window(layer, P, Q, S, old, i0, i1, i, m, e, strict):
+def search_window(P, Q, S, G, i, m):
     """Append the breakpoints of unit i in the window of the tree; -1 in doubt, -2 no room."""
-    lo, hi, todo, dev, value = S.tree[0], S.tree[1], S.tree[2], S.dev[0], S.dev[1]
-    w0, w1 = Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1]
+    layer, old, e = G.layer, G.old, G.e
+    lo, hi, todo = S.tree[0], S.tree[1], S.tree[2]
+    dev, value = S.dev[0], S.dev[1]
+    w0, w1 = G.w0, G.w1
     unit = P.table[layer, UNIT] + i
     first = lo[1]
     length = P.units[LENGTH, unit]
@@ -576,11 +628,11 @@ def search_window(layer, P, Q, S, old, i0, i1, i, m, e, strict):
         wa, wb = (1.0 - a) * w0 + a * w1, (1.0 - b) * w0 + b * w1
         va, vb = value[lo[j] - first], value[hi[j] - first]
         if hi[j] - lo[j] > 1:
-            if not far(layer, P, i, wa, wb, va, vb, e + length * dev[j]):
+            if not far(P, layer, i, wa, wb, va, vb, e + length * dev[j]):
                 middle = (lo[j] + hi[j]) // 2
-                v = value_of(layer, P, Q, S, old, i0, i1, i, middle)
+                v = value_of(P, Q, S, G, i, middle)
                 s = S.mesh[old, 0, middle]
-                if strict and not clear_unit(layer, P, i, (1.0 - s) * w0 + s * w1, v, e):
+                if G.strict and not clear_unit(P, layer, i, (1.0 - s) * w0 + s * w1, v, e):
                     return -1
                 value[middle - first] = v
                 todo[left], todo[left + 1] = 2 * j + 1, 2 * j
@@ -591,7 +643,7 @@ def search_window(layer, P, Q, S, old, i0, i1, i, m, e, strict):
             if (x > 0.0) != (y > 0.0):
                 if m + 2 > len(S.R):
                     return -2
-                add_cut(m, r, x, y, e, S.F[0], S.R, S.F[1], S.F[2])
+                add_cut(S, m, r, x, y, e)
                 S.F[0, m] = a + S.F[0, m] * (b - a)
                 S.F[1, m] *= b - a
                 m += 1
@@ -599,18 +651,21 @@ def search_window(layer, P, Q, S, old, i0, i1, i, m, e, strict):
 
 
 @inner()
-def finish(layer, P, Q, S, old, nv, i0, i1, e, strict):
+def finish(P, Q, S, G, nv):
     """The new mesh with the breakpoints of the last layer; its size, 0 or -1 as in `refine`."""
+    layer, old, i0 = G.layer, G.old, G.i0
+    i1, e, strict = G.i1, G.e, G.strict
     t = P.table[layer]
     n, new = t[N], 1 - old
     windows = (nv + SPAN - 2) // SPAN
     for v in range(0, nv - 1 + SPAN, SPAN):
         v = min(v, nv - 1)
-        constants(layer, P, Q, i0, i1, S.mesh[old, 0, v], S.Z[old, v])
-    products(windows + 1, WINDOW[0], nv, S.X[old], t[LO], t[HI], P.W, t[W_AT], n, S.Z[old], S.trip)
-    w0, w1 = Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1]
-    k = ONE[0]
-    put(S, new, NONE[0], 0.0, END[0], 0.0)
+        constants(P, Q, layer, i0, i1, S.mesh[old, 0, v], S.Z[old, v])
+    block = Block(P.W, t[W_AT], n, t[LO], t[HI])
+    products(block, S.X[old], S.Z[old], SPAN, nv, S.trip)
+    w0, w1 = G.w0, G.w1
+    k = 1
+    put(S, new, 0, 0.0, END, 0.0)
     for window in range(windows):
         if raised(S.trip, 0):
             return 0
@@ -618,10 +673,10 @@ def finish(layer, P, Q, S, old, nv, i0, i1, e, strict):
         a, b = S.mesh[old, 0, first], S.mesh[old, 0, last]
         wa, wb = (1.0 - a) * w0 + a * w1, (1.0 - b) * w0 + b * w1
         za, zb = S.Z[old, first, :n], S.Z[old, last, :n]
-        if strict and not (clear(layer, P, wa, za, e) and clear(layer, P, wb, zb, e)):
+        if strict and not (clear(P, layer, wa, za, e) and clear(P, layer, wb, zb, e)):
             return 0
-        stray(layer, P, S, old, first, last, S.tree[0], S.tree[1], S.dev[0])
-        m, unit, end = NONE[0], t[UNIT], t[UNIT] + n
+        stray(P, S, G, first, last)
+        m, unit, end = 0, t[UNIT], t[UNIT] + n
         margins(
             za,
             zb,
@@ -635,14 +690,14 @@ def finish(layer, P, Q, S, old, nv, i0, i1, e, strict):
             if t[PLAIN] and S.work[2, i] > 0.0:
                 continue
             room = e + P.units[LENGTH, unit + i] * S.dev[0, 1]
-            if P.units[DEAD, unit + i] > 0.0 or far(layer, P, i, wa, wb, za[i], zb[i], room):
+            if P.units[DEAD, unit + i] > 0.0 or far(P, layer, i, wa, wb, za[i], zb[i], room):
                 continue
-            m = search_window(layer, P, Q, S, old, i0, i1, i, m, e, strict)
+            m = search_window(P, Q, S, G, i, m)
             if m < 0:
                 return m + 1
         if k + m + SPAN + 2 > S.row.shape[1]:
             return -1
-        sort_cuts(m, S.F[0], S.R, S.F[1], S.F[2])
+        sort_cuts(S, m)
         c = 0
         for v in range(first + 1, last + 1):
             while c < m and S.F[0, c] < S.mesh[old, 0, v]:
@@ -662,30 +717,31 @@ def finish(layer, P, Q, S, old, nv, i0, i1, e, strict):
 def sweep(P, Q, S, i0, i1, strict, start):
     """All breakpoints between points i0 and i1: ``(outcome, mesh, its size)``."""
     layers = len(P.table)
-    old, nv, many, bent, largest = NONE[0], TWO[0], NONE[0], 0.0, 0.0
-    put(S, old, NONE[0], 0.0, END[0], 0.0)
-    put(S, old, ONE[0], 1.0, END[0], 0.0)
+    old, nv, many, bent, largest = 0, 2, 0, 0.0, 0.0
+    put(S, old, 0, 0.0, END, 0.0)
+    put(S, old, 1, 1.0, END, 0.0)
     size, rounded = (
         max(Q.ends[SIZE, i0], Q.ends[SIZE, i1]),
         max(Q.ends[ROUNDED, i0], Q.ends[ROUNDED, i1]),
     )
     for v in range(2):
-        constants(old, P, Q, i0, i1, S.mesh[0, 0, v], S.Z[0, v])
+        constants(P, Q, old, i0, i1, S.mesh[0, 0, v], S.Z[0, v])
     for layer in range(layers):
-        e, slope = bounds(layer, P, S, size, rounded, many, bent)
+        e, slope = bounds(P, S, layer, size, rounded, many, bent)
         if strict and not e < 1e280:
             return DOUBT, 0, 0
+        G = Leg(layer, old, i0, i1, Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1], e, strict)
         if layer > 0 and layer == layers - 1:
-            nv = finish(layer, P, Q, S, old, nv, i0, i1, e, strict)
+            nv = finish(P, Q, S, G, nv)
         else:
             wanted = layer + 2 < layers
-            nv, largest, many, bent = refine(layer, P, Q, S, old, nv, i0, i1, e, wanted, strict)
-            keep_bounds(layer, P, S, e, largest, slope)
+            nv, largest, many, bent = refine(P, Q, S, G, nv, wanted)
+            keep_bounds(P, S, layer, e, largest, slope)
         if raised(S.trip, 0):
             return STOPPED, 0, 0
         if nv <= 0:
             return (DOUBT if nv == 0 else FULL), 0, 0
-        note_start(layer, P, S.Z[old, 0], Q.ends[WEIGHT, i0], start)
+        note_start(P, layer, S.Z[old, 0], Q.ends[WEIGHT, i0], start)
         old = 1 - old
     return GOOD, old, nv
 
@@ -711,32 +767,35 @@ def multiply(x, W, n, first, last, out, trip):
             for i in range(n):
                 out[c, i] = 0.0
         m = end - v
-        products(m, ONE[0], m, x[v:end], NONE[0], x.shape[1], W, NONE[0], n, out[v:end], trip)
+        block = Block(W, 0, n, 0, x.shape[1])
+        products(block, x[v:end], out[v:end], 1, m, trip)
         if raised(trip, 0):
             return v
     return last
 
 
 @kernel("crossings of lines")
-def run(P, Q, S, ends, first, last, strict, starts, outcome, counts, out_s, out_row, at):
-    """Segments first .. last - 1, each between two of the points; appends to the outputs.
+def run(P, Q, S, job, found, first, last, at):
+    """Segments first .. last - 1 of a `Job`; what is found is appended from place ``at`` on.
 
     Returns the next segment to do and the next free place: fewer than asked for where the
     work space or the output is too small, and then ``outcome`` says FULL for that segment if
     it was the work space; or STOPPED where the trip wire ``S.trip`` is raised.
     """
+    P, Q, S = held(P), held(Q), held(S)
     for k in range(first, last):
-        result, mesh, nv = sweep(P, Q, S, ends[k, 0], ends[k, 1], strict, starts[k])
-        if result == GOOD and strict and not apart(nv, S.mesh[mesh, 0], S.mesh[mesh, 1]):
+        i0, i1 = job.ends[k, 0], job.ends[k, 1]
+        result, mesh, nv = sweep(P, Q, S, i0, i1, job.strict, job.starts[k])
+        if result == GOOD and job.strict and not apart(nv, S.mesh[mesh, 0], S.mesh[mesh, 1]):
             result = DOUBT
-        outcome[k] = result
-        if result >= FULL or (result == GOOD and at + nv > len(out_s)):
+        job.outcome[k] = result
+        if result >= FULL or (result == GOOD and at + nv > len(found.s)):
             return k, at
-        counts[k] = 0
+        job.counts[k] = 0
         if result == GOOD:
             for v in range(nv):
                 if S.row[mesh, v] >= 0:
-                    out_s[at], out_row[at] = S.mesh[mesh, 0, v], S.row[mesh, v]
-                    counts[k] += 1
+                    found.s[at], found.row[at] = S.mesh[mesh, 0, v], S.row[mesh, v]
+                    job.counts[k] += 1
                     at += 1
     return last, at
