@@ -425,16 +425,16 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, many: 
     x, r = np.empty((counts[0], k)), np.empty(counts[0])
     parent = np.empty(counts[k], np.int32)
     bits = np.empty((counts[k], (many + 63) // 64), np.uint64)
+    new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     low = (1 << K.RANK) - 1
 
     def write(o: Output) -> None:
-        h, v, c = o.st[K.HELD], o.st[K.POINTS], o.st[K.PIECES]
-        K.links(k, o.name[:h], o.dim[:h], o.size[:h], o.own[:h], o.facets, start, at, ptr, idx, own)
+        v, c = o.st[K.POINTS], o.st[K.PIECES]
+        K.links(new, o, start)
         to = start[0, o.vertex[:v] >> K.RANK] + (o.vertex[:v] & low)
         x[to], r[to] = o.x[:v], o.r[:v]
         to = start[k, o.cell[:c] >> K.RANK] + (o.cell[:c] & low)
         parent[to], bits[to] = o.parent[:c], o.bits[:c]
 
     _each(write, outputs)
-    new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     return new, parent, bits

@@ -795,18 +795,18 @@ def lengths(name, dim, size, start, at, ptr):
 
 
 @kernel("lists of faces")
-def links(k, name, dim, size, own, facets, start, at, ptr, idx, owner):
-    """Second pass: the facets of every new face, by number."""
+def links(X, O, start):
+    """Second pass: the facets of every new face of the complex X, by number."""
     low, e = (1 << RANK) - 1, 0
-    for h in range(len(name)):
-        d = dim[h]
-        i = start[d, name[h] >> RANK] + (name[h] & low)
-        if d == k - 1:
-            owner[i] = own[h]
-        to = ptr[at[d] + i]
-        for n in range(size[h]):
-            f = facets[e]
-            idx[to + n] = at[d - 1] + start[d - 1, f >> RANK] + (f & low)
+    for h in range(O.st[HELD]):
+        d = O.dim[h]
+        i = start[d, O.name[h] >> RANK] + (O.name[h] & low)
+        if d == X.k - 1:
+            X.own[i] = O.own[h]
+        to = X.ptr[X.at[d] + i]
+        for n in range(O.size[h]):
+            f = O.facets[e]
+            X.idx[to + n] = X.at[d - 1] + start[d - 1, f >> RANK] + (f & low)
             e += 1
 
 
