@@ -46,7 +46,7 @@ def compose(P, C, layer):
     for j in range(layers[layer, LO], layers[layer, HI]):
         H[k + Q_W, j] = H[k + H_EW, j] + g * H[k + H_MAX, j]
         H[k + Q_C, j] = H[k + H_EC, j] + g * abs(H[k, j])
-    limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and C.ok[layer] else 0.0
+    limit = math.ldexp(1.0, int(53 - lattice)) if lattice >= 0 and C.ok[layer] else 0.0
     for i in range(layers[layer, PRE], layers[layer + 1, PRE]):
         if raised(C.st, TRIP):
             return
