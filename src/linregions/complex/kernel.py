@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import held, inner, kernel, raised
+from .cutting import insert
 from .envelope import BROKEN, MORE, envelope
-from .forms import compose
 from .lattice import (
     ALIVE,
     ASKED,
@@ -21,13 +21,11 @@ from .lattice import (
     NEXT,
     PLUS,
     STOPPED,
-    candidates,
     emit,
-    facet_rows,
-    insert,
     load,
-    signs,
 )
+from .rows import compose
+from .signs import candidates, facet_rows, signs
 
 
 @kernel("the cell complex")

@@ -14,8 +14,9 @@ import numpy as np
 from ..affine import UNIT
 from ..units import MaxUnits
 from .exact import Forms
-from .forms import Task, forms_at, rows_of
+from .forms import Task, rows_of
 from .program import PRE, TEST, Plan
+from .rows import forms_at
 
 CHUNK = 1 << 23  # entries of patterns or forms at once
 

@@ -14,9 +14,10 @@ from . import lp as L
 from . import records as R
 from .columns import combine, middle
 from .cursor import CUTS, HALTED, MINUS, NONE, PLUS
+from .dual import minimise_zonotope
 from .lp import BELOW, CONST_AT, END, FAILED, INSIDE, SLACK, TRIAL, Z
 from .proofs import form_of, proved_bounded, proved_integer, proved_unbounded, span_of
-from .zonotope import minimise_zonotope, proved_zonotope
+from .zonotope import proved_zonotope
 
 
 @inner(fastmath=FAST)
