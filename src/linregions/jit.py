@@ -18,6 +18,7 @@ from numba import njit, types
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.targetconfig import ConfigStack
 from numba.core.types.functions import BaseFunction
 from numba.core.untyped_passes import RewriteSemanticConstants
 from numba.extending import intrinsic
@@ -131,7 +132,7 @@ class Kernel(_Pipeline):
 
 @contextmanager
 def _typed_once() -> Iterator[None]:
-    """Find types once: of an operation on the same types, and of a part for all constants.
+    """Find types once: of an operation on the same types, and of our functions for all constants.
 
     numba tries the same dozens of candidates for every ``+`` anew, and a function of a literal
     integer is another one for each of them. It compiles under a lock.
@@ -141,14 +142,17 @@ def _typed_once() -> Iterator[None]:
     known: dict[Any, Any] = {}
 
     def of_operation(self: Any, context: Any, args: Any, kws: Any) -> Any:
-        key = self, tuple(args), tuple(kws.items())
-        found = known.get(key)
-        if found is None:
-            found = known[key] = operation(self, context, args, kws)
-        return found
+        flags: Any = ConfigStack.top_or_none()
+        math = frozenset(flags.fastmath.flags), flags.error_model, flags.nrt  # what parts differ in
+        key = self, tuple(args), tuple(kws.items()), math
+        if key not in known:
+            signature = operation(self, context, args, kws)
+            known[key] = signature, self._impl_keys[signature.args]
+        signature, self._impl_keys[signature.args] = known[key]
+        return signature
 
     def of_part(self: Any, context: Any, args: Any, kws: Any) -> Any:
-        if issubclass(self.dispatcher._compiler.pipeline_class, Part):
+        if issubclass(self.dispatcher._compiler.pipeline_class, _Pipeline):
             args = tuple(types.unliteral(a) for a in args)
         return part(self, context, args, kws)
 
