@@ -234,8 +234,8 @@ def test_false_records_stop_it(code, searches):
 
 # The rule that gave 22 for 24: what a deeper layer wrote of live units is read after backtracking.
 OLD_RULE = (
-    ("lp.py", "+ int(G[c, k + ALIVE]), layer - 1)", "+ int(G[c, k + ALIVE]), layer)"),
-    ("forms.py", "[layer, CHAIN] > 0 else 0.0", "[layer, CHAIN] > 0 else G[c, k + ALIVE]"),
+    ("proofs.py", "+ int(G[c, k + ALIVE]), layer - 1)", "+ int(G[c, k + ALIVE]), layer)"),
+    ("forms.py", "[layer, CHAIN] > 0 else 0.0", "[layer, CHAIN] > 0 else C.G[c, P.k + ALIVE]"),
 )
 
 
@@ -412,7 +412,7 @@ def test_wrong_facets_of_the_graph_stop_it(audited, monkeypatch):
 
     def all_shared(*given):
         before(*given)
-        given[8][:] = 1
+        given[3].verdict[:] = 1
 
     monkeypatch.setattr(graph, "shared_facets", all_shared)
     with pytest.raises(AuditError, match="no facet"):

@@ -16,7 +16,7 @@ import linregions as lr
 from linregions.cli import progress as cli_progress
 from linregions.estimation import ahead as _ahead
 from linregions.estimation import thin_kernel as thin
-from linregions.estimation.estimate import Run
+from linregions.estimation.estimate import EstimateRun as Run
 from linregions.estimation.interval import Groups
 from linregions.estimation.thinned_walk import KNUTH, Thinned
 from linregions.questions.count import Status

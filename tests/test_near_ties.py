@@ -5,12 +5,15 @@ path, and a cell that was left and come back to must not use that of a sibling.
 """
 
 from itertools import pairwise
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 import linregions as lr
+from linregions.jit import plain
 from linregions.search import lp
+from linregions.search.proofs import span_of
 from linregions.testing import oracle
 
 # R^3, widths 5-1-4, rows of the third layer scaled by 3, 1/3 and 0.1: 24 regions
@@ -82,5 +85,5 @@ def test_the_span_of_a_row_is_that_of_the_layers_before_the_cell():
     k = 3
     G = np.zeros((1, k + 9))
     G[0, [k + lp.SPAN, k + lp.ALIVE]] = 1, 1
-    span = getattr(lp.span_of, "py_func", lp.span_of)
-    assert [span(k, G, 0, layer) for layer in (2, 3, 4)] == [1, 2, 2]
+    cursor = SimpleNamespace(G=G, pts=np.zeros((1, 1, k)))
+    assert [plain(span_of)(cursor, 0, layer) for layer in (2, 3, 4)] == [1, 2, 2]

@@ -107,7 +107,7 @@ def test_table_2_of_xiong_by_all_paths():
         for a, b in zip(*(t.arrays().values() for t in tables), strict=True):
             np.testing.assert_array_equal(a, b)
         assert tables[0].count.sum() == last - first
-    x = draws.points(7, 1, 3, 9.0, 4, 0, 5000, draws.WIDTH, draws.INSIDE, draws.STEP)
+    x = draws.points(draws.stream(7, 1, 3, 9.0), 4, 0, 5000)
     whole = kernel(1, 3, 0, 5000).found
     got = {tuple(p) for f in whole for p in kernel.layout.decode(f.words).tolist()}
     assert got == set(map(tuple, net.patterns(x).tolist()))
@@ -277,15 +277,15 @@ def test_uniform_shares():
 
 
 def test_normal_numbers():
-    x = draws.points(3, 0, 0, 1.0, 4, 0, 250_000, draws.WIDTH, draws.INSIDE, draws.STEP)
+    x = draws.points(draws.stream(3, 0, 0, 1.0), 4, 0, 250_000)
     assert stats.kstest(x.ravel(), "norm").pvalue > 1e-4
     tail = (abs(x) > draws.EDGE).sum()
     expected = x.size * 2 * stats.norm.sf(draws.EDGE)
     assert abs(tail - expected) < 5 * np.sqrt(expected)
     assert abs(np.corrcoef(x.T) - np.eye(4)).max() < 0.01
-    u = draws.points(3, 0, 1, 0.0, 3, 0, 100_000, draws.WIDTH, draws.INSIDE, draws.STEP)
+    u = draws.points(draws.stream(3, 0, 1, 0.0), 3, 0, 100_000)
     assert stats.kstest(u.ravel(), "uniform", args=(-1, 2)).pvalue > 1e-4
-    again = draws.points(3, 0, 0, 1.0, 4, 1000, 50, draws.WIDTH, draws.INSIDE, draws.STEP)
+    again = draws.points(draws.stream(3, 0, 0, 1.0), 4, 1000, 50)
     np.testing.assert_array_equal(again, x[1000:1050])
 
 

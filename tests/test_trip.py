@@ -157,9 +157,9 @@ def test_a_raised_wire_stops_before_the_first_step():
 def test_estimates_are_the_same(monkeypatch):
     problem, thin = SEARCHED["dense"](), T.thin
 
-    def patient(P, C, *state):
+    def patient(P, C, state, budget):
         """Calls the kernel until it ends otherwise."""
-        while (status := thin(P, C, *state)) == K.STOPPED:
+        while (status := thin(P, C, state, budget)) == K.STOPPED:
             C.st[TRIP] = 0
         return status
 
@@ -193,7 +193,8 @@ def test_a_complex_goes_on_where_it_was_stopped(kind, monkeypatch):
             arguments = list(arguments)
             while (status := kernel(*arguments)) == engine.K.STOPPED:
                 stopped.trip[0] = 0
-                arguments[4] = arguments[11].st[engine.K.NEXT]  # begin, O
+                begin = int(arguments[4].st[engine.K.NEXT])
+                arguments[6] = arguments[6]._replace(begin=begin)  # of O, and the task
             return status
 
         monkeypatch.setattr(engine, name, patient)
@@ -219,10 +220,10 @@ def test_the_sweep_of_a_segment_is_made_again(monkeypatch):
         arguments = list(arguments)
         while True:
             k, at = run(*arguments)
-            if k == arguments[5] or arguments[8][k] != line.STOPPED:
+            if k == arguments[6] or arguments[3].outcome[k] != line.STOPPED:
                 return k, at
             sweeper.trip[0] = 0
-            arguments[4], arguments[12] = k, at
+            arguments[5], arguments[7] = k, at
 
     monkeypatch.setattr(line, "run", patient)
     monkeypatch.setattr(line, "multiply", lambda *a: _multiplied(sweeper, *a))

@@ -29,6 +29,7 @@ import numpy as np
 from numba.core import config
 from numba.core.caching import CompileResultCacheImpl, FunctionCache, IndexDataCacheFile
 from numba.core.dispatcher import Dispatcher
+from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 
 PATIENCE = 1.0  # seconds after which a compilation is announced
@@ -118,6 +119,12 @@ class _Folder(FunctionCache):
         self._cache_path = str(folder)
         self._cache_file = IndexDataCacheFile(str(folder), self._impl.filename_base, stamp)
         self.enable()
+
+    def load_overload(self, sig: Any, target_context: Any) -> Any:
+        """A kernel from disk, without what only compiling needs: that takes longer to import."""
+        rtsys.initialize(target_context)
+        with self._guard_against_spurious_io_errors():
+            return self._load_overload(sig, target_context)
 
 
 class KernelCache:

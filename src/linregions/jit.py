@@ -9,6 +9,8 @@ back, after the kernel has returned.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from llvmlite import ir
@@ -16,9 +18,13 @@ from numba import njit, types
 from numba.core import config
 from numba.core.codegen import JITCodeLibrary
 from numba.core.compiler import Compiler
+from numba.core.targetconfig import ConfigStack
+from numba.core.types.functions import BaseFunction
+from numba.core.untyped_passes import RewriteSemanticConstants
 from numba.extending import intrinsic
 
 from .caching import KernelCache
+from .held import Dimensions, held  # noqa: F401 (for all who write kernels)
 
 INTERPRETED: bool = getattr(config, "DISABLE_JIT", False)  # for those who step through kernels
 
@@ -55,6 +61,8 @@ class _PartLibrary(JITCodeLibrary):
 class _KernelLibrary(JITCodeLibrary):
     """Links every function that is called, by whatever way, once, and then optimises."""
 
+    level = 2  # of LLVM's optimisation; kernels run no faster at 3
+
     def finalize(self) -> None:
         seen: dict[Any, None] = {}
         todo = list(self._linking_libraries)
@@ -66,6 +74,20 @@ class _KernelLibrary(JITCodeLibrary):
                     todo += library._linking_libraries
         self._linking_libraries = list(seen)
         super().finalize()
+
+    def _optimize_final_module(self) -> None:
+        """Once: numba's first round serves reference counts, of which there are few."""
+        manager, passes = self._codegen._module_pass_manager(opt=self.level)
+        manager.run(self._final_module, passes)
+
+
+# passes for closures, contexts, exceptions, expressions of whole arrays: kernels have none
+UNUSED = {
+    "WithLifting", "InlineClosureLikes", "RewriteDynamicRaises", "MakeFunctionToJitFunction",
+    "FindLiterallyCalls", "LiteralUnroll", "LiteralPropagationSubPipelinePass", "InlineOverloads",
+    "NopythonRewrites", "AnnotateTypes", "DumpParforDiagnostics",
+    "NoPythonSupportedFeatureValidation",
+}  # fmt: skip
 
 
 class _Pipeline(Compiler):
@@ -79,6 +101,17 @@ class _Pipeline(Compiler):
             library.enable_object_caching()
         super().__init__(typingctx, targetctx, library, *rest)
 
+    def define_pipelines(self) -> Any:
+        """numba's passes that kernels need, and what we know before types are found."""
+        managers = super().define_pipelines()
+        managers[0].add_pass_after(Dimensions, RewriteSemanticConstants)
+        passes: dict[Any, Any] = {}
+        for one, what in managers[0].passes:  # branches are pruned once
+            passes.setdefault(one, what)
+        managers[0].passes = [(p, what) for p, what in passes.items() if p.__name__ not in UNUSED]
+        managers[0].finalize()
+        return managers
+
 
 class Part(_Pipeline):
     """For functions that only compiled ones call."""
@@ -90,6 +123,44 @@ class Kernel(_Pipeline):
     """For functions that Python calls."""
 
     library = _KernelLibrary
+
+    def compile_extra(self, function: Any) -> Any:
+        """Compile, with all that is called."""
+        with _typed_once():
+            return super().compile_extra(function)
+
+
+@contextmanager
+def _typed_once() -> Iterator[None]:
+    """Find types once: of an operation on the same types, and of our functions for all constants.
+
+    numba tries the same dozens of candidates for every ``+`` anew, and a function of a literal
+    integer is another one for each of them. It compiles under a lock.
+    """
+    operation: Any = BaseFunction.get_call_type
+    part: Any = types.Dispatcher.get_call_type
+    known: dict[Any, Any] = {}
+
+    def of_operation(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        flags: Any = ConfigStack.top_or_none()
+        math = frozenset(flags.fastmath.flags), flags.error_model, flags.nrt  # what parts differ in
+        key = self, tuple(args), tuple(kws.items()), math
+        if key not in known:
+            signature = operation(self, context, args, kws)
+            known[key] = signature, self._impl_keys[signature.args]
+        signature, self._impl_keys[signature.args] = known[key]
+        return signature
+
+    def of_part(self: Any, context: Any, args: Any, kws: Any) -> Any:
+        if issubclass(self.dispatcher._compiler.pipeline_class, _Pipeline):
+            args = tuple(types.unliteral(a) for a in args)
+        return part(self, context, args, kws)
+
+    BaseFunction.get_call_type, types.Dispatcher.get_call_type = of_operation, of_part
+    try:
+        yield
+    finally:
+        BaseFunction.get_call_type, types.Dispatcher.get_call_type = operation, part
 
 
 # `_nrt` off: no reference counts, which cost more than the arithmetic in functions this small
@@ -116,6 +187,11 @@ def kernel(what: str, **options: Any) -> Any:
         return compiled
 
     return decorate
+
+
+def plain(function: Any) -> Any:
+    """What a compiled function was made of, for Python to call."""
+    return getattr(function, "py_func", function)
 
 
 @intrinsic

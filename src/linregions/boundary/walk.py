@@ -22,7 +22,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from flint import fmpz
-from scipy.optimize import linprog, nnls
 
 from ..errors import LinregionsError
 from ..exact.lp import Tired, beyond, guessed
@@ -290,6 +289,8 @@ class _Walk:
 
     def _middle(self, cell: _Cell, row: int) -> np.ndarray | None:
         """A point inside a facet; None where floats find none."""
+        from scipy.optimize import linprog
+
         rest = ~_same(cell, row) & cell.known
         scale = self._scale(cell, row)
         A, b = cell.normal[rest], -cell.offset[rest] / scale
@@ -387,6 +388,8 @@ def _least(
 
     None for d where there is none: the multipliers are then those of a proof of that.
     """
+    from scipy.optimize import nnls
+
     k, free = A.shape[1], at * row  # the foot, if nothing is in the way (rows have unit length)
     if (A @ free >= b - 1e-15 * (abs(b) + abs(at))).all():
         return free, np.zeros(len(b)), at
@@ -412,6 +415,8 @@ def _program(
     A: np.ndarray, b: np.ndarray, row: np.ndarray, at: float, norm: float, sides: Any
 ) -> tuple[np.ndarray, np.ndarray, float] | None:
     """The same for the 1- and the infinity-norm; None where the programme finds nothing."""
+    from scipy.optimize import linprog
+
     m, k = A.shape
     room = None
     if sides is not None:

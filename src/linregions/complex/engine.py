@@ -32,7 +32,7 @@ from . import lattice as K
 from .bits import Patterns
 from .domain_faces import domain_faces, rounded
 from .exact import Forms
-from .forms import Rows, rows_of
+from .forms import Rows, Task, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
@@ -252,8 +252,11 @@ class _Worker:
     def __init__(
         self, owner: Refinement, this: Round, X: Faces, known: Patterns, count_only: bool, tally
     ) -> None:
-        self.owner, self.this, self.X, self.count_only = owner, this, X, count_only
-        self.tally, self.known = tally, known
+        self.owner, self.this, self.X, self.known = owner, this, X, known
+        self.task = Task(
+            this.layer, this.first, this.last, 0, 0, count_only,
+            owner.reach, owner.errors, known.slots, owner.domain, tally,
+        )  # fmt: skip
         self.rows: Rows = rows_of(owner.net, known.words.shape[1], known.base, owner.trip)
         units, self.size = owner.plan.units[this.layer], 256
         self.most = max(units.pieces_per_unit()) if isinstance(units, MaxUnits) else 0
@@ -284,12 +287,8 @@ class _Worker:
         self.outputs.append(self.out)
 
     def _call(self, begin: int, end: int, told: K.Answers) -> int:
-        owner, this = self.owner, self.this
-        given: Any = (
-            this.layer, this.first, this.last, owner.reach, begin, end, self.count_only,
-            owner.net, self.X, self.rows, self.local, self.out, told, owner.errors, owner.domain,
-            self.tally, self.known.slots,
-        )  # fmt: skip
+        todo = self.task._replace(begin=begin, end=end)
+        given: Any = self.owner.net, self.X, self.rows, self.local, self.out, told, todo
         kernel: Any = refine_largest if self.most else refine
         status = kernel(*given, *([self.contest] if self.most else []))
         if status == K.STOPPED:
@@ -369,18 +368,18 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, many: 
     x, r = np.empty((counts[0], k)), np.empty(counts[0])
     parent = np.empty(counts[k], np.int32)
     bits = np.empty((counts[k], (many + 63) // 64), np.uint64)
+    new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     low = (1 << K.RANK) - 1
 
     def write(o: Output) -> None:
-        h, v, c = o.st[K.HELD], o.st[K.POINTS], o.st[K.PIECES]
-        K.links(k, o.name[:h], o.dim[:h], o.size[:h], o.own[:h], o.facets, start, at, ptr, idx, own)
+        v, c = o.st[K.POINTS], o.st[K.PIECES]
+        K.links(new, o, start)
         to = start[0, o.vertex[:v] >> K.RANK] + (o.vertex[:v] & low)
         x[to], r[to] = o.x[:v], o.r[:v]
         to = start[k, o.cell[:c] >> K.RANK] + (o.cell[:c] & low)
         parent[to], bits[to] = o.parent[:c], o.bits[:c]
 
     _each(write, outputs)
-    new = Faces(k, at, ptr, idx, own, np.empty(at[-1], np.int32), x, r, np.zeros((0, 0), np.uint64))
     return new, parent, bits
 
 

@@ -14,8 +14,9 @@ import numpy as np
 from ..network.affine import UNIT
 from ..network.units import MaxUnits
 from .exact import Forms
-from .forms import forms_at, rows_of
-from .program import PRE, Plan
+from .forms import Task, rows_of
+from .program import PRE, TEST, Plan
+from .rows import forms_at
 
 CHUNK = 1 << 23  # entries of patterns or forms at once
 
@@ -33,8 +34,12 @@ def output_forms(plan: Plan, refined: Any, data: Any, cells: np.ndarray) -> np.n
         words = pack(bits)
         if rows is None:
             rows = rows_of(plan.layers, words.shape[1], np.zeros(plan.bits, np.uint8))
-        forms_at(n, reach, plan.layers, rows, words, slots, errors, 0, len(words),
-                 out[at : at + step])  # fmt: skip
+        tests = int(plan.table[n, TEST])  # of the output: none
+        todo = Task(
+            n, tests, tests, 0, len(words), True, reach, errors, slots,
+            np.zeros((0, 0)), np.zeros((0, 0), np.int32),
+        )  # fmt: skip
+        forms_at(plan.layers, rows, todo, words, out[at : at + step])
     return out
 
 

@@ -10,12 +10,12 @@ that lay in one face before the unit came and on which the same arguments tie fo
 Such a set is what is left of that face where given affine functions are equal and no less than
 the others: it is convex, and a face of the result. Of its pieces the ones of highest dimension
 touch each other through pieces one dimension lower, in which the same arguments tie; pieces are
-joined through those (`_join`). Where more arguments tie than in the piece beside it, there is a
-wall, or a face of one.
+joined through those (`joining.join`). Where more arguments tie than in the piece beside it, there
+is a wall, or a face of one.
 
 Neighbouring old cells must number the pieces of a shared face alike, whatever challengers each of
 them has seen. So pieces are put in an order that they themselves decide: by the face that they lay
-in before, then by the arguments that tie (`_order`).
+in before, then by the arguments that tie (`joining.order`).
 
 Two equalities are the rule after rectified layers, and known without any arithmetic: a dead unit
 hands on exactly 0, and a live one does on its own hyperplane, which is a facet of the old cell.
@@ -23,12 +23,12 @@ hands on exactly 0, and a live one does on its own hyperplane, which is a facet 
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 
 from ..jit import inner, raised
-from .forms import bound, nothing
+from .cutting import code, insert
+from .forms import nothing
+from .joining import join, name_walls, order
 from .lattice import (
     ALIVE,
     COUNT,
@@ -37,23 +37,18 @@ from .lattice import (
     MADE,
     MASK,
     MINUS,
-    MINUS_,
     OLD,
     OWN,
     PLUS,
-    PLUS_,
     RANKED,
     SIGN,
     TIES,
     UNKNOWN,
-    USED,
     WHICH,
     WHO,
-    code,
-    insert,
-    pair_wall,
-)  # fmt: skip
+)
 from .program import PRE, SPARSE, WIDE
+from .rows import bound
 
 # rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant
 # without rounding
@@ -63,72 +58,54 @@ MORE, BROKEN = -1, -2  # local arrays are too small; the trip wire is raised
 
 
 @inner()
-def envelope(
-    k, layer, first, last, reach, net: Any, N, F, facets, act, V, bits, old, facet, M, Z, zero,
-    live, error, best, link, pairs, pair_of, slack, size, blur, inc, arg, doubt,
-    column, mid, far, box, told: Any, trip,
-):  # fmt: skip
+def envelope(net, rows, L, C, told, todo):
     """Cut the old cell by the max units ``first`` to ``last``.
 
     Returns how many signs are open, MORE or BROKEN.
     """
+    trip = rows.trip
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    bits, best = L.bits, L.best
+    arg = C.arg
+    layer, first, last = todo.layer, todo.first, todo.last
     corners, walls, asked, used = N[MADE, 0], N[MADE, k - 1], np.int64(0), np.int64(0)
-    _incidence(k, N, F, facets, inc)
+    _incidence(L, C)
     wide, sparse = net.table[layer, WIDE], net.table[layer, SPARSE] == 1
-    base, worst = net.table[layer, PRE], _box(k, corners, V, box)
-    _ranges(
-        k, base, net.table[layer + 1, PRE], reach, worst, sparse, net.rptr, net.bias,
-        net.bias_error, net.pick, zero, live, Z, error, box, mid, far,
-    )  # fmt: skip
+    base, worst = net.table[layer, PRE], _box(L, C, corners)
+    _ranges(net, rows, C, todo, worst)
+    hull = (corners, worst)
     for g in range(first, last):
         if raised(trip, 0):
             return np.int64(BROKEN)
         begin, end = net.gptr[g], net.gptr[g + 1]
-        count = _survivors(
-            k, begin, end, corners, reach, worst, net.args, net.idle, V, Z, error, box, mid, far,
-            base, arg,
-        )  # fmt: skip
-        if count > 1 and _all_nil(begin, count, mid, far, net.args, base, arg):
+        count = _survivors(net, rows, L, C, todo, g, hull)
+        if count > 1 and _all_nil(net, C, begin, count, base):
             count = np.int64(1)  # the first of arguments that are all zero
         if count > 1:
             for s in range(count):
-                _known(
-                    k, arg[CHALLENGER, s], begin, walls, sparse, net.args, net.rptr, net.bias,
-                    net.bias_error, net.pick, net.zero_wall, zero, live, F, arg,
-                )  # fmt: skip
-            _enter(k, N, act, arg[CHALLENGER, 0], best)
+                _known(net, rows, L, C, arg[CHALLENGER, s], begin, walls, sparse)
+            _enter(L, arg[CHALLENGER, 0])
             before = N[MADE, k]
             for s in range(1, count):
                 if raised(trip, 0):
                     return np.int64(BROKEN)
                 j = arg[CHALLENGER, s]
                 asked += 1
-                used = _compare(
-                    k, j, count, begin, reach, used, net.args, net.bias_error, N, act, Z, error,
-                    best, pairs, pair_of, slack, size, blur, arg, column,
-                )  # fmt: skip
+                used = _compare(net, rows, L, C, todo, j, (begin, count), used)
                 if used < 0:
                     return np.int64(MORE)
-                open_, found = _signs(
-                    k, j, asked, begin, net.args, N, F, act, V, inc, best, pairs, size, blur, arg,
-                    column, doubt, told.row, told.vertex, told.sign,
-                )  # fmt: skip
+                open_, found = _signs(net, L, C, told, j, asked, begin)
                 if open_ > 0:
                     return open_
                 if found == MINUS:
                     continue
-                if not insert(
-                    k, np.int64(0), net.wall_of[g], j, end - begin, N, F, facets, act, V, bits,
-                    facet, M, pairs, slack, size, blur, best, column, told,
-                ):  # fmt: skip
+                if not insert(L, C, told, np.int64(0), net.wall_of[g], j, end - begin):  # fmt: skip
                     return np.int64(MORE)
             if N[MADE, k] > before:
-                if not _join(k, N, F, facets, act, best, link[0], link[1]):
+                if not join(L, C):
                     return np.int64(MORE)
-                _order(k, N, act, best)
-                _name_walls(
-                    k, net.wall_of[g], net.wall_of[g + 1], end - begin, N, F, facets, act, best
-                )
+                order(L)
+                name_walls(L, net.wall_of[g], net.wall_of[g + 1], end - begin)
         at = (g - first) * wide
         for a in range(N[ALIVE, k]):
             i = np.int64(act[k, a])
@@ -140,8 +117,11 @@ def envelope(
 
 
 @inner()
-def _incidence(k, N, F, facets, inc):
+def _incidence(L, C):
     """Of each old face, by name, the facets of the cell that it lies on (the first 62)."""
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    facets = L.facets
+    inc = C.inc
     for d in range(k):
         for i in range(N[MADE, d]):
             inc[F[d, i, OLD]] = 0
@@ -155,8 +135,10 @@ def _incidence(k, N, F, facets, inc):
 
 
 @inner()
-def _box(k, corners, V, T):
+def _box(L, C, corners):
     """Centre and half widths of the box around the cell into T; the largest error of a corner."""
+    k, V = L.V.shape[1] - 1, L.V
+    T = C.box
     worst = 0.0
     for c in range(k):
         low, high = 1e300, -1e300
@@ -171,15 +153,17 @@ def _box(k, corners, V, T):
 
 
 @inner()
-def _ranges(
-    k, first, end, reach, worst, sparse, rptr, bias, bias_error, pick, zero, live, Z, error, T,
-    mid, far,
-):  # fmt: skip
+def _ranges(net, rows, C, todo, worst):
     """Every pre-activation at the centre of the cell, and how far it may stray from that on it.
 
     Both are 0 where it is zero without rounding, and only there.
     """
-    m = end - first
+    k = net.k
+    Z = rows.Z
+    T, mid, far = C.box, C.mid, C.far
+    reach, error = todo.reach, todo.error
+    first, end = net.table[todo.layer, PRE], net.table[todo.layer + 1, PRE]
+    m, sparse = end - first, net.table[todo.layer, SPARSE] == 1
     total, row = Z[k, first:end], Z[k, first:end]
     for n in range(m):
         mid[n] = total[n]
@@ -194,13 +178,15 @@ def _ranges(
     for n in range(m):
         if mid[n] <= far[n] and mid[n] >= -far[n]:
             i = first + n
-            if nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+            if nothing(net, rows, i, sparse):
                 mid[n] = far[n] = 0.0
 
 
 @inner()
-def _all_nil(begin, count, mid, far, args, base, arg):
+def _all_nil(net, C, begin, count, base):
     """Whether all arguments listed are zero without rounding."""
+    args = net.args
+    far, arg = C.far, C.arg
     for s in range(count):
         n = args[begin + arg[CHALLENGER, s]] - base
         if far[n] != 0.0:
@@ -209,14 +195,16 @@ def _all_nil(begin, count, mid, far, args, base, arg):
 
 
 @inner()
-def _survivors(
-    k, begin, end, corners, reach, worst, args, idle, V, Z, error, T, mid, far, base, arg
-):  # fmt: skip
+def _survivors(net, rows, L, C, todo, g, hull):
     """List the arguments that may be the largest somewhere; how many.
 
     Each is compared with the one that is largest at the centre of the cell: both by their ranges,
     then their difference over the box around the cell, then at its corners.
     """
+    args, idle = net.args, net.idle
+    mid, far, arg = C.mid, C.far, C.arg
+    begin, end = net.gptr[g], net.gptr[g + 1]
+    base = net.table[todo.layer, PRE]
     top = np.int64(-1)
     for s in range(begin, end):
         if not idle[s] and (top < 0 or mid[args[s] - base] > mid[args[top] - base]):
@@ -227,7 +215,7 @@ def _survivors(
         a = args[s]
         if idle[s] or mid[a - base] + far[a - base] < low or (
             s != top and far[a - base] + far[b - base] > 0.0
-            and _below(k, a, b, corners, reach, worst, T[0], T[1], V, Z, error)
+            and _below(rows, L, C, todo, a, b, hull)
         ):  # fmt: skip
             continue
         arg[CHALLENGER, found] = s - begin
@@ -236,8 +224,13 @@ def _survivors(
 
 
 @inner()
-def _below(k, a, b, corners, reach, worst, centre, half, V, Z, error):
+def _below(rows, L, C, todo, a, b, hull):
     """Whether form a is certainly less than form b on all of the cell."""
+    Z = rows.Z
+    k, V = L.V.shape[1] - 1, L.V
+    centre, half = C.box[0], C.box[1]
+    corners, worst = hull
+    reach, error = todo.reach, todo.error
     ew, ec = error[0, a] + error[0, b], error[1, a] + error[1, b]
     total, both, high = 0.0, 0.0, Z[k, a] - Z[k, b]
     for c in range(k):
@@ -259,13 +252,15 @@ def _below(k, a, b, corners, reach, worst, centre, half, V, Z, error):
 
 
 @inner()
-def _known(
-    k, j, begin, walls, sparse, args, rptr, bias, bias_error, pick, zero_wall, zero, live, F, arg
-):  # fmt: skip
+def _known(net, rows, L, C, j, begin, walls, sparse):
     """What is known of argument j without any arithmetic."""
+    args, pick, zero_wall = net.args, net.pick, net.zero_wall
+    live = rows.live
+    k, F = L.V.shape[1] - 1, L.F
+    arg = C.arg
     i = args[begin + j]
     arg[INCIDENT, j], arg[BARE, j] = 0, int(sparse and live[i] == 0)
-    if nothing(i, sparse, rptr, live, bias, bias_error, pick, zero):
+    if nothing(net, rows, i, sparse):
         arg[INCIDENT, j], arg[BARE, j] = EVERYWHERE, 1
     elif pick[i] >= 0 and zero_wall[pick[i]] >= 0:
         for f in range(min(walls, 62)):
@@ -274,8 +269,10 @@ def _known(
 
 
 @inner()
-def _enter(k, N, act, j, best):
+def _enter(L, j):
     """Argument j is the largest everywhere, and all faces are as they are before the unit."""
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    best = L.best
     for d in range(k + 1):
         for a in range(N[ALIVE, d]):
             i = np.int64(act[d, a])
@@ -284,11 +281,16 @@ def _enter(k, N, act, j, best):
 
 
 @inner()
-def _compare(
-    k, j, count, begin, reach, used, args, bias_error, N, act, Z, error, best, pairs, pair_of,
-    slack, size, blur, arg, column,
-):  # fmt: skip
+def _compare(net, rows, L, C, todo, j, listed, used):
     """Differences of argument j with all that are the best one somewhere; MORE without room."""
+    args, bias_error = net.args, net.bias_error
+    Z = rows.Z
+    k, N, act = L.V.shape[1] - 1, L.N, L.act
+    best, column = L.best, L.column
+    pairs, pair_of, slack = C.R, C.pair_of, C.slack
+    size, blur, arg = C.size, C.error, C.arg
+    reach, error = todo.reach, todo.error
+    begin, count = listed
     for s in range(count):
         column[arg[CHALLENGER, s]] = -1
     b = args[begin + j]
@@ -322,20 +324,25 @@ def _compare(
 
 
 @inner()
-def _nil(j, on, arg):
+def _nil(C, j, on):
     """Whether argument j is known to vanish at a vertex that lies on these facets."""
+    arg = C.arg
     return arg[INCIDENT, j] == EVERYWHERE or (arg[INCIDENT, j] & on) != 0
 
 
 @inner()
-def _signs(
-    k, j, asked, begin, args, N, F, act, V, inc, best, pairs, size, blur, arg, column, doubt,
-    told_row, told_vertex, told_sign,
-):  # fmt: skip
+def _signs(net, L, C, told, j, asked, begin):
     """Signs, at all vertices, of argument j minus the best so far; how many are open; which occur.
 
     Signs that are open go by the number of the challenge, which is the same in every attempt.
     """
+    args = net.args
+    k, N, F = L.V.shape[1] - 1, L.N, L.F
+    act, V, best = L.act, L.V, L.best
+    column, doubt = L.column, L.doubt
+    inc, pairs, size = C.inc, C.R, C.size
+    blur = C.error
+    told_row, told_vertex, told_sign = told.row, told.vertex, told.sign
     open_, found = np.int64(0), np.int64(0)
     for n in range(N[ALIVE, 0]):
         v = np.int64(act[0, n])
@@ -348,7 +355,7 @@ def _signs(
             s = np.int64(1)
         elif value < -off:
             s = np.int64(-1)
-        elif off == 0.0 or (_nil(j, on, arg) and _nil(other, on, arg)):
+        elif off == 0.0 or (_nil(C, j, on) and _nil(C, other, on)):
             s = np.int64(0)
         else:
             for e in range(len(told_row)):
@@ -362,138 +369,3 @@ def _signs(
         F[0, v, SIGN], F[0, v, MASK] = s, m
         found |= m if m > 0 else 4
     return open_, found
-
-
-@inner()
-def _root(group, d, i):
-    while group[d, i] != i:
-        group[d, i] = group[d, group[d, i]]
-        i = np.int64(group[d, i])
-    return i
-
-
-@inner()
-def _same(d, i, h, best):
-    """Whether facet h of face i lies in the same face of the result."""
-    return (
-        best[d, i, TIES] == best[d - 1, h, TIES]
-        and best[d, i, HOME] == best[d - 1, h, HOME]
-        and best[d, i, RANKED] == best[d - 1, h, RANKED]
-    )
-
-
-@inner()
-def _join(k, N, F, facets, act, best, into, group):
-    """Put faces together again; False when out of room."""
-    merged = False
-    for d in range(k + 1):
-        for a in range(N[ALIVE, d]):
-            i = np.int64(act[d, a])
-            into[d, i], group[d, i] = -1, i
-    for d in range(k, 0, -1):
-        for a in range(N[ALIVE, d]):
-            i = np.int64(act[d, a])
-            first = np.int64(F[d, i, FIRST])
-            for e in range(first, first + F[d, i, COUNT]):
-                h = np.int64(facets[d, e])
-                if _same(d, i, h, best):
-                    merged = True
-                    if into[d - 1, h] < 0:
-                        into[d - 1, h] = i
-                    else:
-                        group[d, _root(group, d, i)] = _root(group, d, np.int64(into[d - 1, h]))
-    if not merged:
-        return True
-    for d in range(1, k + 1):
-        total = N[USED, d]
-        for a in range(N[ALIVE, d]):
-            total += F[d, act[d, a], COUNT]
-        if total > facets.shape[1]:
-            return False
-        _relist(k, d, N, F, facets, act, into, group)
-    for d in range(k + 1):
-        kept = 0
-        for a in range(N[ALIVE, d]):
-            i = np.int64(act[d, a])
-            if into[d, i] < 0 and group[d, i] == i:
-                act[d, kept] = i
-                kept += 1
-        N[ALIVE, d] = kept
-    return True
-
-
-@inner()
-def _relist(k, d, N, F, facets, act, into, group):
-    """The facets of the faces of dimension d that remain: those of all that went into them."""
-    for a in range(N[ALIVE, d]):  # members of a group, as a list through MINUS_ from its root
-        i = np.int64(act[d, a])
-        F[d, i, MINUS_], F[d, i, PLUS_] = -1, i
-    for a in range(N[ALIVE, d]):
-        i = np.int64(act[d, a])
-        r = _root(group, d, i)
-        group[d, i] = r
-        if into[d, i] < 0 and r != i:
-            F[d, F[d, r, PLUS_], MINUS_] = i
-            F[d, r, PLUS_] = i
-    for a in range(N[ALIVE, d]):
-        r = np.int64(act[d, a])
-        if into[d, r] >= 0 or group[d, r] != r:
-            continue
-        at = N[USED, d]
-        end, i = at, r
-        while i >= 0:
-            first = np.int64(F[d, i, FIRST])
-            for e in range(first, first + F[d, i, COUNT]):
-                h = np.int64(facets[d, e])
-                if into[d - 1, h] >= 0:
-                    continue
-                h = _root(group, d - 1, h)
-                known = False
-                for f in range(at, end):
-                    known |= facets[d, f] == h
-                if not known:
-                    facets[d, end] = h
-                    end += 1
-            i = np.int64(F[d, i, MINUS_])
-        F[d, r, FIRST], F[d, r, COUNT] = at, end - at
-        N[USED, d] = end
-
-
-@inner()
-def _order(k, N, act, best):
-    """Pieces in an order of their own: by the face that they lay in, then by what ties there."""
-    for d in range(k + 1):
-        for a in range(1, N[ALIVE, d]):
-            i, b = act[d, a], a
-            while b > 0 and _before(d, i, act[d, b - 1], best):
-                act[d, b] = act[d, b - 1]
-                b -= 1
-            act[d, b] = i
-
-
-@inner()
-def _before(d, i, j, best):
-    for column in (HOME, RANKED, WHICH):
-        if best[d, i, column] != best[d, j, column]:
-            return best[d, i, column] < best[d, j, column]
-    return False
-
-
-@inner()
-def _name_walls(k, first, end, many, N, F, facets, act, best):
-    """Walls of the unit are those between the winners on both sides."""
-    for a in range(N[ALIVE, k - 1]):
-        h = np.int64(act[k - 1, a])
-        if first <= F[k - 1, h, OWN] < end and best[k - 1, h, HOME] == k:
-            best[k - 1, h, WHO] = -1
-    for a in range(N[ALIVE, k]):
-        i = np.int64(act[k, a])
-        begin, mine = np.int64(F[k, i, FIRST]), best[k, i, WHO]
-        for e in range(begin, begin + F[k, i, COUNT]):
-            h = np.int64(facets[k, e])
-            if first <= F[k - 1, h, OWN] < end and best[k - 1, h, HOME] == k:
-                other = best[k - 1, h, WHO]
-                if other >= 0:
-                    low, high = min(mine, other), max(mine, other)
-                    F[k - 1, h, OWN] = pair_wall(first, low, high, many)
-                best[k - 1, h, WHO] = mine

@@ -13,7 +13,6 @@ from typing import Any
 
 import numpy as np
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 
 
 class Growth:
@@ -42,6 +41,8 @@ class Growth:
     @cached_property
     def counts(self) -> np.ndarray:
         """(units + 1,) cells at every stage."""
+        from scipy.sparse.csgraph import minimum_spanning_tree
+
         shape = (self.cells, self.cells)
         weight = (self.units + 1 - self._unit).astype(float)  # late units are cheap
         tree = minimum_spanning_tree(coo_array((weight, self._pairs.T), shape).tocsr())
@@ -50,6 +51,8 @@ class Growth:
 
     def labels(self, stage: int) -> np.ndarray:
         """(cells,) number of the stage's cell that holds each final cell."""
+        from scipy.sparse.csgraph import connected_components
+
         joined = self._pairs[self._unit > stage]
         graph = coo_array((np.ones(len(joined)), joined.T), (self.cells, self.cells))
         return connected_components(graph, directed=False)[1]

@@ -61,7 +61,7 @@ class Representatives(WalkSampler):
         assert C is not None
 
         def candidate(e: int) -> None:
-            key, r = T.stratum(program, C, e, rank, walker.state.first)
+            key, r = T.stratum(program, C, walker.state.first, e, rank)
             layer = int(C.F[e, K.LAYER])
             units, z = divmod(int(key - walker.state.first[layer]), walker.ranks)
             out.append(((layer, -units, z), branch(C, e), int(r)))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from typing import NamedTuple
 
 import numpy as np
-from scipy.special import stdtrit
 
 MOST = 40  # groups kept; then neighbours are averaged in pairs
 LEAST = 10  # groups without which no interval is given
@@ -63,6 +62,8 @@ class Groups:
         themselves are means over hundreds of paths is close to normal, unless few of them
         dominate the sum; then no interval is given.
         """
+        from scipy.special import stdtrit
+
         x, n = np.array(self.values), len(self.values)
         none = float("nan")
         if n < LEAST:

@@ -19,29 +19,11 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..held import held
 from ..jit import inner, kernel
+from ..search import cursor as K
 from ..search.forms import KIND
-from ..search.kernel import (
-    ANSWER,
-    DEPTH,
-    DONE,
-    DROP,
-    FAN,
-    LAYER,
-    NCAND,
-    NEW,
-    NONE,
-    NSURV,
-    PHASE,
-    S_LEAVES,
-    S_LPS,
-    SECOND,
-    SPENT,
-    SPLIT,
-    STOPPED,
-    UNDECIDED,
-    advance,
-)
+from ..search.kernel import advance
 from ..search.program import Program
 
 # places in v
@@ -104,47 +86,48 @@ def thinning(program: Program) -> Thinning:
 
 
 @inner()
-def _close(t, e, v, node, weight, before, met):
+def _close(N, t, e):
     """Take the nodes that are finished off the path: those of frames above e."""
-    while t >= 0 and node[t, FRAME] > e:
-        key = node[t, KEY]
-        met[2, key] += weight[t]
-        met[3, key] += v[TOTAL] - before[t]
+    while t >= 0 and N.node[t, FRAME] > e:
+        key = N.node[t, KEY]
+        N.met[2, key] += N.weight[t]
+        N.met[3, key] += N.v[TOTAL] - N.before[t]
         t -= 1
     return t
 
 
 @inner()
-def _upper(e, lo, hi, left, F, cand, sign):
+def _upper(C, e, lo, hi, left):
     """Twice the number of rows of a layer on their upper side, undecided ones counted half."""
-    total = 0
+    total, sign = 0, C.sign
     for c in range(lo, hi):
         if sign[c] > 0:
             total += 2
     for n in range(left):
-        total += -1 if sign[cand[e, n]] > 0 else 1
+        total += -1 if sign[C.cand[e, n]] > 0 else 1
     return total
 
 
 @inner()
-def _stratum(e, rank, k, n_layers, layers, layers_cut, F, cand, sign, first):
+def _stratum(P, C, first, e, rank):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
-    layer, phase = F[e, LAYER], F[e, PHASE]
+    F, k = C.F, P.k
+    layer, phase = F[e, K.LAYER], F[e, K.PHASE]
     ranks = min(k, BUCKETS) + 1
-    lo, hi = layers_cut[layer], layers_cut[layer + 1]
-    if phase == NEW:  # at the door: the layer before is complete
-        if layer > 0 and layers[layer - 1, KIND] == 0:
-            upper = _upper(e, layers_cut[layer - 1], lo, 0, F, cand, sign)
+    lo, hi = P.layers_cut[layer], P.layers_cut[layer + 1]
+    if phase == K.NEW:  # at the door: the layer before is complete
+        if layer > 0 and P.layers[layer - 1, KIND] == 0:
+            upper = _upper(C, e, P.layers_cut[layer - 1], lo, 0)
             rank = min(rank, upper >> 1)
         return first[layer] + (hi - lo) * ranks + rank * (ranks - 1) // k, rank
-    second = phase == SECOND  # about to become its own second child
-    left, expected = F[e, NCAND], 2 * rank
+    second = phase == K.SECOND  # about to become its own second child
+    left, expected = F[e, K.NCAND], 2 * rank
     if second:
-        left = F[e, NSURV]
-    if layer < n_layers - 1 and layers[layer, KIND] == 0:
-        upper = _upper(e, lo, hi, left, F, cand, sign)
+        left = F[e, K.NSURV]
+    if layer < P.n_layers - 1 and P.layers[layer, KIND] == 0:
+        upper = _upper(C, e, lo, hi, left)
         if second:
-            upper += -1 if sign[F[e, SPLIT]] > 0 else 1
+            upper += -1 if C.sign[F[e, K.SPLIT]] > 0 else 1
         expected = min(expected, upper)
     if second:
         left -= 1
@@ -152,100 +135,90 @@ def _stratum(e, rank, k, n_layers, layers, layers_cut, F, cand, sign, first):
 
 
 @inner()
-def _candidates(
-    k, n_layers, layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw, met,
-    edges, first, share,
-):  # fmt: skip
+def _candidates(P, C, N, t, e):
     """From the candidate in frame e on, the first that is taken; returns ``(number, frame)``."""
+    v, node = N.v, N.node
     while e >= 0:
-        if F[e, PHASE] == FAN:  # between two arguments of a max unit: nothing new to decide
+        if C.F[e, K.PHASE] == K.FAN:  # between two arguments of a max unit: nothing new to decide
             return t, e
-        key, rank = _stratum(
-            e, node[t, RANK], k, n_layers, layers, layers_cut, F, cand, sign, first
-        )
+        key, rank = _stratum(P, C, N.first, e, node[t, RANK])
         n = int(v[EDGES])
-        if n < edges.shape[0]:
-            edges[n, 0], edges[n, 1] = node[t, KEY], key
+        if n < N.edges.shape[0]:
+            N.edges[n, 0], N.edges[n, 1] = node[t, KEY], key
             v[EDGES] += 1.0
         p = 1.0
         if v[THRESHOLD] > 0.0:
-            p = min(1.0, weight[t] * share[key] / v[THRESHOLD])
-        elif v[THRESHOLD] < 0.0 and F[e, PHASE] != NEW:
+            p = min(1.0, N.weight[t] * N.share[key] / v[THRESHOLD])
+        elif v[THRESHOLD] < 0.0 and C.F[e, K.PHASE] != K.NEW:
             p = 0.5  # of two children that share a sample exactly one is taken
         taken = True
         if p < 1.0:
-            draw[t] += p
-            taken = draw[t] >= 1.0
+            N.draw[t] += p
+            taken = N.draw[t] >= 1.0
             if taken:
-                draw[t] -= 1.0
+                N.draw[t] -= 1.0
         if taken:
-            met[0, key] += 1.0
-            weight[t + 1] = weight[t] / p
+            N.met[0, key] += 1.0
+            N.weight[t + 1] = N.weight[t] / p
             t += 1
-            before[t] = v[TOTAL]
+            N.before[t] = v[TOTAL]
             node[t, KEY], node[t, FRAME], node[t, RANK] = key, e, rank
             return t, e
         v[LEFT] += 1.0
         e -= 1
-        t = _close(t, e, v, node, weight, before, met)
+        t = _close(N, t, e)
     return t, e
 
 
 @kernel("estimates")
-def stratum(P, C, e, rank, first):
+def stratum(P, C, first, e, rank):
     """Stratum and rank of the candidate in frame e, below a node of a given rank."""
-    return _stratum(e, rank, P.k, P.n_layers, P.layers, P.layers_cut, C.F, C.cand, C.sign, first)
+    return _stratum(held(P), held(C), first, e, rank)
 
 
 @kernel("the walk of estimates")
-def thin(P, C, v, top, node, weight, before, draw, met, edges, first, share, budget):
+def thin(P, C, N, budget):
     """Advance a thinned walk by about ``budget`` steps.
 
-    Returns DONE, SPENT, OVER, UNDECIDED or STOPPED; the last two as `kernel.advance` does. The
-    arrays are those of `Thinning`.
+    Returns DONE, SPENT, OVER, UNDECIDED or STOPPED; the last two as `kernel.advance` does.
     """
-    st, F, cand, sign = C.st, C.F, C.cand, C.sign
-    k, n_layers, layers_cut = P.k, P.n_layers, P.layers_cut
-    t = top[0]
+    program, cursor = P, C
+    P, C, N = held(P), held(C), held(N)
+    st, v = C.st, N.v
+    t = N.top[0]
     while True:
-        d = st[DEPTH]
-        if d >= 0 and st[ANSWER] == DROP:  # the caller counted this whole frame
-            st[ANSWER] = NONE
+        d = st[K.DEPTH]
+        if d >= 0 and st[K.ANSWER] == K.DROP:  # the caller counted this whole frame
+            st[K.ANSWER] = K.NONE
             d -= 1
-            t = _close(t, d, v, node, weight, before, met)
-            t, d = _candidates(
-                k, n_layers, P.layers, layers_cut, t, d, F, cand, sign, v, node, weight, before,
-                draw, met, edges, first, share,
-            )  # fmt: skip
-            st[DEPTH] = d
-        top[0] = t
+            t = _close(N, t, d)
+            t, d = _candidates(P, C, N, t, d)
+            st[K.DEPTH] = d
+        N.top[0] = t
         if d < 0:
-            return DONE
+            return K.DONE
         if v[STEPS] >= v[LIMIT]:
             return OVER
         if budget <= 0:
-            return SPENT
+            return K.SPENT
         budget -= 1
-        leaves, lps = st[S_LEAVES], st[S_LPS]
-        status = advance(P, C, 1)
-        w, more, found = weight[t], st[S_LPS] - lps, st[S_LEAVES] - leaves
+        leaves, lps = st[K.S_LEAVES], st[K.S_LPS]
+        status = advance(program, cursor, 1)
+        w, more, found = N.weight[t], st[K.S_LPS] - lps, st[K.S_LEAVES] - leaves
         v[LPS] += more
         v[ALL_LPS] += w * more
-        if status == STOPPED:  # within a step: it goes on with the next call
-            return STOPPED
+        if status == K.STOPPED:  # within a step: it goes on with the next call
+            return K.STOPPED
         v[TOTAL] += w * found
-        met[1, node[t, KEY]] += found
+        N.met[1, N.node[t, KEY]] += found
         v[STEPS] += 1.0
         v[ALL_STEPS] += w
-        if status == UNDECIDED:
-            return UNDECIDED
-        e = st[DEPTH]
+        if status == K.UNDECIDED:
+            return K.UNDECIDED
+        e = st[K.DEPTH]
         if e < d:
-            t = _close(t, e, v, node, weight, before, met)
-        elif e == d and F[e, PHASE] != NEW:
+            t = _close(N, t, e)
+        elif e == d and C.F[e, K.PHASE] != K.NEW:
             continue
-        t, e = _candidates(
-            k, n_layers, P.layers, layers_cut, t, e, F, cand, sign, v, node, weight, before, draw,
-            met, edges, first, share,
-        )  # fmt: skip
-        st[DEPTH] = e
+        t, e = _candidates(P, C, N, t, e)
+        st[K.DEPTH] = e

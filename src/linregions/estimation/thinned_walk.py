@@ -210,7 +210,7 @@ class Thinned:
             check()
             before = time.perf_counter() if late else 0.0
             with current().wire(C.st, K.TRIP):
-                status = T.thin(self.compiled.program, C, *state, budget if late else 1 << 40)
+                status = T.thin(self.compiled.program, C, state, budget if late else 1 << 40)
             if late:
                 now = time.perf_counter()
                 if now - before >= 0.05:

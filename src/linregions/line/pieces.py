@@ -16,7 +16,7 @@ from ..network.units import Pointwise
 from . import audit
 from . import by_complex as wide
 from .breaks import Breaks
-from .kernel import SMALL
+from .data import SMALL
 
 AT_ONCE = 1 << 14  # intervals in one product
 

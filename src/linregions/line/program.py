@@ -271,12 +271,13 @@ class _Work:
     """Batches of segments, shared by the threads; each fills its own pieces of the output."""
 
     def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray, strict: bool):
-        self.sweeper, self.program, self.points, self.ends = sweeper, program, points, ends
-        self.strict, self.clock = strict, current()
+        self.sweeper, self.program, self.points = sweeper, program, points
+        self.clock = current()
         m = len(ends)
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
         self.counts = np.zeros(m, np.int64)
+        self.job = line.Job(ends, strict, self.starts, self.outcome, self.counts)
         self.local = threading.local()
         self.pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
@@ -290,10 +291,8 @@ class _Work:
         while k < last:
             self.clock.check()
             s, row = np.empty(room), np.empty(room, np.int64)
-            k, used = line.run(
-                self.program, self.points, S, self.ends, k, last, self.strict, self.starts,
-                self.outcome, self.counts, s, row, 0,
-            )  # fmt: skip
+            found = line.Found(s, row)
+            k, used = line.run(self.program, self.points, S, self.job, found, k, last, 0)
             pieces.append((s[:used], row[:used]))
             if k < last and self.outcome[k] == line.STOPPED:
                 raise Tripped

@@ -7,22 +7,21 @@ differs in row c alone: two such cells are neighbours exactly if row c is a face
 
 from __future__ import annotations
 
-from typing import Any
+from typing import NamedTuple
 
 import numpy as np
 
+from ..held import held
 from ..jit import Tripped, inner, kernel, raised
 from ..progress import check, current
+from ..search.cursor import LAYER, NCON
 from ..search.forms import compose
 from ..search.lp import (
     AERR,
     BELOW,
     BERR,
     CONST_AT,
-    EC,
     END,
-    EW,
-    EXP,
     FAR,
     INSIDE,
     ROOM,
@@ -33,22 +32,44 @@ from ..search.lp import (
     Z,
     minimise,
     restart,
-    span_of,
 )
 from ..search.place import proved
 from ..search.program import Cursor, Program
+from ..search.proofs import form_of, span_of
 
 APART, SHARED, UNSURE = 0, 1, 2
 AT_ONCE = 1 << 18  # flips looked up by one call, in about a tenth of a second
 
 
-def shared_facets(P: Program, C: Cursor, *pairs: Any) -> None:
-    """Decide pairs of cells that differ in one row: `decide` with its first arguments.
+class Cells(NamedTuple):
+    """Patterns and interior points of cells, and a union-find forest of them (or an empty one)."""
+
+    signs: np.ndarray
+    points: np.ndarray
+    parent: np.ndarray
+
+
+class Pairs(NamedTuple):
+    """Pairs of cells that differ in one row alone, sorted by the first, and what is found.
+
+    ``masks`` (pairs, rows), or none: what vanishes on the facet beside the row, if it is one, and
+    is left out of the cell.
+    """
+
+    first: np.ndarray
+    second: np.ndarray
+    rows: np.ndarray
+    verdict: np.ndarray
+    masks: np.ndarray
+
+
+def shared_facets(P: Program, C: Cursor, cells: Cells, pairs: Pairs, segments_only: bool) -> None:
+    """Decide pairs of cells: see `decide`.
 
     Raises `Tripped` where the trip wire of the cursor is raised.
     """
     with current().wire(C.st, TRIP):
-        if decide(P, C, *pairs, 0) < len(pairs[2]):
+        if decide(P, C, cells, pairs, segments_only, 0) < len(pairs.first):
             raise Tripped
 
 
@@ -63,26 +84,26 @@ def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
 
 
 @kernel("neighbours of cells", _nrt=True)
-def decide(
-    P, C, signs, points, first, second, rows, segments_only, verdict, parent, masks, begin
-):  # fmt: skip
-    """Decide pairs ``(first[i], second[i])`` of cells that differ in row ``rows[i]`` alone.
+def decide(P, C, cells, pairs, segments_only, begin):
+    """Decide `Pairs` of `Cells`.
 
     Begins with pair ``begin``; returns the pair to go on with, which is none of them but where the
     trip wire ``C.st[TRIP]`` is raised.
 
-    ``verdict[i]`` becomes APART, SHARED or UNSURE; pairs already joined in the union-find
-    forest ``parent`` are skipped (APART), pairs that share a facet are joined; with an empty
-    ``parent`` every pair is decided. Pairs must be sorted by ``first``. With ``segments_only``
-    a pair is joined only where the segment between the two interior points crosses row c and no
-    other row (valid where rows coincide, too). ``masks`` (pairs, n_rows), or no rows of it: what
-    vanishes on the facet beside row c, if it is one, and is left out of the cell.
+    ``verdict[i]`` becomes APART, SHARED or UNSURE; pairs already joined in the forest are skipped
+    (APART), pairs that share a facet are joined; with an empty forest every pair is decided. With
+    ``segments_only`` a pair is joined only where the segment between the two interior points
+    crosses row c and no other row (valid where rows coincide, too).
     """
-    k, n_rows = P.k, len(P.cut_unit)
-    G, A, T, S, I = C.G, C.A, C.T, C.S, C.I
-    every = np.arange(len(C.sign)).astype(np.int32)  # all rows are constraints here
-    m, loaded = len(every), -1
+    P, C = held(P), held(C)
+    signs, points, parent = cells.signs, cells.points, cells.parent
+    first, second, rows = pairs.first, pairs.second, pairs.rows
+    verdict, masks = pairs.verdict, pairs.masks
+    m, loaded = len(C.sign), -1
     joining = len(parent) > 0
+    for n in range(m):
+        C.con[0, n] = n  # all rows are constraints here
+    C.F[0, LAYER], C.F[0, NCON] = P.n_layers, m
     for i in range(begin, len(first)):
         p, q, c = first[i], second[i], rows[i]
         verdict[i] = APART
@@ -90,31 +111,33 @@ def decide(
             continue
         if p != loaded:
             loaded = p
-            for r in range(n_rows):
-                C.sign[r] = 1 if signs[p, r] > 0 else -1
-            for layer in range(P.n_layers):
-                compose(
-                    k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                    P.cut_unit, P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign,
-                    C.ok, C.live, C.H, C.Z, G, C.st, C.log,
-                )  # fmt: skip
-                if raised(C.st, TRIP):
-                    return i
-            _gather(k, m, C.sign, G, A, S, points[p])
+            if not _composed(P, C, signs[p]):
+                return i
+            _gather(C, points[p])
         elif len(masks) > 0:
-            _gather(k, m, C.sign, G, A, S, points[p])
+            _gather(C, points[p])
         if len(masks) > 0:
-            _leave_out(k, c, masks[i], A, S)
-        verdict[i] = _segment(k, m, c, G, A, S, points[p], points[q])
+            _leave_out(C, c, masks[i])
+        verdict[i] = _segment(C, c, points[p], points[q])
         if verdict[i] == UNSURE and not segments_only:
-            verdict[i] = _facet(
-                k, m, c, P.n_layers, C.st, G, every, A, T, S, I, C.MR, C.live, C.V, C.X, points[p]
-            )
+            verdict[i] = _facet(C, c, points[p])
             if verdict[i] == UNSURE and raised(C.st, TRIP):
                 return i
         if joining and verdict[i] == SHARED:
             parent[_root(parent, p)] = _root(parent, q)
     return len(first)
+
+
+@inner()
+def _composed(P, C, signs):
+    """Compose all rows of a cell; False where the trip wire is raised."""
+    for r in range(len(P.cut_unit)):
+        C.sign[r] = 1 if signs[r] > 0 else -1
+    for layer in range(P.n_layers):
+        compose(P, C, layer)
+        if raised(C.st, TRIP):
+            return False
+    return True
 
 
 @kernel("pairs of cells", _nrt=True, error_model="python")
@@ -155,10 +178,12 @@ def _root(parent, i):
 
 
 @inner()
-def _gather(k, m, sign, G, A, S, x):
+def _gather(C, x):
     """All rows of the cell as columns of A: row n is column n."""
-    for n in range(m):
-        s = float(sign[n])
+    A, G, S = C.A, C.G, C.S
+    k = C.pts.shape[2]
+    for n in range(len(C.sign)):
+        s = float(C.sign[n])
         S[CONST_AT, n] = s * G[n, k]
         total = S[CONST_AT, n]
         for j in range(k):
@@ -168,19 +193,21 @@ def _gather(k, m, sign, G, A, S, x):
 
 
 @inner()
-def _leave_out(k, c, mask, A, S):
+def _leave_out(C, c, mask):
     """Turn the rows of a mask, but not row c, into ``1 >= 0``."""
     for n in range(len(mask)):
         if mask[n] and n != c:
-            S[CONST_AT, n] = S[SLACK, n] = 1.0
-            for j in range(k):
-                A[j, n] = 0.0
+            C.S[CONST_AT, n] = C.S[SLACK, n] = 1.0
+            for j in range(C.pts.shape[2]):
+                C.A[j, n] = 0.0
 
 
 @inner()
-def _certain(k, m, c, G, A, S, size, x, blur):
+def _certain(C, c, size, x, blur):
     """All rows but c are certainly positive at x, by a margin of ``blur``."""
-    for n in range(m):
+    A, G, S = C.A, C.G, C.S
+    k = C.pts.shape[2]
+    for n in range(len(C.sign)):
         total = S[CONST_AT, n]
         for j in range(k):
             total += A[j, n] * x[j]
@@ -190,8 +217,10 @@ def _certain(k, m, c, G, A, S, size, x, blur):
 
 
 @inner()
-def _segment(k, m, c, G, A, S, x, y):
+def _segment(C, c, x, y):
     """SHARED if the segment from x to y leaves the cell of x through row c and nothing else."""
+    A, G, S = C.A, C.G, C.S
+    k = C.pts.shape[2]
     at_x, at_y = S[SLACK, c], S[CONST_AT, c]
     size = 0.0
     for j in range(k):
@@ -204,18 +233,20 @@ def _segment(k, m, c, G, A, S, x, y):
         S[TRIAL, j] = x[j] + t * (y[j] - x[j])
     error = G[c, k + AERR] * size + G[c, k + BERR]
     blur = 2e-12 * size + 32.0 * error / (at_x - at_y) * size  # where exactly it crosses
-    return SHARED if _certain(k, m, c, G, A, S, size, S[TRIAL], blur) else UNSURE
+    return SHARED if _certain(C, c, size, S[TRIAL], blur) else UNSURE
 
 
 @inner()
-def _facet(k, m, c, layers, st, G, every, A, T, S, I, MR, live, V, X, x):
+def _facet(C, c, x):
     """Whether row c is irredundant for its cell, by an LP without it."""
+    A, G, S = C.A, C.G, C.S
+    k, m = C.pts.shape[2], len(C.sign)
     for j in range(k):
         S[W, j] = A[j, c]
     slack = S[SLACK, c]
-    restart(S, I, k, m)
+    restart(C, m)
     S[ROOM, c] = FAR  # no constraint any more
-    status, low, count = minimise(A, T, S, I, k, m, slack, -0.1 * slack, st)
+    status, low, count = minimise(C, m, slack, -0.1 * slack)
     if status == BELOW or (status == INSIDE and low < 0.0):
         # a point on the far side that keeps every other row certainly: row c is a facet
         far, t = END, 0.5 * (1.0 + slack / (slack - low))
@@ -230,11 +261,10 @@ def _facet(k, m, c, layers, st, G, every, A, T, S, I, MR, live, V, X, x):
             size += abs(S[TRIAL, j])
             at += A[j, c] * S[TRIAL, j]
         beyond = at < -4.0 * (G[c, k + AERR] * size + G[c, k + BERR])
-        if beyond and _certain(k, m, c, G, A, S, size, S[TRIAL], 0.0):
+        if beyond and _certain(C, c, size, S[TRIAL], 0.0):
             return SHARED
-    if status == INSIDE and proved(
-        k, S[CONST_AT, c], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-        span_of(k, G, c, layers), st, A, G, every, S, I, MR, live, V, X,
-    ):  # fmt: skip
-        return APART
+    if status == INSIDE:
+        form = form_of(C, c, S[CONST_AT, c])
+        if proved(C, 0, form, count, span_of(C, c, C.F[0, LAYER])):
+            return APART
     return UNSURE

@@ -15,7 +15,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import fmpq, fmpz
 from scipy.sparse import coo_array
-from scipy.sparse.csgraph import connected_components
 
 from ..exact.cell import cell_rows, facets, neighbour
 from ..exact.lp import minimise
@@ -43,6 +42,8 @@ def closed(cells: Merger) -> Closed:
 
 class _Closed:
     def __init__(self, cells: Merger) -> None:
+        from scipy.sparse.csgraph import connected_components
+
         self.cells, self.solves = cells, 0
         self.n = len(cells.signs)
         i, j = neighbours(cells).T

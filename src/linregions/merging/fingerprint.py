@@ -8,16 +8,50 @@ point of the field, differs for different maps except with probability about 4e-
 from __future__ import annotations
 
 from functools import cache
+from typing import NamedTuple
 
 import numpy as np
 
+from ..held import held
 from ..jit import inner, kernel
 from ..network.affine import INPUT, ONE, Affine
 from ..network.rank import PRIME, exactly_modulo, residue, residues
 from ..network.rational import integers
 from ..network.units import Activation, Pointwise
-from ..search.forms import ARGS, B_ERR, BIAS, FIRST, GROUP, HI, KIND, LO, PRE, SPARSE, VALUE, W_ERR
+from ..search.forms import (
+    ARGS,
+    B_ERR,
+    BIAS,
+    CUT,
+    FIRST,
+    GROUP,
+    HI,
+    KIND,
+    LO,
+    PRE,
+    SPARSE,
+    VAL,
+    VALUE,
+    W_ERR,
+)
 from ..search.program import Compiled
+
+
+class Tables(NamedTuple):
+    """A network modulo the prime, in kernel coordinates; the first seven as in a `Program`."""
+
+    layers: np.ndarray
+    cut_unit: np.ndarray
+    first_piece: np.ndarray
+    rows: np.ndarray
+    cols: np.ndarray
+    groups: np.ndarray
+    args: np.ndarray
+    W: np.ndarray
+    bias: np.ndarray
+    pieces: np.ndarray
+    out: np.ndarray
+    out_bias: np.ndarray
 
 
 @cache
@@ -25,7 +59,7 @@ def _kind(kind: Activation) -> list[tuple[int, int]]:
     return [(residue(s), residue(c)) for s, c in zip(kind.slopes, kind.intercepts, strict=True)]
 
 
-def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
+def tables(compiled: Compiled) -> Tables:
     """Weights, biases, pieces and output of a network modulo the prime, in kernel coordinates."""
     net, P = compiled.network, compiled.program
     sizes = [compiled.k, *net.widths]
@@ -64,7 +98,7 @@ def tables(compiled: Compiled) -> tuple[np.ndarray, ...]:
         block = residues(value) if error is None else exact(net.output, source)
         out[:, start[source] : start[source] + sizes[source]] = block
     offset, error = net.output.rounded(ONE, 1)
-    return (
+    return Tables(
         P.layers,
         P.cut_unit,
         P.first_piece,
@@ -102,55 +136,63 @@ def reduce(x):
 
 
 @inner(error_model="python")
-def _form(i, lo, few, rows, cols, W, bias, values, one):
+def _form(N, layer, i, values, one):
     """Pre-activation i at the point."""
-    total = times(bias[i], one)
-    for at in range(rows[i], rows[i + 1]):
-        j = cols[at] if few else lo + at - rows[i]
+    total = times(N.bias[i], one)
+    few, first = N.layers[layer, SPARSE] > 0, N.rows[i]
+    for at in range(first, N.rows[i + 1]):
+        j = N.cols[at] if few else N.layers[layer, LO] + at - first
         if values[j] != 0:
-            total = reduce(total + times(W[at], values[j]))
+            total = reduce(total + times(N.W[at], values[j]))
     return total
 
 
+@inner(error_model="python")
+def _largest(N, layer, signs, values, one):
+    """Values of a layer of max units."""
+    groups = N.groups
+    for u in range(N.layers[layer, GROUP], N.layers[layer + 1, GROUP]):
+        first, won = groups[u, ARGS], 0
+        for j in range(1, groups[u + 1, ARGS] - first):
+            if signs[groups[u, FIRST] + j - 1] > 0:
+                won = j
+        values[groups[u, VALUE]] = _form(N, layer, N.args[first + won], values, one)
+
+
+@inner(error_model="python")
+def _pointwise(N, layer, signs, values, one):
+    """Values of a layer of other units."""
+    layers, pre, cut = N.layers, N.layers[layer, PRE], N.layers[layer, CUT]
+    for i in range(pre, layers[layer + 1, PRE]):
+        piece = N.first_piece[i]
+        while cut < layers[layer + 1, CUT] and N.cut_unit[cut] == i:
+            piece += signs[cut]
+            cut += 1
+        slope, shift = N.pieces[piece, 0], N.pieces[piece, 1]
+        total = np.uint64(0)
+        if slope != 0:
+            total = times(slope, _form(N, layer, i, values, one))
+        values[layers[layer, VAL] + i - pre] = reduce(total + times(shift, one))
+
+
 @kernel("fingerprints of maps", _nrt=True, error_model="python")
-def evaluate(
-    layers, cut_unit, first_piece, rows, cols, groups, args, W, bias, pieces, out, out_bias, v,
-    mix, signs,
-):  # fmt: skip
+def evaluate(N, v, mix, signs):
     """One residue per pattern: the output at the point v (last entry: the constant), mixed."""
-    k = len(v) - 1
+    N = held(N)
+    out, one = N.out, v[len(v) - 1]
     values = np.zeros(out.shape[1], np.uint64)
     prints = np.zeros(len(signs), np.uint64)
-    for j in range(k):
+    for j in range(len(v) - 1):
         values[j] = v[j]
     for cell in range(len(signs)):
-        for layer in range(len(layers) - 1):
-            pre, cut, val, lo = layers[layer, 0:4]
-            few = layers[layer, SPARSE] > 0
-            if layers[layer, KIND] > 0:
-                for u in range(layers[layer, GROUP], layers[layer + 1, GROUP]):
-                    first, won = groups[u, ARGS], 0
-                    for j in range(1, groups[u + 1, ARGS] - first):
-                        if signs[cell, groups[u, FIRST] + j - 1] > 0:
-                            won = j
-                    i = args[first + won]
-                    total = _form(i, lo, few, rows, cols, W, bias, values, v[k])
-                    values[groups[u, VALUE]] = total
-                continue
-            for i in range(pre, layers[layer + 1, 0]):
-                piece = 0
-                while cut < layers[layer + 1, 1] and cut_unit[cut] == i:
-                    piece += signs[cell, cut]
-                    cut += 1
-                slope = pieces[first_piece[i] + piece, 0]
-                shift = pieces[first_piece[i] + piece, 1]
-                total = np.uint64(0)
-                if slope != 0:
-                    total = times(slope, _form(i, lo, few, rows, cols, W, bias, values, v[k]))
-                values[val + i - pre] = reduce(total + times(shift, v[k]))
+        for layer in range(len(N.layers) - 1):
+            if N.layers[layer, KIND] > 0:
+                _largest(N, layer, signs[cell], values, one)
+            else:
+                _pointwise(N, layer, signs[cell], values, one)
         mixed = np.uint64(0)
         for o in range(len(mix)):
-            total = times(out_bias[o], v[k])
+            total = times(N.out_bias[o], one)
             for j in range(out.shape[1]):
                 if values[j] != 0:
                     total = reduce(total + times(out[o, j], values[j]))

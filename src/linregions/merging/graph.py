@@ -22,7 +22,7 @@ from ..network.units import MaxUnits
 from ..progress import check
 from ..search.search import Search
 from . import audit as audit_cells
-from .adjacent import APART, SHARED, UNSURE, flips, shared_facets
+from .adjacent import APART, SHARED, UNSURE, Cells, Pairs, flips, shared_facets
 from .compile import compile_for
 from .maps import Merger
 
@@ -76,8 +76,8 @@ def _decide(cells: Merger, first: Any, second: Any, rows: Any, masks: np.ndarray
         work = cells.compiled.cursor(np.zeros(cells.compiled.k), True)
     everyone = np.zeros(0, np.int64)  # no forest: every pair is decided
     shared_facets(
-        cells.compiled.program, work, cells.signs, cells.points, first, second, rows,
-        False, verdict, everyone, masks,
+        cells.compiled.program, work, Cells(cells.signs, cells.points, everyone),
+        Pairs(first, second, rows, verdict, masks), False,
     )  # fmt: skip
     if asked():
         audit_cells.pairs(cells, first, second, rows, verdict, np.zeros(len(first), bool))

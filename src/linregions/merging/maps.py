@@ -22,7 +22,7 @@ from ..network.units import MaxUnits
 from ..progress import check, current
 from ..search.search import Leaves, Search
 from . import audit as audit_cells
-from .adjacent import UNSURE, flips, shared_facets
+from .adjacent import UNSURE, Cells, Pairs, flips, shared_facets
 from .fingerprint import evaluate, tables
 
 AT_ONCE = 1 << 25  # products of one task, in about a tenth of a second
@@ -139,14 +139,11 @@ class Merger:
         v = rng.integers(1, PRIME, self.compiled.k + 1, dtype=np.int64)
         mix = rng.integers(1, PRIME, self.compiled.network.outputs, dtype=np.int64)
         point, mix = v.astype(np.uint64), mix.astype(np.uint64)
-        known = (*tables(self.compiled), point, mix)
-
-        clock = current()
+        known, clock = tables(self.compiled), current()
 
         def some(part: np.ndarray) -> np.ndarray:
             clock.check()
-            arguments: Any = (*known, part)
-            return np.asarray(evaluate(*arguments))
+            return np.asarray(evaluate(known, point, mix, part))
 
         if len(signs) < 4096:
             return some(signs)
@@ -219,9 +216,10 @@ class Merger:
         if work is None:
             work = self.compiled.cursor(np.zeros(self.compiled.k), True)
         verdict = np.zeros(len(first), np.int8)
+        none = np.zeros((0, self.signs.shape[1]), bool)
         shared_facets(
-            self.compiled.program, work, self.signs, self.points, first, second, rows,
-            not generic, verdict, parent, np.zeros((0, self.signs.shape[1]), bool),
+            self.compiled.program, work, Cells(self.signs, self.points, parent),
+            Pairs(first, second, rows, verdict, none), not generic,
         )  # fmt: skip
         if asked():
             pairs = zip(first.tolist(), second.tolist(), strict=True)

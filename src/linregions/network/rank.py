@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from flint import nmod_mat
 from scipy import sparse
-from scipy.sparse.csgraph import structural_rank
 
 from .affine import INPUT, Affine
 from .network import Network
@@ -43,6 +42,8 @@ def seen_at_most(network: Network) -> int | None:
     two in one line. That number is given where the true rank reaches it, modulo a prime, or
     where to compute that would take many seconds; None where it is less.
     """
+    from scipy.sparse.csgraph import structural_rank
+
     every = (*(layer.affine for layer in network.layers), network.output)
     readers = [a for a in every if INPUT in a.sources]
     k = network.inputs

@@ -28,7 +28,6 @@ from weakref import WeakKeyDictionary
 
 import numpy as np
 from scipy import sparse
-from scipy.sparse.csgraph import connected_components
 
 from .affine import INPUT, ONE, UNIT, Affine, Term
 from .network import Layer, Network
@@ -223,6 +222,8 @@ def _rows(entries: list[_Entries], columns: dict[int, np.ndarray], size: int) ->
 
 def _shared(units: Units, rows: np.ndarray) -> np.ndarray:
     """Exponents of the pre-activations: breakpoints count too, and rivals share the largest."""
+    from scipy.sparse.csgraph import connected_components
+
     if isinstance(units, Pointwise):
         most = [int(np.max(exponents(_objects(k.breaks)), initial=ZERO)) for k in units.kinds]
         rows = np.maximum(rows, np.array(most, np.int64)[list(units.which)])

@@ -95,21 +95,18 @@ class Sampler:
     def _kernel(self, out: Block, block: int, first: int, last: int) -> np.ndarray:
         p, k = self.program, self.network.inputs
         assert p is not None
-        state = np.empty(4, np.uint64)
-        draws.start(self.seed, out.law, block, state)
+        stream = draws.stream(self.seed, out.law, block, self.source.scales[out.law])
+        tile = kernel.work(k, len(p.unit))
         doubtful = np.zeros((HANDED_BACK, k))
         tally, at = np.zeros(4, np.int64), 0
         while at < last:
             table = np.zeros((SLOTS, 4), np.uint64)
             tally[0] = 0
-            at = kernel.advance(
-                at, first, last, self.source.scales[out.law], k, state,
-                draws.WIDTH, draws.INSIDE, draws.STEP, *p, self.source.gates,
-                table, tally, doubtful, self.trip,
-            )  # fmt: skip
-            met = table[table[:, 2] > 0]
-            keys = np.ascontiguousarray(met[:, :2])
-            out.found.append(NewPatterns(keys.T, met[:, 2].astype(np.int64), keys))
+            met = kernel.Met(table, tally, doubtful, self.source.gates, self.trip)
+            at = kernel.advance(p, stream, tile, met, at, first, last)
+            used = table[table[:, 2] > 0]
+            keys = np.ascontiguousarray(used[:, :2])
+            out.found.append(NewPatterns(keys.T, used[:, 2].astype(np.int64), keys))
             if self.trip[0]:  # the points so far are as good as ever
                 out.points = at - first
                 break
@@ -144,13 +141,12 @@ class Sampler:
         if self.torch:
             yield from self.torch.stream(self.seed, law, block, scale, last, self.rows)
             return
-        state, flat = np.empty(4, np.uint64), np.empty(k * draws.TILE)
-        draws.start(self.seed, law, block, state)
+        flat, points = np.empty(k * draws.TILE), draws.stream(self.seed, law, block, scale)
         for a in range(0, last, self.rows):
             count = min(self.rows, last - a)
             x = np.empty((-(-count // draws.TILE) * draws.TILE, k))
             for b in range(0, count, draws.TILE):
-                draws.tile(flat, scale, state, draws.WIDTH, draws.INSIDE, draws.STEP)
+                draws.tile(flat, points)
                 x[b : b + draws.TILE] = flat.reshape(k, draws.TILE).T
             yield a, x[:count]
 

@@ -11,10 +11,11 @@ is zero. Uniform numbers are the 2^52 odd multiples of 2^-52 in (-1, 1).
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from ..held import held
 from ..jit import inner, kernel
 
 TILE = 128  # points that are drawn and evaluated together
@@ -39,6 +40,26 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 WIDTH, INSIDE, STEP = _tables()
 
 
+class Stream(NamedTuple):
+    """Where a stream of points stands, and the tables of the ziggurat.
+
+    ``scale``: standard deviation of normal numbers, 0 where they are uniform.
+    """
+
+    scale: float
+    state: np.ndarray
+    width: np.ndarray
+    inside: np.ndarray
+    step: np.ndarray
+
+
+def stream(seed: int, law: int, block: int, scale: float) -> Stream:
+    """The stream of a block."""
+    state = np.empty(4, np.uint64)
+    start(seed, law, block, state)
+    return Stream(float(scale), state, WIDTH, INSIDE, STEP)
+
+
 @kernel("streams of samples")
 def start(seed, law, block, state):
     """The state of a block's stream."""
@@ -58,7 +79,7 @@ def _splitmix(z):
     return z ^ (z >> np.uint64(31))
 
 
-@njit(nogil=True, inline="always")
+@inner()
 def _left(x, k):
     return (x << np.uint64(k)) | (x >> np.uint64(64 - k))
 
@@ -98,8 +119,10 @@ def _edge(strip, height, s, width):
 
 
 @inner()
-def normals(out, scale, s, width, inside, step):
+def normals(out, stream):
     """Fill a flat array with ``scale`` times standard normal numbers."""
+    s, width, scale = stream.state, stream.width, stream.scale
+    inside, step = stream.inside, stream.step
     s0, s1, s2, s3 = s[0], s[1], s[2], s[3]
     i = 0
     while i < out.size:
@@ -134,23 +157,28 @@ def uniforms(out, s):
         out[i] = (2.0 * np.float64(grid) + 1.0) * 2.0**-52 - 1.0
 
 
-@kernel("draws of samples")
-def tile(flat, scale, s, width, inside, step):
-    """The next tile of points: normal with standard deviation ``scale``, uniform where it is 0."""
-    if scale == 0.0:
-        uniforms(flat, s)
+@inner()
+def fill(flat, stream):
+    """The next tile of points."""
+    if stream.scale == 0.0:
+        uniforms(flat, stream.state)
     else:
-        normals(flat, scale, s, width, inside, step)
+        normals(flat, stream)
+
+
+@kernel("draws of samples")
+def tile(flat, stream):
+    """The next tile of points, for Python to call."""
+    fill(flat, held(stream))
 
 
 @kernel("draws of samples", _nrt=True)
-def points(seed, law, block, scale, k, first, count, width, inside, step):
+def points(stream, k, first, count):
     """(count, k) the points ``first .. first + count - 1`` of a block, as the kernel draws them."""
-    s = np.empty(4, np.uint64)
-    start(seed, law, block, s)
+    whole = held(stream)
     x, flat = np.empty((count, k)), np.empty(k * TILE)
     for a in range(0, first + count, TILE):
-        tile(flat, scale, s, width, inside, step)
+        fill(flat, whole)
         for p in range(max(first - a, 0), min(first + count - a, TILE)):
             for i in range(k):
                 x[a + p - first, i] = flat[i * TILE + p]

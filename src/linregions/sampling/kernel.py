@@ -9,54 +9,107 @@ zero without rounding; what is in doubt still goes back to the caller.
 
 from __future__ import annotations
 
-import numpy as np
-from numba import njit
+from typing import NamedTuple
 
+import numpy as np
+
+from ..held import held
 from ..jit import inner, kernel, raised
-from .draws import TILE, tile
+from .draws import TILE, fill
 from .table import put
 
 U = 2.0**-53
 
 
+class Tile(NamedTuple):
+    """Work space for 128 points of k coordinates.
+
+    ``H`` (k + units, points) values, of which ``flat`` are the points; ``acc`` the pre-activation
+    at hand; ``words`` (2, points) patterns; ``room`` how far the nearest bit is from doubt, ``top``
+    the largest coordinates; ``d``, ``raw`` distances and their bits; ``value`` and ``wrong``
+    those of one point and their errors.
+    """
+
+    k: int
+    H: np.ndarray
+    flat: np.ndarray
+    acc: np.ndarray
+    words: np.ndarray
+    room: np.ndarray
+    top: np.ndarray
+    d: np.ndarray
+    raw: np.ndarray
+    value: np.ndarray
+    wrong: np.ndarray
+
+
+class Met(NamedTuple):
+    """What a block is counted into.
+
+    ``table`` patterns; ``tally``: patterns in the table, points outside the ``gates`` (rows A, b,
+    and their error), points skipped, points handed back in ``doubtful``; the trip wire.
+    """
+
+    table: np.ndarray
+    tally: np.ndarray
+    doubtful: np.ndarray
+    gates: np.ndarray
+    trip: np.ndarray
+
+
+def work(k: int, units: int) -> Tile:
+    """Work space for a network."""
+    H, d = np.empty((k + units, TILE)), np.empty(TILE)
+    return Tile(
+        k, H, H[:k].reshape(k * TILE), np.empty(TILE), np.empty((2, TILE), np.uint64),
+        np.empty(TILE), np.empty(TILE), d, d.view(np.uint64), np.empty(k + units),
+        np.empty(k + units),
+    )  # fmt: skip
+
+
 @inner(fastmath={"contract"})
-def _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw):
+def _evaluate(N, T):
     """Pre-activations and bits of a tile; ``room`` is how far the nearest bit is from doubt."""
-    words[:] = np.uint64(0)
-    room[:] = np.inf
-    top[:] = 0.0
-    for i in range(k):
-        x = H[i]
+    words, room, top = T.words, T.room, T.top
+    for p in range(TILE):
+        words[0, p] = words[1, p] = np.uint64(0)
+        room[p], top[p] = np.inf, 0.0
+    for i in range(T.k):
+        x = T.H[i]
         for p in range(TILE):
             size = abs(x[p])
             top[p] = size if size > top[p] else top[p]
-    for u in range(len(unit)):
-        _row(H, ptr[u], ptr[u + 1], source, weight, unit[u, 0], acc)
-        row = H[k + u]
-        reads = used[u]
+    acc = T.acc
+    for u in range(len(N.unit)):
+        _row(N, T, u)
+        row, reads = T.H[T.k + u], N.used[u]
         if reads:
-            slope, shift = unit[u, 2], unit[u, 3]
+            slope, shift = N.unit[u, 2], N.unit[u, 3]
             for p in range(TILE):
                 row[p] = slope * acc[p] + shift
-        for q in range(cut[u], cut[u + 1]):
-            alpha, beta = breaks[q, 3], breaks[q, 4]
-            place = np.uint64(q & 63)
-            _bit(acc, breaks[q, 0], alpha, beta, top, words[q >> 6], place, room, d, raw)
+        for q in range(N.cut[u], N.cut[u + 1]):
+            _bit(N, T, q)
             if reads:
-                where, step = breaks[q, 1], breaks[q, 2]
+                where, step = N.breaks[q, 1], N.breaks[q, 2]
                 for p in range(TILE):
                     above = acc[p] - where
                     row[p] += step * (above if above > 0.0 else 0.0)
 
 
-@njit(nogil=True, error_model="numpy", fastmath={"contract"}, inline="always")
-def _row(H, a, b, source, weight, bias, acc):
+@inner(fastmath={"contract"})
+def _row(N, T, u):
+    """Pre-activation u of a tile."""
+    H, acc = T.H, T.acc
+    source, weight = N.source, N.weight
+    bias = N.unit[u, 0]
     for p in range(TILE):
         acc[p] = bias
-    i = a
+    i, b = N.ptr[u], N.ptr[u + 1]
     while i + 3 < b:
-        h0, h1, h2, h3 = H[source[i]], H[source[i + 1]], H[source[i + 2]], H[source[i + 3]]
-        w0, w1, w2, w3 = weight[i], weight[i + 1], weight[i + 2], weight[i + 3]
+        h0, w0 = H[source[i]], weight[i]
+        h1, w1 = H[source[i + 1]], weight[i + 1]
+        h2, w2 = H[source[i + 2]], weight[i + 2]
+        h3, w3 = H[source[i + 3]], weight[i + 3]
         for p in range(TILE):
             acc[p] += w0 * h0[p] + w1 * h1[p] + w2 * h2[p] + w3 * h3[p]
         i += 4
@@ -67,9 +120,13 @@ def _row(H, a, b, source, weight, bias, acc):
         i += 1
 
 
-@njit(nogil=True, error_model="numpy", inline="always")
-def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
+@inner()
+def _bit(N, T, q):
     """``raw`` are the bits of ``d``: a sign bit is moved faster than a comparison is."""
+    acc, top, room = T.acc, T.top, T.room
+    d, raw, word = T.d, T.raw, T.words[q >> 6]
+    where, place = N.breaks[q, 0], np.uint64(q & 63)
+    alpha, beta = N.breaks[q, 3], N.breaks[q, 4]
     for p in range(TILE):
         d[p] = acc[p] - where
     for p in range(TILE):
@@ -80,8 +137,12 @@ def _bit(acc, where, alpha, beta, top, word, place, room, d, raw):
 
 
 @inner()
-def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, value, wrong, words):
+def _careful(N, T, p):
     """The pattern of one point of a tile with a running error bound; False: in doubt."""
+    H, k, words = T.H, T.k, T.words
+    value, wrong = T.value, T.wrong
+    ptr, source, weight = N.ptr, N.source, N.weight
+    unit, cut, breaks = N.unit, N.cut, N.breaks
     words[0, p], words[1, p] = np.uint64(0), np.uint64(0)
     for i in range(k):
         value[i], wrong[i] = H[i, p], 0.0
@@ -92,10 +153,10 @@ def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, valu
             h, e = value[source[i]], wrong[source[i]]
             z += weight[i] * h
             total += abs(weight[i] * h)
-            known += abs(weight[i]) * e + loose[i] * (abs(h) + e)
+            known += abs(weight[i]) * e + N.loose[i] * (abs(h) + e)
         known = 1.01 * (known + (ptr[u + 1] - ptr[u] + 3) * U * total)
         # All that is read is zero around the point, and so is this value.
-        still = total == 0.0 and known == 0.0 and not outer[u]
+        still = total == 0.0 and known == 0.0 and not N.outer[u]
         slope, h = unit[u, 2], unit[u, 2] * z + unit[u, 3]
         terms = abs(unit[u, 2] * z) + abs(unit[u, 3])
         for q in range(cut[u], cut[u + 1]):
@@ -115,8 +176,9 @@ def _careful(H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, valu
 
 
 @inner()
-def _inside(H, k, p, gates):
+def _inside(T, p, gates):
     """1 inside the half-spaces ``gates`` (rows A, b), 0 outside, -1 in doubt."""
+    H, k = T.H, T.k
     for r in range(len(gates)):
         total, room = abs(gates[r, k]), gates[r, k]
         for i in range(k):
@@ -130,53 +192,34 @@ def _inside(H, k, p, gates):
     return 1
 
 
-@kernel("samples", _nrt=True)
-def advance(
-    at, first, last, scale, k, state, width, inside, step,
-    ptr, source, weight, loose, unit, cut, breaks, used, outer, gates,
-    table, tally, doubtful, trip,
-):  # fmt: skip
+@kernel("samples")
+def advance(N, stream, T, met, at, first, last):
     """Draw the points ``at .. last - 1`` of a block and count those from ``first`` on.
 
     Returns how far it came: it stops early where the table is half full or the trip wire is
-    raised. ``tally``: patterns in the table, points outside the gates, points skipped, points
-    handed back in ``doubtful``.
+    raised.
     """
-    H = np.empty((k + len(unit), TILE))
-    flat = H[:k].reshape(k * TILE)
-    acc, room, top, d = np.empty(TILE), np.empty(TILE), np.empty(TILE), np.empty(TILE)
-    raw = d.view(np.uint64)
-    words = np.empty((2, TILE), np.uint64)
-    value, wrong = np.empty(k + len(unit)), np.empty(k + len(unit))
+    N, stream, T, met = held(N), held(stream), held(T), held(met)
+    table, tally, gates = met.table, met.tally, met.gates
     limit = len(table) // 2 - TILE
-    gated = len(gates) > 0
     fresh = tally[0]
-    while at < last and fresh < limit and not raised(trip, 0):
-        tile(flat, scale, state, width, inside, step)
+    while at < last and fresh < limit and not raised(met.trip, 0):
+        fill(T.flat, stream)
         if at + TILE <= first:
             at += TILE
             continue
-        _evaluate(H, k, ptr, source, weight, unit, cut, breaks, used, acc, words, room, top, d, raw)
+        _evaluate(N, T)
         for p in range(max(first - at, 0), min(last - at, TILE)):
-            sure = room[p] > 0.0
-            if gated:
-                where = _inside(H, k, p, gates)
-                if where == 0:
-                    tally[1] += 1
-                    continue
-                if where < 0:
-                    tally[2] += 1
-                    continue
-            if not sure:
-                sure = _careful(
-                    H, k, p, ptr, source, weight, loose, unit, cut, breaks, outer, value, wrong,
-                    words,
-                )  # fmt: skip
-            if sure:
-                fresh += put(table, words[0, p], words[1, p])
-            elif tally[3] < len(doubtful):
-                for i in range(k):
-                    doubtful[tally[3], i] = H[i, p]
+            where = _inside(T, p, gates) if len(gates) > 0 else 1
+            if where == 0:
+                tally[1] += 1
+            elif where < 0:
+                tally[2] += 1
+            elif T.room[p] > 0.0 or _careful(N, T, p):
+                fresh += put(table, T.words[0, p], T.words[1, p])
+            elif tally[3] < len(met.doubtful):
+                for i in range(T.k):
+                    met.doubtful[tally[3], i] = T.H[i, p]
                 tally[3] += 1
             else:
                 tally[2] += 1

@@ -9,14 +9,14 @@ zero: half of them, chosen by the key alone, with all their counts from the firs
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
-from ..jit import kernel
+from ..jit import inner, kernel
 
 
-@njit(nogil=True, inline="always")
+@inner()
 def _mixed(lo, hi):
     z = (lo ^ (hi * np.uint64(0xD6E8FEB86659FD93))) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
@@ -24,7 +24,7 @@ def _mixed(lo, hi):
     return z ^ (z >> np.uint64(32))
 
 
-@njit(nogil=True, inline="always")
+@inner()
 def put(table, a, b):
     """Count a key in a small table of rows (lo, hi, count, -), one cache line each; 1 if new."""
     mask = np.int64(len(table) - 1)
@@ -43,15 +43,24 @@ def put(table, a, b):
     return new
 
 
+class _Index(NamedTuple):
+    """Slots of a hash table: keys, and the row of each (the last entry counts the rows)."""
+
+    lo: np.ndarray
+    hi: np.ndarray
+    row: np.ndarray
+
+
 @kernel("tables of patterns")
-def _merge(lo, hi, row, new_lo, new_hi, where, start, level, most):
+def _merge(index, keys, where, start, level, most):
     """Rows of keys from ``start`` on: ``where`` gets the row of each, -1 where it is thinned out.
 
     Returns the position reached and the number of rows: it stops before a row beyond ``most``.
     """
+    lo, hi, row = index.lo, index.hi, index.row
     mask, rows = np.int64(len(lo) - 1), row[-1]
-    for i in range(start, len(new_lo)):
-        a, b = new_lo[i], new_hi[i]
+    for i in range(start, keys.shape[1]):
+        a, b = keys[0, i], keys[1, i]
         z = _mixed(a, b)
         if level > 0 and z >> np.uint64(64 - level) != np.uint64(0):
             where[i] = -1
@@ -67,7 +76,7 @@ def _merge(lo, hi, row, new_lo, new_hi, where, start, level, most):
             rows += 1
         where[i] = row[at]
     row[-1] = rows
-    return len(new_lo), rows
+    return keys.shape[1], rows
 
 
 @kernel("tables of patterns")
@@ -121,21 +130,20 @@ class PatternTable:
         self._index(1 << 11)
 
     def _index(self, slots: int) -> None:
-        self.lo, self.hi = np.zeros(slots, np.uint64), np.zeros(slots, np.uint64)
-        self.row = np.full(slots + 1, -1, np.int32)  # the last entry counts the rows
-        self.row[-1] = 0
+        row = np.full(slots + 1, -1, np.int32)
+        row[-1] = 0
+        self.index = _Index(np.zeros(slots, np.uint64), np.zeros(slots, np.uint64), row)
         where = np.zeros(self.rows, np.int64)
-        keys = self.keys[:, : self.rows]
-        room = max(self.rows, 1)
-        _merge(self.lo, self.hi, self.row[:], keys[0], keys[1], where, 0, 0, room)
+        keys = np.ascontiguousarray(self.keys[:, : self.rows])
+        _merge(self.index, keys, where, 0, 0, max(self.rows, 1))
 
     def add(self, found: NewPatterns, law: int) -> None:
         """Add what a block found."""
         where = np.zeros(found.keys.shape[1], np.int64)
-        at, lo, hi = 0, np.ascontiguousarray(found.keys[0]), np.ascontiguousarray(found.keys[1])
+        at, keys = 0, np.ascontiguousarray(found.keys)
         while True:
-            most = min(self.most, (len(self.lo)) // 2)
-            end, rows = _merge(self.lo, self.hi, self.row, lo, hi, where, at, self.level, most)
+            most = min(self.most, (len(self.index.lo)) // 2)
+            end, rows = _merge(self.index, keys, where, at, self.level, most)
             self._store(found, law, where, at, end, rows)
             at = end
             if at == len(where):
@@ -143,7 +151,7 @@ class PatternTable:
             if self.rows >= self.most:
                 self.thin(self.level + 1)
             else:
-                self._index(2 * len(self.lo))
+                self._index(2 * len(self.index.lo))
 
     def _store(
         self, found: NewPatterns, law: int, where: np.ndarray, a: int, b: int, rows: int
@@ -167,14 +175,14 @@ class PatternTable:
         self.rows = len(keep)
         self.keys = np.ascontiguousarray(self.keys[:, keep])
         self.count, self.words = self.count[keep], self.words[keep]
-        self._index(len(self.lo))
+        self._index(len(self.index.lo))
 
     def sorted(self) -> PatternTable:
         """The rows in the order of their keys."""
         order = np.lexsort(self.keys[:, : self.rows])
         self.keys = np.ascontiguousarray(self.keys[:, order])
         self.count, self.words = self.count[order], self.words[order]
-        self._index(len(self.lo))
+        self._index(len(self.index.lo))
         return self
 
     def arrays(self) -> dict[str, np.ndarray]:

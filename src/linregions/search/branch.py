@@ -11,10 +11,9 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..jit import kernel
+from ..jit import held, kernel
 from . import kernel as K
 from .forms import compose
-from .lp import TRIP
 from .program import Cursor
 from .search import Search
 
@@ -55,7 +54,8 @@ def adopt(search: Search, given: Branch) -> None:
     C.pts[0, : len(given.pts)] = given.pts
     C.sign[:] = given.sign
     composed = int(given.frame[K.LAYER]) + int(given.frame[K.PHASE] != K.NEW)
-    _compose_to(search.compiled.program, C, composed, np.zeros(TRIP + 1, np.int64))
+    calm = C._replace(st=np.zeros_like(C.st))  # a trip wire that nobody raises
+    _compose_to(search.compiled.program, calm, composed)
     C.st[[K.DEPTH, K.ANSWER]] = 0
     search.done = False
 
@@ -101,11 +101,8 @@ def hand_over(search: Search) -> list[Branch]:
 
 
 @kernel("branches of a search")
-def _compose_to(P, C, layers, calm):
-    """Forms of the first layers, as they are on the way to a branch; ``calm``: no trip wire."""
+def _compose_to(P, C, layers):
+    """Forms of the first layers, as they are on the way to a branch."""
+    P, C = held(P), held(C)
     for layer in range(layers):
-        compose(
-            P.k, layer, P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces, P.cut_unit,
-            P.cuts, P.rows, P.cols, P.groups, P.args, P.blur, C.sign, C.ok, C.live, C.H, C.Z, C.G,
-            calm, C.log,
-        )  # fmt: skip
+        compose(P, C, layer)

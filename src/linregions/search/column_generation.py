@@ -12,7 +12,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import FAST, LONG, inner, raised
+from ..jit import FAST, LONG, inner, plain, raised
+from .cursor import NCON, NIN
 from .lp import (
     ACTIVE,
     BASIS,
@@ -51,7 +52,7 @@ def padded(m):
 
 def width_of_columns(rows: int) -> int:
     """Columns of X that programmes of so many rows take."""
-    return max(POOL, padded.py_func(rows))
+    return max(POOL, plain(padded)(rows))
 
 
 def rows_of_columns(k: int, rows: int) -> int:
@@ -67,99 +68,103 @@ def fill(X: np.ndarray, V: np.ndarray) -> None:
 
 
 @inner(fastmath=FAST)
-def combine(k, m, A, S, I, G, con, V, X, pts, inside, wc, we, wce, stop, skip, st):
-    """Minimise ``S[W] . y + wc`` over a cell of the zonotope, from the best of its points.
+def combine(C, d, form, stop, skip):
+    """Minimise ``S[W] . y + const`` over a cell of the zonotope, from the best of its points.
 
-    The first ``inside`` of ``pts`` are in the cell, the witness before the others. Row ``skip``
-    is left out. Returns as `lp.minimise`, and stops below ``stop`` or where the minimum is
-    proved positive: INSIDE with ``count`` multipliers, BELOW with a point in S[END], FAILED
-    where the sign stays open.
+    Row ``skip`` is left out. Returns as `lp.minimise`, and stops below ``stop`` or where the
+    minimum is proved positive: INSIDE with ``count`` multipliers, BELOW with a point in S[END],
+    FAILED where the sign stays open.
     """
-    pi = X[PI]
-    first, value = _best(k, S, pts, inside, wc)
-    _begin(k, m, A, S, I, X, pts[first], value)
+    S, I, m = C.S, C.I, C.F[d, NCON]
+    pi = C.X[PI]
+    first, value = _best(C, d, form.const)
+    _begin(C, d, first, value)
     mu = value
     for _ in range(PIVOTS):
-        if raised(st, TRIP):
+        if raised(C.st, TRIP):
             break
         if mu < stop:
-            return _mixture(k, m, I, S, X, pts, first, mu)
-        enter, gain, const = _priced(k, m, A, S, X, wc, mu)
+            return _mixture(C, d, first, mu)
+        enter, gain, const = _priced(C, m, form.const, mu)
         if enter == POOL:  # nothing known improves it: ask for another vertex
             count = 0
             for r in range(m):
                 if pi[r] > 1e-12:
                     I[BASIS, count], S[MULT, count] = r, pi[r]
                     count += 1
-            least = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count)
+            least = proved_zonotope(C, d, form, count)
             if least > 0.0:
                 I[ACTIVE, 0] = 1
                 return INSIDE, least, count
-            enter, gain = _new_vertex(k, S, V, X, const)
+            enter, gain = _new_vertex(C, const)
             if gain > -1e-10:
                 break
-        _column(k, m, A, S, X, enter)
-        out = _leaving(m, I, X, skip)
+        _column(C, m, enter)
+        out = _leaving(C, m, skip)
         if out < 0:
             break
-        _pivot(k, m, I, X, enter, out, gain)
+        _pivot(C, m, enter, out, gain)
         mu = pi[m]
-    if mu < -1e-9 and not raised(st, TRIP):
-        return _mixture(k, m, I, S, X, pts, first, mu)
+    if mu < -1e-9 and not raised(C.st, TRIP):
+        return _mixture(C, d, first, mu)
     I[ACTIVE, 0] = 0
     return FAILED, value, 0
 
 
 @inner(fastmath=FAST)
-def middle(k, m, A, S, I, V, X, pts, st):
+def middle(C, d):
     """Seek a point where the least of the m rows is large; that least, and the point in S[END].
 
     Witnesses come from ends of programmes, one from another, ever nearer to the cell's walls.
     """
+    S, k, m = C.S, C.pts.shape[2], C.F[d, NCON]
     for c in range(k):
         S[W, c] = 0.0
-    _begin(k, m, A, S, I, X, pts[0], 0.0)
+    _begin(C, d, 0, 0.0)
     enter, gain, mu = LEAST, -1.0, 0.0
     for _ in range(PIVOTS):
-        if raised(st, TRIP):
+        if raised(C.st, TRIP):
             break
-        _column(k, m, A, S, X, enter)
-        out = _leaving(m, I, X, -1)
+        _column(C, m, enter)
+        out = _leaving(C, m, np.int64(-1))
         if out < 0:
             break
-        _pivot(k, m, I, X, enter, out, gain)
-        mu = X[PI, m]
-        enter, gain, const = _priced(k, m, A, S, X, 0.0, mu)
+        _pivot(C, m, enter, out, gain)
+        mu = C.X[PI, m]
+        enter, gain, const = _priced(C, m, 0.0, mu)
         if enter == POOL:
-            through(k, S[RESID], V, X[ALPHA])
-            enter, gain = _new_vertex(k, S, V, X, const)
+            through(k, S[RESID], C.V, C.X[ALPHA])
+            enter, gain = _new_vertex(C, const)
             if gain > 0.1 * mu:  # no more to win than a tenth of it
                 break
-    _mixture(k, m, I, S, X, pts, 0, mu)
+    _mixture(C, d, 0, mu)
     return -mu
 
 
 @inner(fastmath=FAST)
-def _best(k, S, pts, inside, wc):
+def _best(C, d, wc):
     """The point of the cell where the row is least, and its value there."""
     first, least = 0, 0.0
-    for p in range(inside):
+    for p in range(C.F[d, NIN]):
         value = wc
-        for c in range(k):
-            value += S[W, c] * pts[p, c]
+        for c in range(C.pts.shape[2]):
+            value += C.S[W, c] * C.pts[d, p, c]
         if p == 0 or value < least:
             first, least = p, value
     return first, least
 
 
 @inner(fastmath=FAST)
-def _begin(k, m, A, S, I, X, start, value):
+def _begin(C, d, first, value):
     """The basis of a point: all slacks, and the point itself as a column (numbered POOL)."""
-    share, pi, inverse, wide = X[SHARE], X[PI], POINTS + k, padded(m)
+    S, I, X = C.S, C.I, C.X
+    k, m = C.pts.shape[2], C.F[d, NCON]
+    share, pi, inverse = X[SHARE], X[PI], POINTS + k
+    wide = padded(m)
     for r in range(m):
         share[r] = S[CONST_AT, r]
     for c in range(k):
-        f, a = start[c], A[c]
+        f, a = C.pts[d, first, c], C.A[c]
         for r in range(m):
             share[r] += f * a[r]
     for r in range(m):
@@ -179,22 +184,26 @@ def _begin(k, m, A, S, I, X, start, value):
 
 
 @inner(fastmath=LONG)
-def _priced(k, m, A, S, X, wc, mu):
+def _priced(C, m, wc, mu):
     """The known column, or slack (-1 - its row), that improves most; POOL for none."""
-    g, pi, price, at = S[RESID], X[PI], X[PRICE], X[POINTS:]
+    S, X, k = C.S, C.X, C.pts.shape[2]
+    g, pi = S[RESID], X[PI]
+    price, at = X[PRICE], X[POINTS:]
     const = wc - mu
     for r in range(m):
         const -= pi[r] * S[CONST_AT, r]
     for c in range(k):
-        f, a = S[W, c], A[c]
+        f, a = S[W, c], C.A[c]
         for r in range(m):
             f -= pi[r] * a[r]
         g[c] = f
     for p in range(POOL):
         price[p] = const
     for c in range(0, k - 3, 4):  # four at once: prices are fetched and stored less often
-        f0, f1, f2, f3 = g[c], g[c + 1], g[c + 2], g[c + 3]
-        v0, v1, v2, v3 = at[c], at[c + 1], at[c + 2], at[c + 3]
+        f0, v0 = g[c], at[c]
+        f1, v1 = g[c + 1], at[c + 1]
+        f2, v2 = g[c + 2], at[c + 2]
+        f3, v3 = g[c + 3], at[c + 3]
         for p in range(POOL):
             price[p] += f0 * v0[p] + f1 * v1[p] + f2 * v2[p] + f3 * v3[p]
     for c in range(k - k % 4, k):
@@ -216,17 +225,18 @@ def _priced(k, m, A, S, X, wc, mu):
 
 
 @inner(fastmath=FAST)
-def _new_vertex(k, S, V, X, gain):
+def _new_vertex(C, gain):
     """Remember the vertex where the rest of the row is least, in place of the longest unused."""
-    y, used = S[Z], X[USED]
-    support(k, V, X, y)
+    X, k = C.X, C.pts.shape[2]
+    y, used = C.S[Z], X[USED]
+    support(C, y)
     place = 0
     for p in range(POOL):
         if used[p] < used[place]:
             place = p
     for c in range(k):
         X[POINTS + c, place] = y[c]
-        gain += S[RESID, c] * y[c]
+        gain += C.S[RESID, c] * y[c]
     _touch(k, X, place)
     return place, gain
 
@@ -239,8 +249,9 @@ def _touch(k, X, place):
 
 
 @inner(fastmath=LONG)
-def _column(k, m, A, S, X, enter):
+def _column(C, m, enter):
     """The entering column, in terms of the basis."""
+    X, k = C.X, C.pts.shape[2]
     column, out, inverse = X[COLUMN], X[ENTERS], POINTS + k
     if enter < 0:
         r = -1 - enter
@@ -255,9 +266,9 @@ def _column(k, m, A, S, X, enter):
         return
     wide = padded(m)
     for r in range(wide):
-        column[r] = S[CONST_AT, r]
+        column[r] = C.S[CONST_AT, r]
     for c in range(k):
-        f, a = X[POINTS + c, enter], A[c]
+        f, a = X[POINTS + c, enter], C.A[c]
         for r in range(wide):
             column[r] += f * a[r]
     column[m] = 1.0
@@ -269,8 +280,9 @@ def _column(k, m, A, S, X, enter):
 
 
 @inner(fastmath=FAST)
-def _leaving(m, I, X, skip):
+def _leaving(C, m, skip):
     """The place that leaves the basis: the first share to reach zero."""
+    X, I = C.X, C.I
     share, rate = X[SHARE], X[ENTERS]
     out, most = -1, 0.0
     for i in range(m + 1):
@@ -282,9 +294,11 @@ def _leaving(m, I, X, skip):
 
 
 @inner(fastmath=FAST)
-def _pivot(k, m, I, X, enter, out, gain):
+def _pivot(C, m, enter, out, gain):
     """One column enters, one leaves."""
-    share, rate, pi, inverse = X[SHARE], X[ENTERS], X[PI], POINTS + k
+    X, k = C.X, C.pts.shape[2]
+    share, rate, pi = X[SHARE], X[ENTERS], X[PI]
+    inverse = POINTS + k
     pivot = 1.0 / rate[out]
     t = max(share[out], 0.0) * pivot
     tight, wide = X[inverse + out], padded(m)
@@ -299,24 +313,26 @@ def _pivot(k, m, I, X, enter, out, gain):
                 row[c] -= f * tight[c]
             share[i] = max(share[i] - t * f, 0.0)
     share[out] = t
-    I[ORDER, out] = enter
+    C.I[ORDER, out] = enter
     if 0 <= enter < POOL:
         _touch(k, X, enter)
 
 
 @inner(fastmath=FAST)
-def _mixture(k, m, I, S, X, pts, first, mu):
+def _mixture(C, d, first, mu):
     """S[END] from the shares: a point of the zonotope, relative to the witness."""
+    S, I, X = C.S, C.I, C.X
+    pts, k = C.pts, C.pts.shape[2]
     end, share, total = S[END], X[SHARE], 0.0
     for c in range(k):
         end[c] = 0.0
-    for i in range(m + 1):
+    for i in range(C.F[d, NCON] + 1):
         p, t = I[ORDER, i], share[i]
         if 0 <= p <= POOL:
             total += t
             for c in range(k):
-                end[c] += t * (pts[first, c] if p == POOL else X[POINTS + c, p])
+                end[c] += t * (pts[d, first, c] if p == POOL else X[POINTS + c, p])
     for c in range(k):
-        end[c] = end[c] / total - pts[0, c]
+        end[c] = end[c] / total - pts[d, 0, c]
     I[ACTIVE, 0] = 1
     return BELOW, mu, 0

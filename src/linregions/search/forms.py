@@ -30,138 +30,144 @@ AT, AT_ERR = range(2)
 H_EW, H_EC, H_MAX, Q_W, Q_C = 1, 2, 3, 4, 5
 
 
-@inner(fastmath=LONG)
-def compose(
-    k,
-    layer,
-    Wt,
-    layers,
-    gamma,
-    units,
-    first_piece,
-    pieces,
-    cut_unit,
-    cuts,
-    rows,
-    cols,
-    groups,
-    args,
-    blur,
-    sign,
-    ok,
-    live,
-    H,
-    Z,
-    G,
-    st,
-    log,
-):
+@inner()
+def compose(P, C, layer):
     """Forms of the pre-activations of a layer, then one normalised row per breakpoint.
 
-    Where the trip wire is raised it returns before the end, to be called again. ``log``: see
-    `records`.
+    Where the trip wire is raised it returns before the end, to be called again.
     """
+    layers, H, g = P.layers, C.H, P.gamma[layer]
     if layer > 0 and layers[layer - 1, KIND] > 0:
-        if log.ndim == 1:  # decided when this is compiled
-            _winners(k, layer - 1, layers, groups, args, sign, ok, live, H, Z)
+        if C.log.ndim == 1:  # decided when this is compiled
+            _winners(P, C, layer - 1)
     elif layer > 0:
-        _outputs(k, layer - 1, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G)
-    lo, hi = layers[layer, LO], layers[layer, HI]
-    g = gamma[layer]
-    for j in range(lo, hi):
+        _outputs(P, C, layer - 1)
+    k, lattice = P.k, layers[layer, LATTICE]
+    for j in range(layers[layer, LO], layers[layer, HI]):
         H[k + Q_W, j] = H[k + H_EW, j] + g * H[k + H_MAX, j]
         H[k + Q_C, j] = H[k + H_EC, j] + g * abs(H[k, j])
-    n, q_w, q_c = hi - lo, H[k + Q_W, lo:hi], H[k + Q_C, lo:hi]
-    h_max, h_const = H[k + H_MAX, lo:hi], H[k, lo:hi]
-    start, lattice = layers[layer, PRE], layers[layer, LATTICE]
-    few = layers[layer, SPARSE] > 0
-    limit = math.ldexp(1.0, 53 - lattice) if lattice >= 0 and ok[layer] else 0.0
-    for i in range(start, layers[layer + 1, PRE]):
-        if raised(st, TRIP):
+    limit = math.ldexp(1.0, int(53 - lattice)) if lattice >= 0 and C.ok[layer] else 0.0
+    for i in range(layers[layer, PRE], layers[layer + 1, PRE]):
+        if raised(C.st, TRIP):
             return
-        weights = Wt[rows[i] : rows[i + 1]]
-        ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
-        if few:
-            where = cols[rows[i] : rows[i + 1]]
-            for c in range(k + 1):
-                total = 0.0
-                for j in range(len(where)):
-                    total += weights[j] * H[c, where[j]]
-                Z[i, c] = total
-            for j in range(len(where)):
-                a, v = abs(weights[j]), where[j] - lo
-                ew += a * q_w[v]
-                ec += a * q_c[v]
-                mw += a * h_max[v]
-                mc += a * abs(h_const[v])
+        if layers[layer, SPARSE] > 0:
+            ew, ec, mw, mc = _sparse(P, C, layer, i)
         else:
-            for c in range(k + 1):
-                values = H[c, lo:hi]
-                total = 0.0
-                for j in range(n):
-                    total += weights[j] * values[j]
-                Z[i, c] = total
-            for j in range(n):
-                a = abs(weights[j])
-                ew += a * q_w[j]
-                ec += a * q_c[j]
-                mw += a * h_max[j]
-                mc += a * abs(h_const[j])
-        if units[i, W_ERR] > 0.0:
-            for j in range(lo, hi):
-                ew += units[i, W_ERR] * (H[k + H_MAX, j] + H[k + H_EW, j])
-                ec += units[i, W_ERR] * (abs(H[k, j]) + H[k + H_EC, j])
-        bias = units[i, BIAS]
-        ec += units[i, B_ERR]
-        if bias != 0.0 and mc != 0.0:
-            ec += (g + ULP) * (abs(bias) + mc)
-        Z[i, k] += bias
-        exact = max(mw, mc + abs(bias)) < limit
-        Z[i, k + EW] = 0.0 if exact else 1.01 * ew
-        Z[i, k + EC] = 0.0 if exact else 1.01 * ec
-    _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G)
+            ew, ec, mw, mc = _dense(P, C, layer, i)
+        _form(P, C, layer, i, limit, (ew, ec, mw, mc))
+    _rows(P, C, layer)
 
 
 @inner(fastmath=LONG)
-def _outputs(k, layer, layers, first_piece, pieces, cut_unit, sign, ok, live, H, Z, G):
+def _dense(P, C, layer, i):
+    """Pre-activation i from all values that its layer reads, into Z; sums of its rounding."""
+    H, Z, k = C.H, C.Z, P.k
+    lo, hi = P.layers[layer, LO], P.layers[layer, HI]
+    weights, n = P.W[P.rows[i] : P.rows[i + 1]], hi - lo
+    for c in range(k + 1):
+        values = H[c, lo:hi]
+        total = 0.0
+        for j in range(n):
+            total += weights[j] * values[j]
+        Z[i, c] = total
+    q_w, q_c = H[k + Q_W, lo:hi], H[k + Q_C, lo:hi]
+    h_max, h_const = H[k + H_MAX, lo:hi], H[k, lo:hi]
+    ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
+    for j in range(n):
+        a = abs(weights[j])
+        ew += a * q_w[j]
+        ec += a * q_c[j]
+        mw += a * h_max[j]
+        mc += a * abs(h_const[j])
+    return ew, ec, mw, mc
+
+
+@inner(fastmath=LONG)
+def _sparse(P, C, layer, i):
+    """The same of a sparse layer."""
+    H, Z, k = C.H, C.Z, P.k
+    first, last = P.rows[i], P.rows[i + 1]
+    weights, where = P.W[first:last], P.cols[first:last]
+    for c in range(k + 1):
+        total = 0.0
+        for j in range(last - first):
+            total += weights[j] * H[c, where[j]]
+        Z[i, c] = total
+    ew, ec, mw, mc = 0.0, 0.0, 0.0, 0.0
+    for j in range(last - first):
+        a, v = abs(weights[j]), where[j]
+        ew += a * H[k + Q_W, v]
+        ec += a * H[k + Q_C, v]
+        mw += a * H[k + H_MAX, v]
+        mc += a * abs(H[k, v])
+    return ew, ec, mw, mc
+
+
+@inner(fastmath=LONG)
+def _form(P, C, layer, i, limit, sums):
+    """Bias and error bounds of pre-activation i; exact where all sums stay below ``limit``."""
+    H, Z, k = C.H, C.Z, P.k
+    ew, ec, mw, mc = sums
+    if P.units[i, W_ERR] > 0.0:
+        for j in range(P.layers[layer, LO], P.layers[layer, HI]):
+            ew += P.units[i, W_ERR] * (H[k + H_MAX, j] + H[k + H_EW, j])
+            ec += P.units[i, W_ERR] * (abs(H[k, j]) + H[k + H_EC, j])
+    bias = P.units[i, BIAS]
+    ec += P.units[i, B_ERR]
+    if bias != 0.0 and mc != 0.0:
+        ec += (P.gamma[layer] + ULP) * (abs(bias) + mc)
+    Z[i, k] += bias
+    exact = max(mw, mc + abs(bias)) < limit
+    Z[i, k + EW] = 0.0 if exact else 1.01 * ew
+    Z[i, k + EC] = 0.0 if exact else 1.01 * ec
+
+
+@inner()
+def _outputs(P, C, layer):
     """Values of a layer whose units are all placed: slope and shift of the current piece."""
+    layers, cut_unit = P.layers, P.cut_unit
     cut, last = layers[layer, CUT], layers[layer + 1, CUT]
-    exact = ok[layer] and layers[layer, LATTICE] >= 0
+    exact = C.ok[layer] and layers[layer, LATTICE] >= 0
     start, alive = layers[layer, PRE], 0
     for i in range(start, layers[layer + 1, PRE]):
-        v = layers[layer, VAL] + i - start
-        piece, mine = 0, cut
+        piece, mine = P.first_piece[i], cut
         while cut < last and cut_unit[cut] == i:
-            if sign[cut] > 0:
+            if C.sign[cut] > 0:
                 piece += 1
             cut += 1
-        slope = pieces[first_piece[i] + piece, 0]
-        shift = pieces[first_piece[i] + piece, 1]
-        size = abs(slope)
-        if size > 0.0:
+        on = P.pieces[piece, 0] != 0.0
+        if on:
             alive += 1
         for c in range(mine, cut):  # of every unit: a dead one may have been live in a sibling
-            G[c, k + ALIVE] = 1.0 if size > 0.0 and layers[layer, CHAIN] > 0 else 0.0
-        top = 0.0
-        for c in range(k + 1):
-            value = slope * Z[i, c] if size > 0.0 else 0.0
-            H[c, v] = value
-            if c < k:
-                top = max(top, abs(value))
-        ew, ec = size * Z[i, k + EW], size * Z[i, k + EC]
-        if size != 1.0 and size != 0.0:  # the slope may be rounded too
-            ew += 2.0 * ULP * (top + ew)
-            ec += 2.0 * ULP * (abs(H[k, v]) + ec)
+            C.G[c, P.k + ALIVE] = 1.0 if on and layers[layer, CHAIN] > 0 else 0.0
+        if not _output(P, C, i, layers[layer, VAL] + i - start, piece):
             exact = False
-        if shift != 0.0:
-            H[k, v] += shift
-            ec += 2.0 * ULP * (abs(shift) + abs(H[k, v]))
-            exact = False
-        if ew != 0.0 or ec != 0.0:
-            exact = False
-        H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = 1.01 * ew, 1.01 * ec, top
-    ok[layer + 1] = exact
-    live[layer] = alive
+    C.ok[layer + 1] = exact
+    C.live[layer] = alive
+
+
+@inner(fastmath=LONG)
+def _output(P, C, i, v, piece):
+    """Value v, on a piece of pre-activation i; whether it is exact where that is."""
+    H, Z, k = C.H, C.Z, P.k
+    slope, shift = P.pieces[piece, 0], P.pieces[piece, 1]
+    size, exact = abs(slope), shift == 0.0
+    top = 0.0
+    for c in range(k + 1):
+        value = slope * Z[i, c] if size > 0.0 else 0.0
+        H[c, v] = value
+        if c < k:
+            top = max(top, abs(value))
+    ew, ec = size * Z[i, k + EW], size * Z[i, k + EC]
+    if size != 1.0 and size != 0.0:  # the slope may be rounded too
+        ew += 2.0 * ULP * (top + ew)
+        ec += 2.0 * ULP * (abs(H[k, v]) + ec)
+        exact = False
+    if shift != 0.0:
+        H[k, v] += shift
+        ec += 2.0 * ULP * (abs(shift) + abs(H[k, v]))
+    H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = 1.01 * ew, 1.01 * ec, top
+    return exact and ew == 0.0 and ec == 0.0
 
 
 @inner()
@@ -177,12 +183,14 @@ def winner(first, m, sign):
 
 
 @inner()
-def _winners(k, layer, layers, groups, args, sign, ok, live, H, Z):
+def _winners(P, C, layer):
     """Values of a layer of max units: the form of each winner."""
-    exact = ok[layer] and layers[layer, LATTICE] >= 0
+    layers, groups, k = P.layers, P.groups, P.k
+    H, Z = C.H, C.Z
+    exact = C.ok[layer] and layers[layer, LATTICE] >= 0
     for u in range(layers[layer, GROUP], layers[layer + 1, GROUP]):
         start, v = groups[u, ARGS], groups[u, VALUE]
-        i = args[start + winner(groups[u, FIRST], groups[u + 1, ARGS] - start, sign)]
+        i = P.args[start + winner(groups[u, FIRST], groups[u + 1, ARGS] - start, C.sign)]
         top = 0.0
         for c in range(k + 1):
             H[c, v] = Z[i, c]
@@ -191,19 +199,21 @@ def _winners(k, layer, layers, groups, args, sign, ok, live, H, Z):
         ew, ec = Z[i, k + EW], Z[i, k + EC]
         exact = exact and ew == 0.0 and ec == 0.0
         H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = ew, ec, top
-    ok[layer + 1] = exact
-    live[layer] = layers[layer + 1, GROUP] - layers[layer, GROUP]
+    C.ok[layer + 1] = exact
+    C.live[layer] = layers[layer + 1, GROUP] - layers[layer, GROUP]
 
 
 @inner()
-def _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G):
+def _rows(P, C, layer):
     """One row ``G x + const`` per breakpoint, scaled by a power of two to size about 1.
 
-    ``blur`` bounds how far a coordinate of a point may be off that of the point it stands for.
+    ``P.blur`` bounds how far a coordinate of a point may be off that of the point it stands for.
     """
-    lattice = layers[layer, LATTICE] if ok[layer] else -1
+    layers, cuts, k = P.layers, P.cuts, P.k
+    G, Z = C.G, C.Z
+    lattice = layers[layer, LATTICE] if C.ok[layer] else -1
     for c in range(layers[layer, CUT], layers[layer + 1, CUT]):
-        i = cut_unit[c]
+        i = P.cut_unit[c]
         top = 0.0
         for j in range(k):
             top = max(top, abs(Z[i, j]))
@@ -217,17 +227,18 @@ def _rows(k, layer, layers, cut_unit, cuts, blur, ok, Z, G):
         G[c, k] = const * scale
         ew, ec = Z[i, k + EW] * scale, ec * scale
         known = ew == 0.0 and ec == 0.0 and lattice >= power and lattice >= 0
-        set_errors(k, G, c, ew, ec, lattice - power if known else -1)
+        set_errors(G, c, ew, ec, lattice - power if known else -1)
         G[c, k + POWER] = power
-        if blur > 0.0:
+        if P.blur > 0.0:
             for j in range(k):
-                G[c, k + BERR] += 1.01 * blur * abs(G[c, j])
+                G[c, k + BERR] += 1.01 * P.blur * abs(G[c, j])
         G[c, k + SPAN] = layer - 1 if layers[layer, CHAIN] > 0 else -1
 
 
 @inner()
-def set_errors(k, G, c, ew, ec, exponent):
+def set_errors(G, c, ew, ec, exponent):
     """Error bounds of row c; evaluating it at x is off by at most AERR |x|_1 + BERR."""
+    k = G.shape[1] - POWER - 1
     G[c, k + EW], G[c, k + EC] = ew, ec
     G[c, k + AERR] = 1.01 * (ew + 2.0 * (k + 2) * ULP)
     G[c, k + BERR] = 1.01 * (ec + (k + 2) * ULP * abs(G[c, k]))

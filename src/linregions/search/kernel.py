@@ -21,7 +21,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import kernel, raised
+from ..jit import held, inner, kernel, raised
 from .cursor import (  # noqa: F401 (for all who move a cursor)
     ANSWER,
     BIG,
@@ -79,7 +79,7 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     UNIT,
     ZONOTOPE,
 )
-from .forms import ARGS, KIND, compose
+from .forms import KIND, compose
 from .frames import choose, emit, open_layer, second, settle, split
 from .lp import TRIP
 from .max_units import contested, fanned
@@ -91,13 +91,9 @@ from .tighten import tighten
 @kernel("the search")
 def advance(P, C, budget):
     """Advance the cursor by about ``budget`` tree nodes; see the module for what it returns."""
-    k, last, owner, groups = P.k, P.n_layers - 1, P.owner, P.groups
-    st, F, cand, con, pts, sign, G = C.st, C.F, C.cand, C.con, C.pts, C.sign, C.G
-    A, T, S, I, MR, live, box, V, X = C.A, C.T, C.S, C.I, C.MR, C.live, C.box, C.V, C.X
-    norm = -1.0  # see `side`
-    if st[EXACT] > 0:
-        norm = float(k) if st[BOUNDED] > 0 else 0.0
-    d = st[DEPTH]
+    P, C = held(P), held(C)
+    F, st = C.F, C.st
+    d, last, norm = st[DEPTH], P.n_layers - 1, _norm(C)
     if d >= 0 and st[ANSWER] == DROP:  # the caller counted this whole frame
         st[ANSWER] = NONE
         d -= 1
@@ -110,102 +106,118 @@ def advance(P, C, budget):
         if st[LOGGING] > 0 and len(C.log) - max(st[NLOG], st[NREALS]) < st[LOGGING]:
             return FULL
         budget -= 1
-        gathered = False
-        layer, answer = F[d, LAYER], st[ANSWER]
-        fans = P.layers[layer, KIND] > 0
-        if F[d, PHASE] >= FAN:
-            g = owner[F[d, SPLIT]]
-            st[ANSWER] = NONE
-            verdict = fanned(
-                C.log, k, d, groups[g + 1, ARGS] - groups[g, ARGS], answer, norm, st, F, cand, con,
-                pts, sign, G, A, T, S, I, MR, live, box, V, X, C,
-            )  # fmt: skip
-            if verdict == HALTED:
-                return STOPPED
-            if verdict == NONE:
-                st[S_ASKED] += 1
-                return UNDECIDED
-            if verdict == CUTS:
-                d += 1
-            elif verdict == MINUS:
-                d -= 1
-            continue
-        if F[d, PHASE] == SECOND:
-            second(k, d, norm, F, cand, con, pts, sign, G)
-        elif F[d, PHASE] == NEW:
-            compose(
-                k, F[d, LAYER], P.W, P.layers, P.gamma, P.units, P.first_piece, P.pieces,
-                P.cut_unit, P.cuts, P.rows, P.cols, groups, P.args, P.blur, sign, C.ok,
-                live, C.H, C.Z, G, st, C.log,
-            )  # fmt: skip
-            if raised(st, TRIP):
-                return STOPPED
-            open_layer(d, F, cand, owner, P.layers_cut[layer], P.layers_cut[layer + 1])
-            if layer > 0:
-                gather(k, d, F, con, pts, sign, G, A, S, I)
-                boxed = st[BOUNDED] > 0 and F[d, NCAND] >= 3 * k
-                if not tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C):
-                    return STOPPED
-                gathered = True
-        if F[d, POS] < F[d, NCAND]:
-            st[ANSWER] = NONE
-            if answer != NONE and not fans:  # the caller decided the one we stopped at
-                settle(d, np.int64(cand[d, F[d, POS]]), answer, F, cand, sign)
-            if not gathered:
-                gather(k, d, F, con, pts, sign, G, A, S, I)
-            while F[d, POS] < F[d, NCAND]:
-                c = np.int64(cand[d, F[d, POS]])
-                if fans:
-                    g = owner[c]
-                    verdict = contested(
-                        C.log, k, d, c, groups[g + 1, ARGS] - groups[g, ARGS], answer, norm, st, F,
-                        cand, con, pts, sign, G, A, T, S, I, MR, live, box, V, X, g, C,
-                    )  # fmt: skip
-                    answer = NONE
-                else:
-                    verdict = place(
-                        k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X
-                    )
-                if verdict == HALTED:
-                    return STOPPED
-                if verdict == NONE:
-                    if not fans:
-                        st[UNIT] = c
-                    st[S_ASKED] += 1
-                    return UNDECIDED
-                if not fans:
-                    settle(d, c, verdict, F, cand, sign)
-                    if verdict != CUTS:
-                        record_refused(C.log, k, C, d, c, int(verdict == PLUS))
-            st[S_NODES] += 1
-        if F[d, NSURV] == 0 and F[d, LAYER] < last:
+        between = F[d, PHASE] >= FAN
+        verdict = _child(P, C, d, norm) if between else _placed(P, C, d, norm)
+        if verdict == HALTED:
+            return STOPPED
+        if verdict == NONE:
+            st[S_ASKED] += 1
+            return UNDECIDED
+        if between:
+            d += int(verdict == CUTS) - int(verdict == MINUS)
+        elif F[d, NSURV] == 0 and F[d, LAYER] < last:
             F[d, LAYER] += 1
             F[d, PHASE] = NEW
-            continue
-        pair_of = F[d, NSURV] == 1 and F[d, LAYER] == last and not fans
-        pair_of = pair_of and st[EMIT] == 0 and st[LOGGING] == 0
-        if F[d, NSURV] == 0 or pair_of:
+        elif F[d, NSURV] == 0 or _pair(P, C, d):
             if st[EMIT] > 0:
                 if st[NOUT] == C.out_signs.shape[0]:
                     return FULL
-                emit(k, d, st, pts, sign, C.out_signs, C.out_points)
-            record_leaf(C.log, k, C, d)
-            st[S_LEAVES] += 1 + F[d, NSURV]  # one unit left to cut: two cells, no need to look
+                emit(C, d)
+            record_leaf(C, d)
+            st[S_LEAVES] += 1 + F[d, NSURV]
             d -= 1
-            continue
-        if fans:
-            F[d, PHASE], F[d, SPLIT], F[d, CHAMP] = FAN, cand[d, 0], 0
-            record_fan(C.log, C, cand[d, 0], owner[cand[d, 0]])
-            continue
-        n = choose(k, d, norm, F, cand, pts, G)
-        if n < 0:  # evidence was forgotten: look for that of one unit again, then split by it
-            F[d, NSURV] -= 1
-            F[d, POS], F[d, NCAND] = F[d, NSURV], F[d, NSURV] + 1
-            F[d, NIN], F[d, NPT] = 1, 1
-            continue
-        split(k, d, n, norm, F, cand, con, pts, sign, G)
-        F[d, BORN] = st[S_LEAVES]
-        record_split(C.log, C, F[d, SPLIT], int(sign[F[d, SPLIT]] > 0))
-        d += 1
+        else:
+            d += _divide(P, C, d, norm)
     st[DEPTH] = -1
     return DONE
+
+
+@inner()
+def _norm(C):
+    """What bounds the 1-norm of points; see `side`."""
+    if C.st[EXACT] == 0:
+        return -1.0
+    return float(C.pts.shape[2]) if C.st[BOUNDED] > 0 else 0.0
+
+
+@inner()
+def _child(P, C, d, norm):
+    """A step between two arguments of a max unit; see `fanned`."""
+    answer = C.st[ANSWER]
+    C.st[ANSWER] = NONE
+    return fanned(P, C, d, answer, norm)
+
+
+@inner()
+def _placed(P, C, d, norm):
+    """Frame d gets to its candidates, and each is placed: CUTS, or else NONE or HALTED."""
+    F = C.F
+    if F[d, PHASE] == SECOND:
+        second(C, d, norm)
+    elif F[d, PHASE] == NEW:
+        compose(P, C, F[d, LAYER])
+        if raised(C.st, TRIP):
+            return HALTED
+        open_layer(P, C, d)
+        if F[d, LAYER] > 0:
+            gather(C, d)
+            if not tighten(C, d, C.st[BOUNDED] > 0 and F[d, NCAND] >= 3 * P.k):
+                return HALTED
+    return _tested(P, C, d, norm) if F[d, POS] < F[d, NCAND] else CUTS
+
+
+@inner()
+def _tested(P, C, d, norm):
+    """Place the candidates that are left: CUTS, or else NONE or HALTED."""
+    F, st = C.F, C.st
+    fans, answer = P.layers[F[d, LAYER], KIND] > 0, st[ANSWER]
+    st[ANSWER] = NONE
+    if answer != NONE and not fans:  # the caller decided the one we stopped at
+        settle(C, d, np.int64(C.cand[d, F[d, POS]]), answer)
+    gather(C, d)
+    while F[d, POS] < F[d, NCAND]:
+        c = np.int64(C.cand[d, F[d, POS]])
+        verdict = contested(P, C, d, c, answer, norm) if fans else place(C, d, c, norm)
+        answer = NONE
+        if verdict == HALTED:
+            return HALTED
+        if verdict == NONE:
+            if not fans:
+                st[UNIT] = c
+            return NONE
+        if not fans:
+            settle(C, d, c, verdict)
+            if verdict != CUTS:
+                record_refused(C, d, c, int(verdict == PLUS))
+    st[S_NODES] += 1
+    return CUTS
+
+
+@inner()
+def _pair(P, C, d):
+    """One unit is left to cut: two cells, no need to look."""
+    F, st = C.F, C.st
+    if F[d, NSURV] != 1 or F[d, LAYER] < P.n_layers - 1 or P.layers[F[d, LAYER], KIND] > 0:
+        return False
+    return st[EMIT] == 0 and st[LOGGING] == 0
+
+
+@inner()
+def _divide(P, C, d, norm):
+    """Divide the cell of frame d by a unit that cuts it; how much deeper the search is then."""
+    F = C.F
+    if P.layers[F[d, LAYER], KIND] > 0:
+        c = np.int64(C.cand[d, 0])
+        F[d, PHASE], F[d, SPLIT], F[d, CHAMP] = FAN, c, 0
+        record_fan(C, c, P.owner[c])
+        return 0
+    n = choose(C, d, norm)
+    if n < 0:  # evidence was forgotten: look for that of one unit again, then split by it
+        F[d, NSURV] -= 1
+        F[d, POS], F[d, NCAND] = F[d, NSURV], F[d, NSURV] + 1
+        F[d, NIN], F[d, NPT] = 1, 1
+        return 0
+    split(C, d, n, norm)
+    F[d, BORN] = C.st[S_LEAVES]
+    record_split(C, F[d, SPLIT], int(C.sign[F[d, SPLIT]] > 0))
+    return 1

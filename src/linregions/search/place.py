@@ -9,64 +9,15 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import FAST, inner, raised
+from . import cursor as K
+from . import lp as L
+from . import records as R
 from .column_generation import combine, middle
-from .cursor import (
-    BIG,
-    BOUNDED,
-    CUTS,
-    ENTRY,
-    HALTED,
-    LAYER,
-    LOOSE,
-    MINUS,
-    NCON,
-    NIN,
-    NONE,
-    NPT,
-    PARENT,
-    PLUS,
-    POS,
-    S_BOX,
-    S_COINCIDENT,
-    S_CONSTANT,
-    S_FLOAT,
-    S_INTEGER,
-    S_LP_CUT,
-    S_LPS,
-    S_POINTS,
-    S_RAYS,
-    S_SEGMENTS,
-    S_TESTS,
-)
-from .lp import (
-    ACTIVE,
-    AERR,
-    BELOW,
-    BERR,
-    CONST_AT,
-    EC,
-    END,
-    EW,
-    EXP,
-    FAILED,
-    INSIDE,
-    MULT,
-    RATE,
-    SLACK,
-    TRIAL,
-    TRIP,
-    W,
-    Z,
-    minimise,
-    proved_bounded,
-    proved_integer,
-    proved_unbounded,
-    rates,
-    restart,
-    span_of,
-)
-from .records import BOXED, HOW, MULTIPLIERS, REFUSED, SLOPELESS, SOLVED
-from .zonotope import minimise_zonotope, proved_zonotope
+from .cursor import CUTS, HALTED, MINUS, NONE, PLUS
+from .dual import minimise_zonotope
+from .lp import BELOW, CONST_AT, END, FAILED, INSIDE, SLACK, TRIAL, Z
+from .proofs import form_of, proved_bounded, proved_integer, proved_unbounded, span_of
+from .zonotope import proved_zonotope
 
 
 @inner(fastmath=FAST)
@@ -95,9 +46,9 @@ def side(k, G, c, x, norm):
     was declined.
     """
     v = row_at(k, G, c, x)
-    error = LOOSE
+    error = K.LOOSE
     if norm >= 0.0:
-        a, b = G[c, k + AERR], G[c, k + BERR]
+        a, b = G[c, k + L.AERR], G[c, k + L.BERR]
         error = a * norm + b
         if norm == 0.0 or abs(v) <= error:
             error = a * norm1(k, x) + b
@@ -105,10 +56,11 @@ def side(k, G, c, x, norm):
 
 
 @inner()
-def common_side(k, d, c, norm, F, pts, G):
+def common_side(C, d, c, norm):
     """The side of row c that the known points of frame d lie on: 1, -1, 0 (unknown), 2 (both)."""
+    G, pts, k = C.G, C.pts, C.pts.shape[2]
     plus = minus = False
-    for p in range(F[d, NIN]):
+    for p in range(C.F[d, K.NIN]):
         t = side(k, G, c, pts[d, p], norm)
         plus |= t > 0
         minus |= t < 0
@@ -118,12 +70,13 @@ def common_side(k, d, c, norm, F, pts, G):
 
 
 @inner()
-def gather(k, d, F, con, pts, sign, G, A, S, I):
+def gather(C, d):
     """Constraints of frame d as columns of A, oriented so that the cell is where all are >= 0."""
-    m = F[d, NCON]
+    A, G, S = C.A, C.G, C.S
+    m, pts, k = C.F[d, K.NCON], C.pts, C.pts.shape[2]
     for n in range(m):
-        c = con[d, n]
-        s = float(sign[c])
+        c = C.con[d, n]
+        s = float(C.sign[c])
         total = s * G[c, k]
         S[CONST_AT, n] = total
         for j in range(k):
@@ -131,45 +84,47 @@ def gather(k, d, F, con, pts, sign, G, A, S, I):
             A[j, n] = a
             total += a * pts[d, 0, j]
         S[SLACK, n] = total
-    restart(S, I, k, m)
+    L.restart(C, m)
 
 
 @inner()
-def within(k, d, x, size, norm, F, con, G, A, S):
-    """Whether x lies certainly inside the cell of frame d; S[RATE] then has its rows but constants.
+def within(C, d, x, size, norm):
+    """Whether x lies certainly inside the cell of frame d; S[RATE] has its rows less constants.
 
     ``size`` bounds the 1-norm of x.
     """
-    m = F[d, NCON]
-    rates(A, k, m, x, S[RATE])
+    G, S, k = C.G, C.S, C.pts.shape[2]
+    m = C.F[d, K.NCON]
+    L.rates(C, m, x)
     for n in range(m):
-        r = con[d, n]
-        error = G[r, k + AERR] * size + G[r, k + BERR] if norm >= 0.0 else LOOSE
-        if not S[CONST_AT, n] + S[RATE, n] > error:
+        r = C.con[d, n]
+        error = G[r, k + L.AERR] * size + G[r, k + L.BERR] if norm >= 0.0 else K.LOOSE
+        if not S[CONST_AT, n] + S[L.RATE, n] > error:
             return False
     return True
 
 
 @inner()
-def accept(k, d, c, s, norm, F, con, pts, G, A, S):
+def accept(C, d, c, s, norm):
     """Add S[TRIAL] to the points of frame d if it lies certainly inside, on side -s of row c."""
-    x = S[TRIAL]
+    x, k = C.S[TRIAL], C.pts.shape[2]
     size = norm1(k, x)
-    if not size < 1e150 or side(k, G, c, x, -1.0 if norm < 0.0 else size) != -s:
+    if not size < 1e150 or side(k, C.G, c, x, -1.0 if norm < 0.0 else size) != -s:
         return False
-    if not within(k, d, x, size, norm, F, con, G, A, S):
+    if not within(C, d, x, size, norm):
         return False
-    add_point(k, d, x, F, pts)
+    add_point(C, d, x)
     return True
 
 
 @inner()
-def add_point(k, d, x, F, pts):
+def add_point(C, d, x):
     """Remember a point of the cell; a full list forgets one that is not the witness."""
-    cap = pts.shape[1]
-    inside, total = F[d, NIN], F[d, NPT]
+    F, pts = C.F, C.pts
+    cap, k = pts.shape[1], pts.shape[2]
+    inside, total = F[d, K.NIN], F[d, K.NPT]
     if inside == cap:
-        old = 1 + F[d, POS] % (cap - 2)
+        old = 1 + F[d, K.POS] % (cap - 2)
         for j in range(k):
             pts[d, old, j] = pts[d, cap - 1, j]
             pts[d, cap - 1, j] = x[j]
@@ -179,28 +134,29 @@ def add_point(k, d, x, F, pts):
     for j in range(k):
         pts[d, total, j] = pts[d, inside, j]
         pts[d, inside, j] = x[j]
-    F[d, NIN] = inside + 1
-    F[d, NPT] = total + 1
+    F[d, K.NIN] = inside + 1
+    F[d, K.NPT] = total + 1
 
 
 @inner()
-def by_segment(k, d, c, s, F, pts, sign, G, S):
+def by_segment(C, d, c, s):
     """Propose a point on side -s of row c, on a segment that leaves the cell by its last split.
 
     The sibling's points satisfy every constraint but that of the split unit; where such a
     segment crosses the split, the sign of row c tells which of the two siblings row c cuts,
     without any LP.
     """
-    u = F[d, PARENT]
+    F, G, pts = C.F, C.G, C.pts
+    u, k = F[d, K.PARENT], C.pts.shape[2]
     if u < 0:
         return False
-    su = sign[u]
-    for o in range(F[d, NIN], F[d, NPT]):
+    su = C.sign[u]
+    for o in range(F[d, K.NIN], F[d, K.NPT]):
         vo = s * row_at(k, G, c, pts[d, o])
         if vo >= 0.0:
             continue
         uo = su * row_at(k, G, u, pts[d, o])
-        for p in range(min(F[d, NIN], 4)):
+        for p in range(min(F[d, K.NIN], 4)):
             vp = s * row_at(k, G, c, pts[d, p])
             up = su * row_at(k, G, u, pts[d, p])
             if vp <= 0.0 or up <= 0.0 or uo >= 0.0:
@@ -210,18 +166,19 @@ def by_segment(k, d, c, s, F, pts, sign, G, S):
             if t_cut < t_split * 0.999999:
                 t = 0.5 * (t_cut + t_split)
                 for j in range(k):
-                    S[TRIAL, j] = pts[d, p, j] + t * (pts[d, o, j] - pts[d, p, j])
+                    C.S[TRIAL, j] = pts[d, p, j] + t * (pts[d, o, j] - pts[d, p, j])
                 return True
     return False
 
 
 @inner()
-def by_lp(k, d, value, low, count, status, attempt, pts, S):
-    """Propose a point between the witness and where the LP ended (``count`` -1: along a ray)."""
-    if status == BELOW and count == -1:
+def by_lp(C, d, value, low, ray, attempt):
+    """Propose a point between the witness and where the LP ended, or along its ray."""
+    S, k = C.S, C.pts.shape[2]
+    if ray:
         slope = 0.0
         for j in range(k):
-            slope += S[W, j] * S[Z, j]
+            slope += S[L.W, j] * S[Z, j]
         if not slope < 0.0:
             return False
         t = -value / slope * (2.0 if attempt == 0 else (8.0 if attempt == 1 else 1.1))
@@ -231,80 +188,79 @@ def by_lp(k, d, value, low, count, status, attempt, pts, S):
         t = cross + (1.0 - cross) * (0.5 if attempt == 0 else (0.8 if attempt == 1 else 0.2))
         far = END
     for j in range(k):
-        S[TRIAL, j] = pts[d, 0, j] + t * S[far, j]
+        S[TRIAL, j] = C.pts[d, 0, j] + t * S[far, j]
     return True
 
 
 @inner()
-def solve(
-    k, d, m, wc, we, wce, start, stop, enough, skip, st, F, pts, G, con, A, T, S, I, MR, V, X
-):  # fmt: skip
-    """Minimise ``S[W] . x + wc`` over the cell of frame d, by the method of its domain.
+def solve(C, d, form, start, stop, enough, skip):
+    """Minimise ``S[W] . x + const`` over the cell of frame d, by the method of its domain.
 
-    ``start`` is its value at the witness. It may stop below ``stop``, or above ``enough``.
+    ``start`` is its value at the witness. It may stop below ``stop``, or above ``enough``. Row
+    ``skip`` is left out over a zonotope.
     """
-    if X.ndim == 2:  # decided when this is compiled: other domains do without all that code
-        if enough < BIG:
-            status, low, count = combine(
-                k, m, A, S, I, G, con[d], V, X, pts[d], F[d, NIN], wc, we, wce, stop, skip, st
-            )
+    if C.X.ndim == 2:  # decided when this is compiled: other domains do without all that code
+        if enough < K.BIG:
+            status, low, count = combine(C, d, form, stop, skip)
             if status != FAILED:
                 return status, low, count
-        return minimise_zonotope(k, m, A, S, I, MR, V, X, pts[d, 0], wc, enough, skip, st)
-    return minimise(A, T, S, I, k, m, start, stop, st)
+        return minimise_zonotope(C, d, form.const, enough, skip)
+    return L.minimise(C, C.F[d, K.NCON], start, stop)
 
 
 @inner()
-def proved(k, wc, we, wce, wexp, count, span, st, A, G, con, S, I, MR, live, V, X):
-    """The multipliers of the last LP prove that ``S[W] . x + wc`` is nowhere negative."""
-    if X.ndim == 2:
-        st[HOW] = REFUSED
-        sure = proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count) > 0.0
-        st[S_FLOAT] += int(sure)
+def proved(C, d, form, count, span):
+    """The multipliers of the last LP prove that ``S[W] . x + const`` is nowhere negative."""
+    S, st = C.S, C.st
+    st[R.HOW] = R.REFUSED
+    if C.X.ndim == 2:
+        sure = proved_zonotope(C, d, form, count) > 0.0
+        st[K.S_FLOAT] += int(sure)
         return sure
-    st[HOW] = REFUSED
-    if st[BOUNDED] > 0 and proved_bounded(A, G, con, S, I, k, wc, we, wce, count, 1.0) > 0.0:
-        st[S_FLOAT] += 1
+    if st[K.BOUNDED] > 0 and proved_bounded(C, d, form, count) > 0.0:
+        st[K.S_FLOAT] += 1
         return True
-    st[HOW] = SOLVED
-    low = proved_unbounded(A, G, con, S, I, MR, k, wc, we, wce, count, span, live, st)
+    st[R.HOW] = R.SOLVED
+    low = proved_unbounded(C, d, form, count, span)
     integer = -1
     if not low > 0.0:  # ties: the minimum is 0, or some multiplier is
-        integer = proved_integer(A, G, con, S, I, k, wc, wexp, count, st)
-        if raised(st, TRIP):
+        integer = proved_integer(C, d, form, count)
+        if raised(st, L.TRIP):
             return False
     if not low >= 0.0 and integer < 0:
         return False
-    st[S_INTEGER if integer >= 0 else S_FLOAT] += 1
+    st[K.S_INTEGER if integer >= 0 else K.S_FLOAT] += 1
     support = 0
     for n in range(count):
-        support += S[MULT, n] > 1e-9
+        support += S[L.MULT, n] > 1e-9
     if support <= 1 and (integer == 0 or (integer < 0 and low == 0.0)):
-        st[S_COINCIDENT] += 1  # a facet of the cell may lie where the row vanishes
+        st[K.S_COINCIDENT] += 1  # a facet of the cell may lie where the row vanishes
     return True
 
 
 @inner()
-def constant(k, c, exact, st, G):
+def constant(C, c, exact):
     """Place a row without any slope, or -1 when it has one."""
+    G, st, k = C.G, C.st, C.pts.shape[2]
     for j in range(k):
         if G[c, j] != 0.0:
             return -1
-    if exact and G[c, k + EW] > 0.0:
+    if exact and G[c, k + L.EW] > 0.0:
         return -1
-    value, error = G[c, k], G[c, k + EC] if exact else 0.0
+    value, error = G[c, k], G[c, k + L.EC] if exact else 0.0
     if abs(value) <= error and not (value == 0.0 and error == 0.0):
         return NONE
-    st[S_CONSTANT] += 1
+    st[K.S_CONSTANT] += 1
     if value == 0.0:
-        st[S_COINCIDENT] += 1  # identically at its breakpoint: the lower piece
+        st[K.S_COINCIDENT] += 1  # identically at its breakpoint: the lower piece
     return PLUS if value > 0.0 else MINUS
 
 
 @inner()
-def box_side(k, layer, c, G, box):
+def box_side(C, layer, c):
     """The side of row c that the certified bounding box of the cell lies on, or 0."""
-    middle, spread = G[c, k], G[c, k + AERR] * k + G[c, k + BERR]
+    G, box, k = C.G, C.box, C.pts.shape[2]
+    middle, spread = G[c, k], G[c, k + L.AERR] * k + G[c, k + L.BERR]
     for j in range(k):
         middle += G[c, j] * box[2 * layer, j]
         spread += abs(G[c, j]) * box[2 * layer + 1, j]
@@ -312,70 +268,72 @@ def box_side(k, layer, c, G, box):
 
 
 @inner()
-def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V, X):
+def place(C, d, c, norm):
     """Where row c stands to the cell of frame d: CUTS, PLUS, MINUS, NONE (undecided) or HALTED."""
-    if raised(st, TRIP):
+    F, st = C.F, C.st
+    if raised(st, L.TRIP):
         return HALTED
-    st[S_TESTS] += 1
-    st[MULTIPLIERS] = 0
-    if F[d, ENTRY] > 0:
-        s = box_side(k, F[d, LAYER], c, G, box)
+    st[K.S_TESTS] += 1
+    st[R.MULTIPLIERS] = 0
+    if F[d, K.ENTRY] > 0:
+        s = box_side(C, F[d, K.LAYER], c)
         if s != 0:
-            st[S_BOX] += 1
-            st[HOW] = BOXED
+            st[K.S_BOX] += 1
+            st[R.HOW] = R.BOXED
             return PLUS if s > 0 else MINUS
-    s = common_side(k, d, c, norm, F, pts, G)
+    s = common_side(C, d, c, norm)
     if s == 2:
-        st[S_POINTS] += 1
+        st[K.S_POINTS] += 1
         return CUTS
-    flat = constant(k, c, norm >= 0.0, st, G)
+    flat = constant(C, c, norm >= 0.0)
     if flat >= 0:
-        st[HOW] = SLOPELESS
+        st[R.HOW] = R.SLOPELESS
         return flat
-    value = s * row_at(k, G, c, pts[d, 0])
+    value = s * row_at(C.pts.shape[2], C.G, c, C.pts[d, 0])
     if not value > 0.0:  # the witness itself is not certain about this row
         return NONE
-    if by_segment(k, d, c, s, F, pts, sign, G, S) and accept(
-        k, d, c, s, norm, F, con, pts, G, A, S
-    ):
-        st[S_SEGMENTS] += 1
+    if by_segment(C, d, c, s) and accept(C, d, c, s, norm):
+        st[K.S_SEGMENTS] += 1
         return CUTS
+    return _by_programmes(C, d, c, norm, s, value)
+
+
+@inner()
+def _by_programmes(C, d, c, norm, s, value):
+    """The same, where row c has the sign s at the known points, and s value at the witness."""
+    G, S, st = C.G, C.S, C.st
+    k, m = C.pts.shape[2], C.F[d, K.NCON]
+    form = form_of(C, c, s * G[c, k])
     # How far beyond the row to look: a deeper point is farther from the walls, and dearer.
-    deep = 0.04 if X.ndim == 2 else 0.25
-    stop, enough, m = -deep * value, 1e-9, F[d, NCON]
-    for attempt in range(3 if X.ndim == 2 else 2):  # after the first time down to the end
-        restart(S, I, k, m)
+    deep = 0.04 if C.X.ndim == 2 else 0.25
+    stop, enough = -deep * value, 1e-9
+    for attempt in range(3 if C.X.ndim == 2 else 2):  # after the first time down to the end
+        L.restart(C, m)
         for j in range(k):
-            S[W, j] = s * G[c, j]
-        st[S_LPS] += 1
-        status, low, count = solve(
-            k, d, m, s * G[c, k], G[c, k + EW], G[c, k + EC], value, stop, enough, np.int64(-1), st,
-            F, pts, G, con, A, T, S, I, MR, V, X,
-        )  # fmt: skip
+            S[L.W, j] = s * G[c, j]
+        st[K.S_LPS] += 1
+        status, low, count = solve(C, d, form, value, stop, enough, np.int64(-1))
         if status == BELOW or (status == INSIDE and low < -1e-12 * value):
+            ray = status == BELOW and count == -1
             for trial in range(3):
-                if by_lp(k, d, value, low, count, status, trial, pts, S) and accept(
-                    k, d, c, s, norm, F, con, pts, G, A, S
-                ):
-                    st[S_RAYS if I[ACTIVE, 0] == 0 else S_LP_CUT] += 1
+                if by_lp(C, d, value, low, ray, trial) and accept(C, d, c, s, norm):
+                    st[K.S_RAYS if C.I[L.ACTIVE, 0] == 0 else K.S_LP_CUT] += 1
                     return CUTS
         if status == INSIDE:
-            st[MULTIPLIERS] = count
-            if norm < 0.0 or proved(
-                k, s * G[c, k], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
-            ):  # fmt: skip
+            st[R.MULTIPLIERS] = count
+            span = span_of(C, c, C.F[d, K.LAYER])
+            if norm < 0.0 or proved(C, d, form, count, span):
                 return PLUS if s > 0 else MINUS
-        if raised(st, TRIP):  # what has failed has perhaps been broken off
-            st[S_TESTS] -= 1
-            st[S_LPS] -= attempt + 1
+        if raised(st, L.TRIP):  # what has failed has perhaps been broken off
+            st[K.S_TESTS] -= 1
+            st[K.S_LPS] -= attempt + 1
             return HALTED
         # over a zonotope by its vertices once more, and then by its inputs
-        stop, enough = -BIG, 1e-9 if X.ndim == 2 and attempt == 0 else BIG
-        if X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
-            if recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
-                value = s * row_at(k, G, c, pts[d, 0])
-                if common_side(k, d, c, norm, F, pts, G) == 2:
+        stop, enough = -K.BIG, 1e-9 if C.X.ndim == 2 and attempt == 0 else K.BIG
+        if C.X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
+            if recentre(C, d, norm):
+                value = s * row_at(k, G, c, C.pts[d, 0])
+                if common_side(C, d, c, norm) == 2:
                     return CUTS
                 if not value > 0.0:
                     return NONE
@@ -383,22 +341,22 @@ def place(k, d, c, norm, st, F, con, pts, sign, G, A, T, S, I, MR, live, box, V,
 
 
 @inner()
-def recentre(k, d, norm, st, F, con, pts, G, A, S, I, V, X):
+def recentre(C, d, norm):
     """Give frame d a witness farther from its walls; whether there is one."""
-    m = F[d, NCON]
-    least = BIG
+    S, pts, k = C.S, C.pts, C.pts.shape[2]
+    m, least = C.F[d, K.NCON], K.BIG
     for n in range(m):
         least = min(least, S[SLACK, n])
-    if not middle(k, m, A, S, I, V, X, pts[d], st) > 2.0 * least:
+    if not middle(C, d) > 2.0 * least:
         return False
     x = S[TRIAL]
     for j in range(k):
         x[j] = pts[d, 0, j] + S[END, j]
-    if not within(k, d, x, norm1(k, x), norm, F, con, G, A, S):
+    if not within(C, d, x, norm1(k, x), norm):
         return False
     for j in range(k):  # the old one goes to the end of the list, in place of an outside point
         x[j], pts[d, 0, j] = pts[d, 0, j], x[j]
     for n in range(m):
-        S[SLACK, n] = S[CONST_AT, n] + S[RATE, n]
-    add_point(k, d, x, F, pts)
+        S[SLACK, n] = S[CONST_AT, n] + S[L.RATE, n]
+    add_point(C, d, x)
     return True

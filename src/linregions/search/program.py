@@ -12,6 +12,7 @@ from scipy import sparse
 
 from ..domain.restrict import Restricted
 from ..domain.scaling import exponent, grid, reach_of
+from ..jit import plain
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
 from ..network.scaling import CUT, coordinates, inequalities, scaled
@@ -420,7 +421,7 @@ class Compiled:
         cuts, m0 = self.cuts, len(self.rows_b)
         widest = int(np.max(np.diff(P.layers_cut), initial=1))
         frames, rows = cuts + 2, cuts + m0
-        wide = padded.py_func(rows)
+        wide = plain(padded)(rows)
         cap = min(max(2 * k + 4, 12), 24)
         V = k + sum(self.network.widths)
         C = Cursor(
@@ -495,7 +496,7 @@ class Compiled:
             ew = UNIT if self.rows_inexact[0] else 0.0
             ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
             level = -1 if any(self.rows_inexact) else grid(C.G[c, : k + 1])
-            set_errors.py_func(k, C.G, c, ew, ec, level if level <= 48 else -1)
+            plain(set_errors)(C.G, c, ew, ec, level if level <= 48 else -1)
             C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
 
 

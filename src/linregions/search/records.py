@@ -6,7 +6,7 @@ are written for the exact rows and the coordinates of the domain: the powers of 
 and coordinates are scaled in the kernel are undone.
 
 The log is a vector where the kernel is compiled with records and max units. Otherwise it is a
-matrix, and the branches behind ``log.ndim == 1`` are not compiled at all: most searches need
+matrix, and the branches behind ``C.log.ndim == 1`` are not compiled at all: most searches need
 neither.
 """
 
@@ -42,46 +42,46 @@ def write_real(C, value):
 
 
 @inner()
-def record_side(log, k, C, d, c, upper):
+def record_side(C, d, c, upper):
     """Row c is on one side of the cell of frame d, for the reason in ``st[HOW]``."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             how = C.st[HOW]
             write(C, np.int64(how))
             write(C, np.int64(c))
             if how != SLOPELESS:
                 write(C, np.int64(upper))
-            _multipliers(k, C, d, c)
+            _multipliers(C, d, c)
 
 
 @inner()
-def record_refused(log, k, C, d, c, upper):
+def record_refused(C, d, c, upper):
     """The same, of a row that is no comparison of arguments."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             C.divides[c] = False
-            record_side(log, k, C, d, c, upper)
+            record_side(C, d, c, upper)
 
 
 @inner()
-def record_lost(log, k, C, d, c):
+def record_lost(C, d, c):
     """The argument of a max unit loses the comparison c on the cell of frame d."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             write(C, np.int64(LOST))
             write(C, C.st[HOW])
             write(C, np.int64(c))
             if C.st[HOW] > SOLVED:
                 write(C, np.int64(0))
-            _multipliers(k, C, d, c)
+            _multipliers(C, d, c)
 
 
 @inner()
-def _multipliers(k, C, d, c):
+def _multipliers(C, d, c):
     """The rows that refuse a side of row c and, where they are floats, their multipliers."""
     if C.st[HOW] > SOLVED:
         return
-    count = C.st[MULTIPLIERS]
+    k, count = C.pts.shape[2], C.st[MULTIPLIERS]
     write(C, np.int64(count))
     for n in range(count):
         r = C.con[d, C.I[BASIS, n]]
@@ -92,11 +92,11 @@ def _multipliers(k, C, d, c):
 
 
 @inner()
-def record_bound(log, k, C, d, end, limit, count):
+def record_bound(C, d, end, limit, count):
     """A bound of one coordinate of the cell of frame d: even ends are lower, odd ones upper."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
-            unit = C.S[SCALE, end >> 1]
+            k, unit = C.pts.shape[2], C.S[SCALE, end >> 1]
             write(C, np.int64(BOUND))
             write(C, np.int64(end))
             write(C, np.int64(count))
@@ -108,19 +108,19 @@ def record_bound(log, k, C, d, end, limit, count):
 
 
 @inner()
-def record_leaf(log, k, C, d):
+def record_leaf(C, d):
     """The witness of a finished cell."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             write(C, np.int64(LEAF))
-            for j in range(k):
+            for j in range(C.pts.shape[2]):
                 write_real(C, C.pts[d, 0, j] * C.S[SCALE, j])
 
 
 @inner()
-def record_split(log, C, c, upper):
+def record_split(C, c, upper):
     """The cell is split by row c, on which side first."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             C.divides[c] = True
             write(C, np.int64(SPLIT))
@@ -129,9 +129,9 @@ def record_split(log, C, c, upper):
 
 
 @inner()
-def record_fan(log, C, c, unit):
+def record_fan(C, c, unit):
     """The cell is split by the max unit whose first row is c."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             C.divides[c] = True
             write(C, np.int64(FAN))
@@ -139,17 +139,17 @@ def record_fan(log, C, c, unit):
 
 
 @inner()
-def record_kept(log, C):
+def record_kept(C):
     """Something is left of a child of such a cell."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             write(C, np.int64(KEPT))
 
 
 @inner()
-def record_wins(log, C, c, unit, argument):
+def record_wins(C, c, unit, argument):
     """One argument of the max unit whose first row is c wins on the whole cell."""
-    if log.ndim == 1:
+    if C.log.ndim == 1:
         if C.st[LOGGING] > 0:
             C.divides[c] = False
             write(C, np.int64(WINS))

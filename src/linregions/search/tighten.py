@@ -5,105 +5,92 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import inner, raised
-from .cursor import BIG, BOUNDED, ENTRY, LAYER, NCON, NEW, PHASE, S_PRUNE, ZONOTOPE
-from .lp import (
-    ACTIVE,
-    BEFORE,
-    CONST_AT,
-    COUNTS,
-    EC,
-    EW,
-    EXP,
-    FAILED,
-    INSIDE,
-    KEEP,
-    NAMES,
-    ROOM,
-    SLACK,
-    TRIP,
-    ULP,
-    W,
-    proved_bounded,
-    restart,
-    span_of,
-)
+from . import cursor as K
+from . import lp as L
 from .place import box_side, proved, solve
+from .proofs import Form, form_of, proved_bounded, span_of
 from .records import NLOG, NREALS, record_bound
 from .zonotope import proved_zonotope
 
 
 @inner()
-def drop(k, d, n, F, con, A, S, I):
+def drop(C, d, n):
     """Forget constraint n of frame d: the last one takes its place."""
-    m = F[d, NCON] - 1
-    F[d, NCON] = m
-    con[d, n], I[KEEP, n] = con[d, m], I[KEEP, m]
-    for j in range(k):
+    A, S, I = C.A, C.S, C.I
+    m = C.F[d, K.NCON] - 1
+    C.F[d, K.NCON] = m
+    C.con[d, n], I[L.KEEP, n] = C.con[d, m], I[L.KEEP, m]
+    for j in range(C.pts.shape[2]):
         A[j, n] = A[j, m]
-    for j in range(CONST_AT, ROOM + 1):
+    for j in range(L.CONST_AT, L.ROOM + 1):
         S[j, n] = S[j, m]
-    for i in range(I[ACTIVE, 0]):
-        if I[NAMES, i] == m:
-            I[NAMES, i] = n
+    for i in range(I[L.ACTIVE, 0]):
+        if I[L.NAMES, i] == m:
+            I[L.NAMES, i] = n
 
 
 @inner()
-def bound(k, d, count, layer, end, st, con, G, A, S, I, box, V, X, C):
+def bound(C, d, count, end):
     """Narrow the bounding box at one end: even ends are lower, odd ones upper."""
     j, f = end >> 1, 1.0 if end & 1 == 0 else -1.0
+    box, layer = C.box, C.F[d, K.LAYER]
     limit = -1.0
     if count >= 0:
-        if X.ndim == 2:
-            low = proved_zonotope(k, A, G, con[d], S, I, V, X, 0.0, 0.0, 0.0, count)
+        form = Form(0.0, 0.0, 0.0, 0)
+        if C.X.ndim == 2:
+            low = proved_zonotope(C, d, form, count)
         else:
-            low = proved_bounded(A, G, con[d], S, I, k, 0.0, 0.0, 0.0, count, 1.0)
+            low = proved_bounded(C, d, form, count)
         limit = max(-1.0, low)
     if limit > -1.0:
-        record_bound(C.log, k, C, d, end, f * limit, count)
+        record_bound(C, d, end, f * limit, count)
     if f > 0.0:
         box[2 * layer, j] = limit
     else:
         least, most = box[2 * layer, j], -limit
         box[2 * layer, j] = 0.5 * (least + most)
-        box[2 * layer + 1, j] = 0.5 * (most - least) + 4.0 * ULP
+        box[2 * layer + 1, j] = 0.5 * (most - least) + 4.0 * L.ULP
 
 
 @inner()
-def beyond_box(k, d, F, con, G, A, S, I, box):
+def beyond_box(C, d):
     """Drop the constraints that the bounding box of the cell lies strictly inside of.
 
     The cell touches none of them, so that it is the same without them (a segment from a point
     beyond such a constraint alone to a point of the cell would cross it inside the cell).
     """
-    for n in range(F[d, NCON] - 1, -1, -1):
-        if I[KEEP, n] == 0 and box_side(k, F[d, LAYER], np.int64(con[d, n]), G, box) != 0:
-            drop(k, d, n, F, con, A, S, I)
+    layer = C.F[d, K.LAYER]
+    for n in range(C.F[d, K.NCON] - 1, -1, -1):
+        if C.I[L.KEEP, n] == 0 and box_side(C, layer, np.int64(C.con[d, n])) != 0:
+            drop(C, d, n)
 
 
 @inner()
-def remember(d, F, con, st, I):
+def remember(C, d):
     """Keep the constraints of frame d, the statistics and the ends of the log for `undo`."""
-    for n in range(F[d, NCON]):
-        I[BEFORE, n] = con[d, n]
+    F, I, st = C.F, C.I, C.st
+    for n in range(F[d, K.NCON]):
+        I[L.BEFORE, n] = C.con[d, n]
     for n in range(len(st)):
-        I[COUNTS, n] = st[n]
-    I[COUNTS, TRIP] = F[d, NCON]
+        I[L.COUNTS, n] = st[n]
+    I[L.COUNTS, L.TRIP] = F[d, K.NCON]
 
 
 @inner()
-def undo(d, F, con, st, I):
+def undo(C, d):
     """Put frame d back to the door of its layer, as it was before `tighten`; False."""
-    F[d, NCON], F[d, PHASE] = I[COUNTS, TRIP], NEW
-    for n in range(F[d, NCON]):
-        con[d, n] = I[BEFORE, n]
-    for n in range(TRIP + 1, len(st)):
-        st[n] = I[COUNTS, n]
-    st[NLOG], st[NREALS] = I[COUNTS, NLOG], I[COUNTS, NREALS]
+    F, I, st = C.F, C.I, C.st
+    F[d, K.NCON], F[d, K.PHASE] = I[L.COUNTS, L.TRIP], K.NEW
+    for n in range(F[d, K.NCON]):
+        C.con[d, n] = I[L.BEFORE, n]
+    for n in range(L.TRIP + 1, len(st)):
+        st[n] = I[L.COUNTS, n]
+    st[NLOG], st[NREALS] = I[L.COUNTS, NLOG], I[L.COUNTS, NREALS]
     return False
 
 
 @inner()
-def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C):
+def tighten(C, d, boxed):
     """Refresh what is known of a cell that enters a layer: its bounding box and its constraints.
 
     The box, from two LPs per coordinate, is the cheapest proof that a far unit does not cut. A
@@ -112,58 +99,64 @@ def tighten(k, d, boxed, st, F, con, pts, G, A, T, S, I, MR, live, box, V, X, C)
 
     False where the trip wire was raised: the frame is then at the door of its layer again.
     """
-    for n in range(F[d, NCON]):
-        I[KEEP, n] = 0
-    ends = 2 * k if boxed else 0
-    n = 0
-    if boxed or F[d, NCON] > 4 * k + 8:
-        remember(d, F, con, st, I)
-    for task in range(ends + F[d, NCON] + 1):
-        if task == ends:
-            if boxed:
-                beyond_box(k, d, F, con, G, A, S, I, box)
-            if F[d, NCON] <= 4 * k + 8:
-                break
-            n = F[d, NCON]
-        if task < ends:
-            for j in range(k):
-                S[W, j] = 0.0
-            S[W, task >> 1] = 1.0 if task & 1 == 0 else -1.0
-            start, stop = S[W, task >> 1] * pts[d, 0, task >> 1], -BIG
-        else:
-            n -= 1  # downwards: what takes the place of a dropped one has been asked
-            if n < 0:
-                break
-            if I[KEEP, n] > 0:
-                continue
-            st[S_PRUNE] += 1
-            for j in range(k):
-                S[W, j] = A[j, n]
-            start, stop = S[SLACK, n], -1e-12
-            restart(S, I, k, F[d, NCON])
-            S[ROOM, n] = BIG  # as if it were not there
-        skip = -1 if task < ends else n
-        wc = 0.0 if task < ends else S[CONST_AT, n]
-        status, _, count = solve(
-            k, d, F[d, NCON], wc, 0.0, 0.0, start, stop, BIG, skip, st, F, pts, G, con, A, T, S, I,
-            MR, V, X,
-        )  # fmt: skip
-        for i in range(I[ACTIVE, 0]):
-            I[KEEP, I[NAMES, i]] = 1
-        if raised(st, TRIP):
-            return undo(d, F, con, st, I)
-        if task < ends:
-            if status != INSIDE and (st[BOUNDED] != ZONOTOPE or status == FAILED):
-                count = -1
-            bound(k, d, count, F[d, LAYER], task, st, con, G, A, S, I, box, V, X, C)
-        elif status == INSIDE:
-            c = con[d, n]
-            if proved(
-                k, S[CONST_AT, n], G[c, k + EW], G[c, k + EC], int(G[c, k + EXP]), count,
-                span_of(k, G, c, F[d, LAYER]), st, A, G, con[d], S, I, MR, live, V, X,
-            ):  # fmt: skip
-                drop(k, d, n, F, con, A, S, I)
-            elif raised(st, TRIP):
-                return undo(d, F, con, st, I)
-    F[d, ENTRY] = int(boxed)
+    F, I, k = C.F, C.I, C.pts.shape[2]
+    for n in range(F[d, K.NCON]):
+        I[L.KEEP, n] = 0
+    many = 4 * k + 8
+    if boxed or F[d, K.NCON] > many:
+        remember(C, d)
+    if boxed:
+        for end in range(2 * k):
+            if not _end(C, d, end):
+                return undo(C, d)
+        beyond_box(C, d)
+    if F[d, K.NCON] > many:
+        for n in range(F[d, K.NCON] - 1, -1, -1):  # what takes the place of one has been asked
+            if I[L.KEEP, n] == 0 and not _redundant(C, d, n):
+                return undo(C, d)
+    F[d, K.ENTRY] = int(boxed)
     return True
+
+
+@inner()
+def _asked(C, d, form, start, skip):
+    """Minimise S[W] over the cell of frame d; what is active at the vertex is kept."""
+    stop = -K.BIG if skip < 0 else -1e-12
+    status, _, count = solve(C, d, form, start, stop, K.BIG, skip)
+    for i in range(C.I[L.ACTIVE, 0]):
+        C.I[L.KEEP, C.I[L.NAMES, i]] = 1
+    return status, count
+
+
+@inner()
+def _end(C, d, end):
+    """Look how far the cell goes in one direction; False where the trip wire was raised."""
+    S, j = C.S, end >> 1
+    for i in range(C.pts.shape[2]):
+        S[L.W, i] = 0.0
+    S[L.W, j] = 1.0 if end & 1 == 0 else -1.0
+    status, count = _asked(C, d, Form(0.0, 0.0, 0.0, 0), S[L.W, j] * C.pts[d, 0, j], np.int64(-1))
+    if raised(C.st, L.TRIP):
+        return False
+    if status != L.INSIDE and (C.st[K.BOUNDED] != K.ZONOTOPE or status == L.FAILED):
+        count = -1
+    bound(C, d, count, end)
+    return True
+
+
+@inner()
+def _redundant(C, d, n):
+    """Forget constraint n where that is proved; False where the trip wire was raised."""
+    S, c = C.S, np.int64(C.con[d, n])
+    C.st[K.S_PRUNE] += 1
+    for j in range(C.pts.shape[2]):
+        S[L.W, j] = C.A[j, n]
+    form = form_of(C, c, S[L.CONST_AT, n])
+    L.restart(C, C.F[d, K.NCON])
+    S[L.ROOM, n] = K.BIG  # as if it were not there
+    status, count = _asked(C, d, form, S[L.SLACK, n], n)
+    if raised(C.st, L.TRIP):
+        return False
+    if status == L.INSIDE and proved(C, d, form, count, span_of(C, c, C.F[d, K.LAYER])):
+        drop(C, d, n)
+    return not raised(C.st, L.TRIP)

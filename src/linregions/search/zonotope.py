@@ -19,30 +19,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ..domain.restrict import Restricted, reduce_inputs
-from ..jit import FAST, LONG, inner, raised
+from ..jit import FAST, LONG, inner
 from ..network.rational import is_rational, nearest
-from .lp import (
-    ACTIVE,
-    BASIS,
-    BELOW,
-    CONST_AT,
-    EC,
-    END,
-    EW,
-    FAILED,
-    INSIDE,
-    MULT,
-    NAMES,
-    ORDER,
-    PICK,
-    RESID,
-    ROOM,
-    SLACK,
-    TRIAL,
-    TRIP,
-    ULP,
-    W,
-)
+from .lp import BASIS, CONST_AT, EC, EW, MULT, RESID, ULP, W
 
 # rows of X, one entry per input; behind them those of `columns`
 LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, REST = range(10)
@@ -141,362 +120,28 @@ def image(k, x, V, y):
 
 
 @inner(fastmath=FAST)
-def _factor(k, q, A, S, I, V, MR):
-    """LU factors of the basis (active rows by basic columns), with partial pivoting."""
-    M = MR[0]
-    for i in range(q):
-        for s in range(q):
-            total = 0.0
-            for c in range(k):
-                total += A[c, I[NAMES, i]] * V[c, I[PICK, s]]
-            M[i, s] = total
-        I[BASIS, i] = i
-    for c in range(q):
-        p = c
-        for i in range(c + 1, q):
-            if abs(M[i, c]) > abs(M[p, c]):
-                p = i
-        if not abs(M[p, c]) > 1e-14:
-            return False
-        if p != c:
-            I[BASIS, c], I[BASIS, p] = I[BASIS, p], I[BASIS, c]
-            for s in range(q):
-                M[c, s], M[p, s] = M[p, s], M[c, s]
-        for i in range(c + 1, q):
-            f = M[i, c] / M[c, c]
-            M[i, c] = f
-            for s in range(c + 1, q):
-                M[i, s] -= f * M[c, s]
-    return True
-
-
-@inner(fastmath=FAST)
-def _solve(q, I, MR, right, out):
-    """``B out = right``, right by place of the active rows."""
-    M = MR[0]
-    for i in range(q):
-        total = right[I[BASIS, i]]
-        for s in range(i):
-            total -= M[i, s] * out[s]
-        out[i] = total
-    for i in range(q - 1, -1, -1):
-        total = out[i]
-        for s in range(i + 1, q):
-            total -= M[i, s] * out[s]
-        out[i] = total / M[i, i]
-
-
-@inner(fastmath=FAST)
-def _solve_transposed(q, I, MR, right, work, out):
-    """``B^T out = right``, right by place of the basic columns."""
-    M = MR[0]
-    for i in range(q):
-        total = right[i]
-        for s in range(i):
-            total -= M[s, i] * work[s]
-        work[i] = total / M[i, i]
-    for i in range(q - 1, -1, -1):
-        total = work[i]
-        for s in range(i + 1, q):
-            total -= M[s, i] * work[s]
-        work[i] = total
-    for i in range(q):
-        out[I[BASIS, i]] = work[i]
-
-
-@inner()
-def _select(order, X, count, slope):
-    """Put first the breakpoints passed while the slope stays positive; how many there are.
-
-    A weighted quickselect: ``X[TIME]`` the time of each, ``X[HELD]`` what it takes off the slope.
-    Returns ``count`` when the slope outlasts them all.
-    """
-    lo, hi, gone = 0, count, 0.0
-    while hi > lo:
-        a, b, c = X[TIME, order[lo]], X[TIME, order[(lo + hi) >> 1]], X[TIME, order[hi - 1]]
-        pivot = max(min(a, b), min(max(a, b), c))
-        i, j, f = lo, hi - 1, 0.0
-        while i <= j:  # [lo, i): below or at the pivot
-            if X[TIME, order[i]] <= pivot:
-                f += X[HELD, order[i]]
-                i += 1
-            else:
-                order[i], order[j] = order[j], order[i]
-                j -= 1
-        if gone + f < slope:
-            gone += f
-            lo = i
-            continue
-        if i == hi:  # no progress by "at or below": split off what equals the pivot
-            i, f = lo, 0.0
-            for p in range(lo, hi):
-                if X[TIME, order[p]] < pivot:
-                    order[i], order[p] = order[p], order[i]
-                    f += X[HELD, order[i]]
-                    i += 1
-            if gone + f < slope:  # the answer is among equals
-                gone += f
-                for p in range(i, hi):
-                    gone += X[HELD, order[p]]
-                    if gone >= slope:
-                        return p
-                return hi
-        hi = i
-    return lo
-
-
-@inner(fastmath=FAST)
-def support(k, V, X, y):
+def support(C, y):
     """The vertex of the zonotope where the direction whose costs are X[ALPHA] is least."""
+    X = C.X
     e, x = X[ALPHA], X[AT]
-    for j in range(V.shape[1]):
+    for j in range(C.V.shape[1]):
         x[j] = X[LO, j] if e[j] > 0.0 else X[HI, j]
-    image(k, x, V, y)
+    image(C.pts.shape[2], x, C.V, y)
 
 
 @inner(fastmath=FAST)
-def _inwards(k, m, A, S, value, skip):
-    """From the witness along S[TRIAL], whole or as far as the cell goes: the value there.
+def proved_zonotope(C, d, form, count):
+    """Rigorous lower bound of ``w . y + const`` over the cell, from any multipliers ``mult >= 0``.
 
-    ``value`` is that at the witness. Where the new one is negative S[END] is there.
-    """
-    z, w = S[TRIAL], S[W]
-    slope, t = 0.0, 1.0
-    for c in range(k):
-        slope += w[c] * z[c]
-    if not value + slope < -1e-9:
-        return 0.0
-    for r in range(m):
-        rate = 0.0
-        for c in range(k):
-            rate += A[c, r] * z[c]
-        if r != skip and S[SLACK, r] + t * rate < 0.0:
-            t = S[SLACK, r] / -rate
-    if value + t * slope < -1e-9:
-        for c in range(k):
-            S[END, c] = t * z[c]
-    return value + t * slope
-
-
-@inner()
-def minimise_zonotope(k, m, A, S, I, MR, V, X, pts0, wc, enough, skip, st):
-    """Minimise ``w . y + wc`` over the part of the zonotope where m rows are not negative.
-
-    Dual simplex with bounded variables from the empty basis, with costs moved by 1e-7 of their
-    size against ties; each step passes all breakpoints of the dual along its direction at once.
-    Stops as soon as the dual bound exceeds ``enough``.
-    Row ``skip`` is left out. Returns ``(status, value, count)`` as `lp.minimise`; S[END] is
-    relative to the point pts0.
-    """
-    n = V.shape[1]
-    w, y, step, right, p = S[W], S[END], S[RESID], S[TRIAL], S[MULT]
-    order, names, basic = I[ORDER], I[NAMES], I[PICK]
-    d, x = X[D], X[AT]
-    through(k, w, V, d)
-    tiny = 0.0
-    for j in range(n):
-        tiny = max(tiny, 1e-7 * abs(d[j]))
-    for j in range(n):
-        # rows of late layers are often multiples of early ones: all costs would vanish at once
-        shift = tiny * (0.5 + (j * 0.6180339887) % 1.0)
-        d[j] += shift if d[j] >= 0.0 else -shift
-        x[j] = X[HI, j] if d[j] < 0.0 else X[LO, j]
-        X[BASIC, j] = 0.0
-    for r in range(m):
-        S[ROOM, r] = 0.0  # its multiplier
-    image(k, x, V, y)
-    q = 0
-    held = MR[1]  # row 0: the image of the nonbasic inputs; row 1, 2: solutions
-    start = wc
-    for c in range(k):
-        held[0, c] = y[c]
-        start += w[c] * pts0[c]
-    for _ in range(40 + 12 * m):
-        if raised(st, TRIP):
-            break
-        bound = wc
-        for c in range(k):
-            bound += w[c] * y[c]
-        if bound > enough:
-            I[ACTIVE, 0] = q
-            return INSIDE, bound, _finish(k, q, S, I, MR, V)
-        low = _towards(k, m, q, A, S, I, V, X, held[0], pts0, start, skip)
-        if low < -1e-9:
-            I[ACTIVE, 0] = 1
-            return BELOW, low, 0
-        # the most violated row or basic input
-        row, place, worst = -1, -1, 1e-11
-        for r in range(m):
-            value = S[CONST_AT, r]
-            for c in range(k):
-                value += A[c, r] * y[c]
-            if -value > worst and r != skip and not _active(names, q, r):
-                row, worst = r, -value
-        for s in range(q):
-            j = basic[s]
-            off = max(X[LO, j] - x[j], x[j] - X[HI, j])
-            if off > worst:
-                row, place, worst = -1, s, off
-        if row < 0 and place < 0:
-            for s in range(q):
-                x[basic[s]] = min(max(x[basic[s]], X[LO, basic[s]]), X[HI, basic[s]])
-            image(k, x, V, y)  # anew, so that it is that of a point of the box
-            for c in range(k):
-                y[c] -= pts0[c]
-            I[ACTIVE, 0] = q
-            return (BELOW if bound < 0.0 else INSIDE), bound, _finish(k, q, S, I, MR, V)
-        # the direction of the multipliers
-        up = 0.0
-        for s in range(q):
-            right[s] = 0.0
-            if row >= 0:
-                for c in range(k):
-                    right[s] -= A[c, row] * V[c, basic[s]]
-        if place >= 0:
-            up = 1.0 if x[basic[place]] < X[LO, basic[place]] else -1.0
-            right[place] = -up
-        _solve_transposed(q, I, MR, right, held[2], p)
-        for c in range(k):
-            step[c] = A[c, row] if row >= 0 else 0.0
-            for i in range(q):
-                step[c] += p[i] * A[c, names[i]]
-        through(k, step, V, X[ALPHA])
-        # how far: a multiplier that reaches zero stops, breakpoints of inputs are passed
-        stop, out = np.inf, -1
-        for i in range(q):
-            if p[i] < -1e-12 and S[ROOM, names[i]] < -p[i] * stop:
-                stop, out = S[ROOM, names[i]] / -p[i], i
-        count = 0
-        for j in range(n):
-            a = X[ALPHA, j]
-            falls = a > 1e-13 if x[j] == X[LO, j] else a < -1e-13
-            if falls and X[BASIC, j] == 0.0:
-                t = max(d[j] / a, 0.0)
-                if t < stop:
-                    X[TIME, j], X[HELD, j] = t, abs(a) * (X[HI, j] - X[LO, j])
-                    order[count] = j
-                    count += 1
-        passed = _select(order, X, count, worst)
-        enter = -1
-        t = stop
-        if passed < count:
-            enter = order[passed]
-            t, out = X[TIME, enter], -1
-        elif out < 0:
-            break  # unbounded: floats went wrong, for the cell is not empty
-        for i in range(q):
-            S[ROOM, names[i]] = max(S[ROOM, names[i]] + t * p[i], 0.0)
-        for j in range(n):
-            d[j] -= t * X[ALPHA, j]
-        for at in range(passed):
-            j = order[at]
-            old = x[j]
-            x[j] = X[HI, j] if old == X[LO, j] else X[LO, j]
-            for c in range(k):
-                held[0, c] += V[c, j] * (x[j] - old)
-        # the basis
-        if row >= 0:
-            if out >= 0:
-                S[ROOM, names[out]] = 0.0
-                names[out] = row
-            else:
-                names[q] = row
-                basic[q] = enter
-                q += 1
-            S[ROOM, row] = t
-        else:
-            j = basic[place]
-            x[j] = X[LO, j] if up > 0.0 else X[HI, j]
-            d[j] = up * t
-            X[BASIC, j] = 0.0
-            for c in range(k):
-                held[0, c] += V[c, j] * x[j]
-            if out >= 0:
-                S[ROOM, names[out]] = 0.0
-                q -= 1
-                names[out], basic[place] = names[q], basic[q]
-            else:
-                basic[place] = enter
-        if enter >= 0:
-            X[BASIC, enter], d[enter] = 1.0, 0.0
-            for c in range(k):
-                held[0, c] -= V[c, enter] * x[enter]
-        if q > k or not _factor(k, q, A, S, I, V, MR):
-            break
-        for i in range(q):
-            right[i] = -S[CONST_AT, names[i]]
-            for c in range(k):
-                right[i] -= A[c, names[i]] * held[0, c]
-        _solve(q, I, MR, right, held[1])
-        for c in range(k):
-            y[c] = held[0, c]
-        for s in range(q):
-            x[basic[s]] = held[1, s]
-            for c in range(k):
-                y[c] += V[c, basic[s]] * held[1, s]
-    I[ACTIVE, 0] = 0
-    return FAILED, wc, 0
-
-
-@inner(fastmath=FAST)
-def _towards(k, m, q, A, S, I, V, X, held, pts0, value, skip):
-    """`_inwards` to the current solution, its basic inputs moved into the box."""
-    z, x = S[TRIAL], X[AT]
-    for c in range(k):
-        z[c] = held[c] - pts0[c]
-    for s in range(q):
-        j = I[PICK, s]
-        inside = min(max(x[j], X[LO, j]), X[HI, j])
-        for c in range(k):
-            z[c] += V[c, j] * inside
-    low = _inwards(k, m, A, S, value, skip)
-    if low < -1e-9:  # anew, for ``held`` has gathered rounding: the image of a point of the box
-        for s in range(q):
-            j = I[PICK, s]
-            x[j] = min(max(x[j], X[LO, j]), X[HI, j])
-        image(k, x, V, z)
-        for c in range(k):
-            z[c] -= pts0[c]
-        low = _inwards(k, m, A, S, value, skip)
-    return low
-
-
-@inner()
-def _active(names, q, r):
-    for i in range(q):  # noqa: SIM110 (numba)
-        if names[i] == r:
-            return True
-    return False
-
-
-@inner()
-def _finish(k, q, S, I, MR, V):
-    """The positive multipliers of the basis for the true costs, as `lp.minimise` leaves them."""
-    right, p = S[TRIAL], S[MULT]
-    for s in range(q):
-        right[s] = 0.0
-        for c in range(k):
-            right[s] += S[W, c] * V[c, I[PICK, s]]
-    _solve_transposed(q, I, MR, right, MR[1, 2], p)
-    count = 0
-    for i in range(q):
-        if p[i] > 1e-12:
-            I[BASIS, count], p[count] = I[NAMES, i], p[i]
-            count += 1
-    return count
-
-
-@inner(fastmath=FAST)
-def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
-    """Rigorous lower bound of ``w . y + wc`` over the cell, from any multipliers ``mult >= 0``.
-
-    ``w y + wc = sum mult (a y + b) + e x + const`` with ``e = (w - sum mult a) V``: the first
+    ``w y + const = sum mult (a y + b) + e x + c`` with ``e = (w - sum mult a) V``: the first
     sum is not negative, the second at least ``sum_j min(e_j lo_j, e_j hi_j)``. ``X[SPANS, i]``
     is ``sum_j |V_ij| max |x_j|``, of which the rounding of e is a small part. |y_i| <= 1.
     """
-    n = V.shape[1]
+    S, I, X = C.S, C.I, C.X
+    G, k, n = C.G, C.pts.shape[2], C.V.shape[1]
     e, resid = X[ALPHA], S[RESID]
-    lam, size, const, row_error, const_error = 0.0, abs(wc), wc, we, wce
+    lam, size, const = 0.0, abs(form.const), form.const
+    row_error, const_error = form.ew, form.ec
     for c in range(k):
         resid[c] = S[W, c]
     for i in range(count):
@@ -504,11 +149,11 @@ def proved_zonotope(k, A, G, con, S, I, V, X, wc, we, wce, count):
         lam += mu
         size += mu * abs(S[CONST_AT, r])
         const -= mu * S[CONST_AT, r]
-        row_error += mu * G[con[r], k + EW]
-        const_error += mu * G[con[r], k + EC]
+        row_error += mu * G[C.con[d, r], k + EW]
+        const_error += mu * G[C.con[d, r], k + EC]
         for c in range(k):
-            resid[c] -= mu * A[c, r]
-    through(k, resid, V, e)
+            resid[c] -= mu * C.A[c, r]
+    through(k, resid, C.V, e)
     total, large = 0.0, 0.0
     for j in range(n):
         total += min(e[j] * X[LO, j], e[j] * X[HI, j])
