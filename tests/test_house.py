@@ -26,7 +26,7 @@ LAYERS = (
 OPTIONAL = {"torch", "onnx", "matplotlib", "plotly", "PIL", "pyarrow", "distributed", "pyscipopt"}
 VERBS = 16  # parameters of a public verb, at most: its options are by keyword
 COMMANDS = 12
-AT_MOST = {"parameters": 96, "long functions": 12, "long files": 22, "classes of one name": 7}
+AT_MOST = {"parameters": 5, "long functions": 0, "long files": 16, "classes of one name": 0}
 
 
 class Import:
@@ -187,12 +187,16 @@ def test_functions_take_at_most_eight_things():
     assert len(many) <= AT_MOST["parameters"], many
 
 
+def length(node: ast.FunctionDef) -> int:
+    """Lines of a function without its docstring."""
+    first = node.body[0]
+    said = isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant)
+    docstring = (first.end_lineno or 0) - first.lineno + 1 if said else 0
+    return (node.end_lineno or 0) - node.lineno + 1 - docstring
+
+
 def test_functions_and_files_are_short():
-    long = [
-        f"{m}.{n.name}: {(n.end_lineno or 0) - n.lineno + 1}"
-        for m, n in functions()
-        if (n.end_lineno or 0) - n.lineno >= 80
-    ]
+    long = [f"{m}.{n.name}: {length(n)}" for m, n in functions() if length(n) > 80]
     assert len(long) <= AT_MOST["long functions"], long
     lines = {p: len(p.read_text().splitlines()) for p in SOURCE.rglob("*.py")}
     large = [f"{p.relative_to(SOURCE)}: {n}" for p, n in lines.items() if n > 400]

@@ -113,13 +113,13 @@ class _Pipeline(Compiler):
         return managers
 
 
-class Part(_Pipeline):
+class InnerFunction(_Pipeline):
     """For functions that only compiled ones call."""
 
     library = _PartLibrary
 
 
-class Kernel(_Pipeline):
+class KernelDispatcher(_Pipeline):
     """For functions that Python calls."""
 
     library = _KernelLibrary
@@ -174,14 +174,14 @@ LONG = FAST | {"reassoc"}
 def inner(**options: Any) -> Any:
     """A compiled function for compiled callers only: no Python wrapper to build."""
     every: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, **OPTIONS}
-    return njit(**{**every, **options}, pipeline_class=Part)
+    return njit(**{**every, **options}, pipeline_class=InnerFunction)
 
 
 def kernel(what: str, **options: Any) -> Any:
     """A function that Python calls, kept on disk; ``what`` says what is compiled, in words."""
 
     def decorate(function: Any) -> Any:
-        compiled: Any = njit(pipeline_class=Kernel, **{**OPTIONS, **options})(function)
+        compiled: Any = njit(pipeline_class=KernelDispatcher, **{**OPTIONS, **options})(function)
         if not INTERPRETED:
             compiled._cache = KernelCache(compiled, what)
         return compiled

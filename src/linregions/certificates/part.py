@@ -17,13 +17,13 @@ from ..search.forms import KIND
 from ..search.program import Cursor, Program
 from ..search.recorded import Recorder
 from ..search.search import Search
-from .stream import Stream
+from .stream import ProofStream
 
 LEAVES = 20_000  # of a part, from where on it gives branches away
 SHARE = 4  # a branch is given away if its elder sibling has a quarter of that or more
 
 
-class Task(NamedTuple):
+class ProofTask(NamedTuple):
     """A branch to be proved: its number, the records of its path, and what the search needs.
 
     Number 0 is the root, which has no branch.
@@ -44,15 +44,15 @@ class Prover:
     def __init__(self, problem: Restricted) -> None:
         self.recorder = Recorder(self._take)
         self.search = Search(problem, recorder=self.recorder)
-        self._stream: Stream | None = None
+        self._stream: ProofStream | None = None
 
     def _take(self, ints: np.ndarray, reals: np.ndarray, text: str) -> None:
         assert self._stream is not None
         self._stream.take(ints, reals, text)
 
     def prove(
-        self, task: Task, target: Path, child: int, tick: Callable[[int], bool]
-    ) -> tuple[dict[str, object], list[Task]]:
+        self, task: ProofTask, target: Path, child: int, tick: Callable[[int], bool]
+    ) -> tuple[dict[str, object], list[ProofTask]]:
         """Write one part to a file.
 
         Parameters
@@ -68,7 +68,7 @@ class Prover:
 
         Returns
         -------
-        dict, list of Task
+        dict, list of ProofTask
             ``sha256``, ``count``, ``size`` and ``crc`` of the part, and the branches given away.
 
         Raises
@@ -76,7 +76,7 @@ class Prover:
         Unfinished
             When ``tick`` said so; the file is then of no use.
         """
-        stream = self._stream = Stream(target)
+        stream = self._stream = ProofStream(target)
         try:
             search = self.search
             if task.branch is not None:
@@ -105,7 +105,7 @@ class Prover:
             row = which if code in (R.SPLIT, R.REFUSED) else int(groups[which, 0])
             C.divides[row] = code in (R.SPLIT, R.FAN)
 
-    def _walk(self, tick: Callable[[int], bool]) -> list[Task]:
+    def _walk(self, tick: Callable[[int], bool]) -> list[ProofTask]:
         """Walk the branch; the branches given away, deepest first."""
         search, nodes, given = self.search, 256, []
         start = search.leaves
@@ -124,7 +124,7 @@ class Prover:
             if search.leaves - start >= LEAVES:
                 given = self._give() + given
 
-    def _give(self) -> list[Task]:
+    def _give(self) -> list[ProofTask]:
         """Take away the shallow branches that look large, by what their elder siblings hold.
 
         Only whole second children, and only from the bottom of the stack up: their records come
@@ -138,7 +138,7 @@ class Prover:
             if SHARE * (found - int(C.F[n, K.BORN])) < LEAVES:
                 break
             n += 1
-        out = [Task(0, path_of(search.compiled.program, C, d), branch(C, d)) for d in range(n)]
+        out = [ProofTask(0, path_of(search.compiled.program, C, d), branch(C, d)) for d in range(n)]
         if n:
             for table in (C.F, C.cand, C.con, C.pts):
                 table[: depth + 1 - n] = table[n : depth + 1].copy()

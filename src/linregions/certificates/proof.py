@@ -33,7 +33,7 @@ from ..progress import check, current, reason_of
 from ..search.branch import Branch
 from ..search.program import Compiled
 from .linear import Joins, leaves
-from .part import Prover, Task, Unfinished
+from .part import ProofTask, Prover, Unfinished
 from .statement import network_members, statement
 from .stream import embed
 
@@ -144,17 +144,17 @@ def _opened(folder: Path, problem: Restricted, kind: str) -> Iterator[ProofState
         ) from None
 
 
-def _save(folder: Path, task: Task) -> None:
+def _save(folder: Path, task: ProofTask) -> None:
     assert task.branch is not None
     arrays: dict[str, Any] = dict(zip(FIELDS, task.branch, strict=True))
     np.savez(folder / f"{task.number:06d}.npz", path=task.path, **arrays)
 
 
-def _load(folder: Path, number: int) -> Task:
+def _load(folder: Path, number: int) -> ProofTask:
     if number == 0:
-        return Task(0, np.zeros(0, np.int32), None)
+        return ProofTask(0, np.zeros(0, np.int32), None)
     with np.load(folder / f"{number:06d}.npz", allow_pickle=False) as file:
-        return Task(number, file["path"], Branch(*(file[name] for name in FIELDS)))
+        return ProofTask(number, file["path"], Branch(*(file[name] for name in FIELDS)))
 
 
 # -- the work -------------------------------------------------------------------------------

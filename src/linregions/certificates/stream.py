@@ -16,7 +16,7 @@ import numpy as np
 LEVEL = 1  # of compression: what the search writes is nearly as fast as this packs it
 
 
-class Stream:
+class ProofStream:
     """A stream of blocks under way to a file; see `docs/proofs.md`.
 
     The file holds raw deflated bytes, as a member of a zip archive does. The search goes on while a
@@ -64,7 +64,7 @@ class Stream:
 
 
 def embed(archive: zipfile.ZipFile, name: str, path: Path, size: int, crc: int) -> None:
-    """Make the file of a `Stream` a member of an archive, without packing it again.
+    """Make the file of a `ProofStream` a member of an archive, without packing it again.
 
     `zipfile` has no call for this: the entry is written as its own ``write`` does.
     """

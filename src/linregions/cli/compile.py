@@ -69,7 +69,7 @@ def command(
     return answered(facts, lambda: f"{len(found)} kernels in {seconds:.1f} s, in {kept[0]}", json)
 
 
-class Kernel(NamedTuple):
+class KernelGroup(NamedTuple):
     """A group of kernels, and what took time in compiling it (0: it was there)."""
 
     name: str
@@ -117,12 +117,12 @@ def needed(network: Network, domain: Domain) -> list[str]:
     return [name for name in JOBS if name in names]
 
 
-def compiled(names: list[str], workers: int) -> Iterator[Kernel]:
+def compiled(names: list[str], workers: int) -> Iterator[KernelGroup]:
     """Compile kernels by name in so many processes; gives each when it is done."""
     with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
         jobs = {pool.submit(_compile, name): name for name in names}
         for job in as_completed(jobs):
-            yield Kernel(jobs[job], JOBS[jobs[job]][0], job.result())
+            yield KernelGroup(jobs[job], JOBS[jobs[job]][0], job.result())
 
 
 def _compile(name: str) -> float:

@@ -14,7 +14,7 @@ from .options import Stop
 
 
 @dataclass(frozen=True)
-class Table:
+class UnionTable:
     """The counts of several boxes. A region that reaches over two of them counts in both."""
 
     counts: list[Count]
@@ -74,7 +74,7 @@ class Table:
 
 def count_each(
     net: Any, domains: Sequence[Domain], stop: Stop, single: Sequence[Any], **options: Any
-) -> Table:
+) -> UnionTable:
     """Count in each domain, one after the other, until a limit of all together is reached.
 
     ``single`` are options that belong to one count, and are refused here.
@@ -91,10 +91,10 @@ def count_each(
         seconds = None if stop.seconds is None else stop.seconds - spent
         limit = None if stop.limit is None else stop.limit - sum(c.number for c in counts)
         if seconds is not None and seconds <= 0:
-            return Table(counts, len(domains), "seconds")
+            return UnionTable(counts, len(domains), "seconds")
         if limit is not None and limit <= 0:
-            return Table(counts, len(domains), "limit")
+            return UnionTable(counts, len(domains), "limit")
         counts.append(count(net, domain, limit=limit, seconds=seconds, **options))
         if not counts[-1].report.complete:
-            return Table(counts, len(domains), counts[-1].report.stopped)
-    return Table(counts, len(domains), None)
+            return UnionTable(counts, len(domains), counts[-1].report.stopped)
+    return UnionTable(counts, len(domains), None)

@@ -35,10 +35,10 @@ from .exact import Forms
 from .forms import Rows, Task, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
-from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
+from .program import BIT, PRE, SPARSE, TEST, WIDE, ComplexProgram
 from .refined import Refined, Round
 from .rounding import bounds
-from .undecided import Corners, Referee
+from .undecided import Corners, RationalSigns
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 VAGUER = 1e-4  # the same for sparse layers, where exact forms take a second or more
@@ -99,7 +99,7 @@ class Refinement:
 
     def _measure(self, problem: Restricted, reach: np.ndarray | None) -> None:
         """The plan, and the faces of the domain in its coordinates."""
-        self.plan = Plan(problem, reach)
+        self.plan = ComplexProgram(problem, reach)
         self.forms = Forms(self.plan)
         self.faces, self.corners = domain_faces(self.forms, problem.domain.describe())
         self.reach = float(np.max(np.abs(self.faces.x)) + np.max(self.faces.r))
@@ -240,7 +240,7 @@ class Refinement:
         return Refined(new, found, known, parent, bits, this.bit, this.bits, 0.0)
 
 
-def _domain_rows(plan: Plan) -> np.ndarray:
+def _domain_rows(plan: ComplexProgram) -> np.ndarray:
     """``b - A x >= 0``: coefficients, constant, and the rounding of both."""
     A, b, off_a, off_b = plan.rows
     return np.ascontiguousarray(np.column_stack([-A, b, off_a.max(axis=1, initial=0.0), off_b]))
@@ -326,7 +326,7 @@ class _Worker:
         """Refine one doubtful cell, asking the referee as often as needed."""
         owner = self.owner
         bits = self.known.of(np.array([cell]))[0]
-        referee = Referee(owner.forms, self.X, cell, bits, self.this.layer, self.this.first)
+        referee = RationalSigns(owner.forms, self.X, cell, bits, self.this.layer, self.this.first)
         told = referee.answers()
         while True:
             out = self.out

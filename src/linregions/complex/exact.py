@@ -18,13 +18,13 @@ from ..network.affine import INPUT, ONE
 from ..network.composing import outputs
 from ..network.rational import IntMatrix, integers
 from ..network.units import MaxUnits
-from .program import PRE, TEST, Plan
+from .program import PRE, TEST, ComplexProgram
 
 
 class Forms:
     """Exact forms in kernel coordinates; patterns are given by their bits, as far as known."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ComplexProgram) -> None:
         self.plan, self.k = plan, plan.k
         self._start = {
             INPUT: integers(np.hstack([np.diag(plan.fold), np.zeros((self.k, 1))])),

@@ -15,13 +15,13 @@ from ..network.affine import UNIT
 from ..network.units import MaxUnits
 from .exact import Forms
 from .forms import Task, rows_of
-from .program import PRE, TEST, Plan
+from .program import PRE, TEST, ComplexProgram
 from .rows import forms_at
 
 CHUNK = 1 << 23  # entries of patterns or forms at once
 
 
-def output_forms(plan: Plan, refined: Any, data: Any, cells: np.ndarray) -> np.ndarray:
+def output_forms(plan: ComplexProgram, refined: Any, data: Any, cells: np.ndarray) -> np.ndarray:
     """(n, outputs, k + 1) forms of the output in kernel coordinates, in float64."""
     reach, errors = data
     n, net = len(plan.units) - 1, plan.network
@@ -52,7 +52,7 @@ def pack(bits: np.ndarray) -> np.ndarray:
     return out.view(np.uint64)
 
 
-def distinct(plan: Plan, forms: Forms, refined: Any, data: Any) -> np.ndarray:
+def distinct(plan: ComplexProgram, forms: Forms, refined: Any, data: Any) -> np.ndarray:
     """(cells,) a number for each distinct affine map, in the order of the cells."""
     every = np.arange(refined.cells)
     maps = output_forms(plan, refined, data, every).reshape(len(every), -1)
@@ -105,7 +105,7 @@ def _near(maps: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _equal(
-    plan: Plan, forms: Forms, refined: Any, cells: np.ndarray, run: np.ndarray
+    plan: ComplexProgram, forms: Forms, refined: Any, cells: np.ndarray, run: np.ndarray
 ) -> np.ndarray:
     """For each of some cells the place of the first of them with the same map, exactly.
 
@@ -130,7 +130,7 @@ def _equal(
     return leader[back.ravel()]
 
 
-def _matter(plan: Plan, pieces: np.ndarray) -> np.ndarray:
+def _matter(plan: ComplexProgram, pieces: np.ndarray) -> np.ndarray:
     """Pieces of the units that matter to the output; a number of its own for those that do not."""
     net = plan.network
     ends = np.cumsum([0, *net.widths])

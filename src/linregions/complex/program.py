@@ -122,7 +122,7 @@ def _entries(matrix: Any) -> int:
     return int(matrix.nnz) if sparse.issparse(matrix) else int(np.count_nonzero(matrix))
 
 
-class Plan:
+class ComplexProgram:
     """A restricted network with its coordinate scale, and its arrays for the kernels.
 
     Kernel coordinates are ``y_j / unit_j`` with powers of two, so that they lie in [-1, 1]
@@ -280,7 +280,7 @@ def _sums(bits: np.ndarray, counts: np.ndarray) -> np.ndarray:
 class _Builder:
     """Collects the arrays layer by layer."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ComplexProgram) -> None:
         self.plan = plan
         self.lists: dict[str, list[Any]] = {name: [] for name in Layers._fields}
         self.at = {name: 0 for name in ("pre", "test", "bit", "wall", "W", "c")}

@@ -28,7 +28,7 @@ from ..domain.scaling import grid
 from ..network.affine import UNIT
 from ..network.units import MaxUnits, Units
 from .forms import TOUCHES, UPDATES
-from .program import Plan, Weights
+from .program import ComplexProgram, Weights
 
 LEAST = 2.0**-500  # of a bound of something that is not 0: squares of less underflow
 LOST = 2.0**-1074  # by one rounding, at most
@@ -94,7 +94,7 @@ def _lengths(matrix: Any) -> np.ndarray:
     return np.linalg.norm(matrix, axis=1)
 
 
-def bounds(plan: Plan) -> np.ndarray:
+def bounds(plan: ComplexProgram) -> np.ndarray:
     """(2, pre-activations): bounds of the error of every form's coefficients, and constant.
 
     They hold on every cell. Zero where all numbers are integers times a power of two that floats
@@ -222,7 +222,7 @@ def _whole(units: Units) -> bool:
 class _Grid:
     """Layers whose numbers are all integers times one power of two, small enough for floats."""
 
-    def __init__(self, plan: Plan) -> None:
+    def __init__(self, plan: ComplexProgram) -> None:
         self.level: dict[int, int] = {0: 0}  # of each source: the power, where there is one
         self.most: dict[int, float] = {0: 1.0}  # and its largest entry
         self.units = plan.units

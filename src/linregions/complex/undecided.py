@@ -42,7 +42,7 @@ class Corners:
         return found
 
 
-class Referee:
+class RationalSigns:
     """Exact signs of the rows of a layer at the vertices of one cell and of its pieces.
 
     An old vertex is where facets of the cell meet; a new one lies between two others, where a

@@ -32,7 +32,7 @@ GOOD, DOUBT, FULL, STOPPED = range(4)
 ROWS = 64  # products between looks at the trip wire
 
 
-class Program(NamedTuple):
+class LineProgram(NamedTuple):
     """A network along segments, as flat arrays; see the names of the columns above.
 
     ``W`` holds the weights of each layer by rows, ``T`` those of the layer just before by
@@ -70,7 +70,7 @@ class Leg(NamedTuple):
     strict: bool
 
 
-class Job(NamedTuple):
+class LineJob(NamedTuple):
     """Segments, each between two of the points, and what becomes of each."""
 
     ends: np.ndarray

@@ -71,16 +71,16 @@ from .data import (  # noqa: F401 (for all who sweep)
     WEIGHT,
     WIDEST,
     Found,
-    Job,
     Leg,
+    LineJob,
+    LineProgram,
     N,
     Points,
-    Program,
     Scratch,
 )
 from .last import finish
 from .mesh import bounds, keep_bounds, note_start, put, refine
-from .values import Block, constants, products
+from .values import WeightBlock, constants, products
 
 # -- the last layer ---------------------------------------------------------------------------
 
@@ -142,7 +142,7 @@ def multiply(x, W, n, first, last, out, trip):
             for i in range(n):
                 out[c, i] = 0.0
         m = end - v
-        block = Block(W, 0, n, 0, x.shape[1])
+        block = WeightBlock(W, 0, n, 0, x.shape[1])
         products(block, x[v:end], out[v:end], 1, m, trip)
         if raised(trip, 0):
             return v
@@ -151,7 +151,7 @@ def multiply(x, W, n, first, last, out, trip):
 
 @kernel("crossings of lines")
 def run(P, Q, S, job, found, first, last, at):
-    """Segments first .. last - 1 of a `Job`; what is found is appended from place ``at`` on.
+    """Segments first .. last - 1 of a `LineJob`; what is found is appended from place ``at`` on.
 
     Returns the next segment to do and the next free place: fewer than asked for where the
     work space or the output is too small, and then ``outcome`` says FULL for that segment if

@@ -24,7 +24,7 @@ from .data import (
     N,
 )
 from .mesh import add_cut, put, sort_cuts
-from .values import Block, clear, clear_unit, constants, dot, margins, products
+from .values import WeightBlock, clear, clear_unit, constants, dot, margins, products
 
 
 @inner()
@@ -144,7 +144,7 @@ def finish(P, Q, S, G, nv):
     for v in range(0, nv - 1 + SPAN, SPAN):
         v = min(v, nv - 1)
         constants(P, Q, layer, i0, i1, S.mesh[old, 0, v], S.Z[old, v])
-    block = Block(P.W, t[W_AT], n, t[LO], t[HI])
+    block = WeightBlock(P.W, t[W_AT], n, t[LO], t[HI])
     products(block, S.X[old], S.Z[old], SPAN, nv, S.trip)
     w0, w1 = G.w0, G.w1
     k = 1

@@ -38,7 +38,7 @@ from .data import (
     N,
 )
 from .values import (
-    Block,
+    WeightBlock,
     add,
     clear,
     constants,
@@ -247,7 +247,7 @@ def refine(P, Q, S, G, nv, wanted):
         after, u = layer + 1, P.table[layer + 1]
         for v in range(nv):
             constants(P, Q, after, i0, i1, S.mesh[old, 0, v], S.Z[2, v])
-        block = Block(P.W, u[W_AT], u[N], u[LO], u[HI])
+        block = WeightBlock(P.W, u[W_AT], u[N], u[LO], u[HI])
         products(block, S.X[old], S.Z[2], 1, nv, S.trip)
     k, many, bent = 0, 0, 0.0
     for v in range(nv - 1):

@@ -33,7 +33,7 @@ MOST = 1 << 24  # mesh points of one segment
 class Sweeper:
     """A network prepared for sweeps along segments."""
 
-    program: line.Program
+    program: line.LineProgram
     inputs: tuple[np.ndarray | None, ...]  # per layer, the weights of the input
     biases: tuple[np.ndarray, ...]
     columns: int
@@ -97,7 +97,7 @@ def _prepare(net: Network) -> Sweeper:
     nothing = np.zeros(0)
     rows = [w.reshape(len(b), -1) for w, b in zip(W, biases, strict=True)]
     lengths = [np.linalg.norm(w, axis=1) * NEAR + line.SMALL for w in rows]
-    program = line.Program(
+    program = line.LineProgram(
         table,
         norms,
         np.concatenate([nothing, *W]),
@@ -204,7 +204,7 @@ Share = Callable[[Callable[[int, int], None], int, int], None]
 
 def points_of(
     sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, share: Share
-) -> tuple[line.Program, line.Points]:
+) -> tuple[line.LineProgram, line.Points]:
     """Program and `line.Points` for ends x (points, n) with these weights and rounding."""
     program = sweeper.program
     table, parts, at = program.table.copy(), [], 0
@@ -277,7 +277,7 @@ class _Work:
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
         self.counts = np.zeros(m, np.int64)
-        self.job = line.Job(ends, strict, self.starts, self.outcome, self.counts)
+        self.job = line.LineJob(ends, strict, self.starts, self.outcome, self.counts)
         self.local = threading.local()
         self.pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 

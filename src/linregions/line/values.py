@@ -52,7 +52,7 @@ def dot(x, y):
     return total
 
 
-class Block(NamedTuple):
+class WeightBlock(NamedTuple):
     """Weights of n rows from place ``at`` on, each over the columns from lo to hi."""
 
     W: np.ndarray

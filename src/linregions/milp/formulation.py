@@ -127,7 +127,7 @@ class Model:
         return [[c.piece(on) for c in layer] for layer in self.choices]
 
 
-class _Builder:
+class _ModelBuilder:
     """Adds one layer after the other."""
 
     def __init__(self, problem: Restricted, both_sides: bool) -> None:
@@ -326,7 +326,7 @@ def formulate(problem: Restricted, both_sides: bool = False) -> Model:
             f"{problem.domain.describe()} has no interior: it is empty or flat; a flat domain "
             "is a Slice of a full-dimensional one"
         )
-    builder = _Builder(problem, both_sides)
+    builder = _ModelBuilder(problem, both_sides)
     for number, layer in enumerate(problem.network.layers, start=1):
         builder.layer(number, layer)
     return builder.model

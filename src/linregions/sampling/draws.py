@@ -40,7 +40,7 @@ def _tables() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
 WIDTH, INSIDE, STEP = _tables()
 
 
-class Stream(NamedTuple):
+class RandomStream(NamedTuple):
     """Where a stream of points stands, and the tables of the ziggurat.
 
     ``scale``: standard deviation of normal numbers, 0 where they are uniform.
@@ -53,11 +53,11 @@ class Stream(NamedTuple):
     step: np.ndarray
 
 
-def stream(seed: int, law: int, block: int, scale: float) -> Stream:
+def stream(seed: int, law: int, block: int, scale: float) -> RandomStream:
     """The stream of a block."""
     state = np.empty(4, np.uint64)
     start(seed, law, block, state)
-    return Stream(float(scale), state, WIDTH, INSIDE, STEP)
+    return RandomStream(float(scale), state, WIDTH, INSIDE, STEP)
 
 
 @kernel("streams of samples")

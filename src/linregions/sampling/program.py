@@ -22,7 +22,7 @@ EDGES = 1 << 14  # weights beyond which matrix products of many points at once a
 BITS = 128
 
 
-class Program(NamedTuple):
+class SamplingProgram(NamedTuple):
     """Arrays of the kernel.
 
     ``ptr`` (units + 1), ``source``, ``weight``, ``loose`` (edges): rows and their error bounds;
@@ -43,7 +43,7 @@ class Program(NamedTuple):
     outer: np.ndarray
 
 
-def program(network: Network) -> Program | None:
+def program(network: Network) -> SamplingProgram | None:
     """The arrays of a network, or None where the kernel is not for it."""
     if not all(isinstance(m.units, Pointwise) for m in network.layers):
         return None
@@ -142,12 +142,12 @@ class _Writer:
         self.unit.append((bias, known, slopes[0], intercept))
         self.outer.append(any(e[0] < k for e in edges))
 
-    def finish(self) -> Program:
+    def finish(self) -> SamplingProgram:
         """The arrays."""
         k, units = self.network.inputs, len(self.unit)
         used = np.zeros(k + units, bool)
         used[self.source] = True
-        return Program(
+        return SamplingProgram(
             np.array(self.ptr, np.int64),
             np.array(self.source, np.int64),
             np.array(self.weight, np.float64),
