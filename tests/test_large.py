@@ -10,7 +10,7 @@ import linregions as lr
 from linregions.domain import domains as domain_module
 from linregions.domain.restrict import restrict
 from linregions.errors import LinregionsError
-from linregions.large.columns import Column, Factor
+from linregions.large.columns import Column, ColumnFactor
 from linregions.large.fixed import BITS, TOP, carry, split, to_float, to_ints
 from linregions.large.whole import whole_signs
 from linregions.network import network as network_module
@@ -235,7 +235,7 @@ def test_convolution_of_columns(window, groups, digits):
     m = Convolution(weight, groups, shape, window.outputs(shape), window)
     x = rng.normal(size=m.shape[1])
     some = np.flatnonzero(np.isin(np.arange(len(x)) % 42, (8, 9, 15)))[:5]
-    factor, exact = Factor(m), m.matrix()
+    factor, exact = ColumnFactor(m), m.matrix()
     assert factor.shape == exact.shape
     e = np.abs(x)
     assert np.all(factor.bound(e) >= abs(exact) @ e * (1 - 1e-12))

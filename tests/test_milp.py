@@ -34,7 +34,7 @@ from linregions.network.units import (
     clip,
     leaky_relu,
 )
-from linregions.search.patterns import Patterns
+from linregions.search.patterns import PatternSearch
 from linregions.testing import oracle
 from linregions.testing.strategies import boxes, networks
 
@@ -113,7 +113,7 @@ NETS = {
 
 
 def brute(net, lo, hi, margin):
-    """Patterns whose cell in a box holds a ball: one linear program for every combination."""
+    """PatternSearch whose cell in a box holds a ball: one linear program for every combination."""
     n = net.inputs
     sides = [(np.eye(n)[j] * s, hi if s > 0 else -lo) for j in range(n) for s in (1.0, -1.0)]
 
@@ -168,9 +168,9 @@ def test_every_kind_of_network_against_brute_force(name):
 
 @pytest.mark.parametrize("name", NETS)
 def test_every_kind_of_network_against_rational_patterns(name):
-    """Patterns of all dimensions: the paper's own count, and exact sign sets."""
+    """PatternSearch of all dimensions: the paper's own count, and exact sign sets."""
     net, box = NETS[name], lr.Box(-2, 2)
-    exact = {p for p, _ in Patterns(lr.restrict(net, box))}
+    exact = {p for p, _ in PatternSearch(lr.restrict(net, box))}
     assert set(referee(net, box, "pattern").patterns()) == exact
     assert lr.count(net, box, kind="pattern", engine="milp") == len(exact)
 

@@ -99,7 +99,7 @@ def test_table_2_of_xiong_by_all_paths():
     for first, last in ((0, 5000), (1000, 5000), (777, 4321)):
         tables = []
         for sampler in (kernel, plain):
-            t = table.Table(1, 0, 1 << 24)
+            t = table.PatternTable(1, 0, 1 << 24)
             for found in sampler(1, 3, first, last).found:
                 found.words = found.words[:, :0]
                 t.add(found, 0)

@@ -14,7 +14,7 @@ from ..domain.domains import Box, Domain, Space
 from ..errors import LinregionsError
 from ..exact.point import LARGEST, Sure, exact_point, generic
 from ..network.affine import UNIT
-from ..network.arrays import points_of
+from ..network.arrays import finite_points
 from ..network.network import Network
 from ..network.rational import is_rational, rounded
 from ..progress import Status, check, current, reason_of
@@ -155,7 +155,7 @@ def distance(
         raise LinregionsError(f"norm={norm!r}: give 2, 1 or inf")
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
-    x = _points(points, net.inputs)
+    x = finite_points(points, net.inputs)
     box = _box(domain, x)
     start = time.perf_counter()
     walker, sure = Gradients(net), Sure(net)
@@ -342,15 +342,6 @@ def _surely(walker: Gradients, sure: Sure, x: np.ndarray, norm: float, box: Any)
     near = _nearest(walker, found, x[None], norm, room)
     near.doubt[:] = True
     return near
-
-
-def _points(points: Any, n: int) -> np.ndarray:
-    x, _ = points_of(points, n)
-    if not len(x):
-        raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
-    if not np.isfinite(x).all():
-        raise LinregionsError("the points hold NaN or infinite values")
-    return np.ascontiguousarray(x)
 
 
 def _box(domain: Domain | None, x: np.ndarray) -> tuple[np.ndarray, ...] | None:

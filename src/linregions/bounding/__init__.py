@@ -28,12 +28,12 @@ from .dense import of_shape
 from .shape import Dense, from_list, of_dense, of_network
 from .weights import of_weights
 
-__all__ = ["Bound", "Bounds", "Dense", "bounds", "magnitude", "tightest"]
+__all__ = ["Bound", "BoundTable", "Dense", "bounds", "magnitude", "tightest"]
 
 LARGEST = 10**7  # weights of a layer beyond which they are not read
 
 
-class Bounds(list[Bound]):
+class BoundTable(list[Bound]):
     """What `bounds` gives: a list of `Bound`, and what it left out.
 
     Attributes
@@ -60,7 +60,7 @@ def bounds(
     seconds: float | None = None,
     progress: Progress | None = None,
     on_interrupt: str = "raise",
-) -> Bounds:
+) -> BoundTable:
     """Every bound that applies, the tightest first: upper bounds, lower bounds, expectations.
 
     Upper bounds hold for activation regions, hence for the fewer linear, closed and affine
@@ -86,7 +86,7 @@ def bounds(
 
     Returns
     -------
-    Bounds
+    BoundTable
         A list of `Bound`; its ``skipped`` says which bounds were left out, and why.
 
     Raises
@@ -112,7 +112,7 @@ def bounds(
     else:
         problem, dimension = _restricted(source, domain)
         found, stopped = _network_bounds(problem, dimension, skipped, lp)
-    return Bounds(_sorted(found), skipped, stopped)
+    return BoundTable(_sorted(found), skipped, stopped)
 
 
 @watchful

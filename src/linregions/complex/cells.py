@@ -15,7 +15,7 @@ from scipy.sparse.csgraph import connected_components
 from ..audit import asked
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
-from ..exact.forms import Exact, Scaled
+from ..exact.forms import Exact, InUnits
 from ..exact.region import Region
 from . import audit
 from .engine import Refinement
@@ -68,7 +68,7 @@ class CellComplex(CellFaces):
 
     @cached_property
     def _rational(self) -> Exact:
-        return Exact(Scaled.of(self.problem))
+        return Exact(InUnits.of(self.problem))
 
     def region(self, cell: int) -> Region:
         """One cell as a `Region`, with facets, neighbours and maps in input coordinates."""

@@ -24,9 +24,9 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
+from ..domain.scaling import grid
 from ..network.affine import UNIT
 from ..network.units import MaxUnits, Units
-from ..search.program import _grid
 from .program import Plan, Weights
 from .rows import TOUCHES, UPDATES
 
@@ -232,10 +232,10 @@ class _Grid:
         exact = weights.bias_error is None and all(e is None for _, _, e in weights.blocks)
         if not exact or any(s not in self.level for s in sources):
             return False
-        level, top = _grid(weights.bias), np.abs(weights.bias)
+        level, top = grid(weights.bias), np.abs(weights.bias)
         for source, (_, W, _) in zip(sources, weights.blocks, strict=True):
             data = W.data if sparse.issparse(W) else W
-            level = max(level, _grid(data) + self.level[source])
+            level = max(level, grid(data) + self.level[source])
             heavy = np.asarray(abs(W).sum(axis=1)).ravel()
             most = min(self.most[source], 1e300)
             top = top + np.where(heavy > 0.0, most * heavy, 0.0)

@@ -47,3 +47,15 @@ def exponents(problem: Restricted) -> np.ndarray:
     if reach is None or np.max(reach, initial=0.0) > LARGEST:
         return np.zeros(problem.dimension, np.int64)
     return np.array([exponent(r) for r in reach], np.int64)
+
+
+def grid(values: np.ndarray) -> int:
+    """Smallest q >= 0 such that every value is an integer times 2^-q."""
+    x = values[values != 0.0]
+    if not x.size:
+        return 0
+    mantissa, e = np.frexp(x)
+    whole = np.ldexp(mantissa, 53).astype(np.int64)
+    low = whole & -whole
+    trailing = np.frexp(low.astype(np.float64))[1] - 1
+    return max(0, int(np.max(53 - trailing - e)))

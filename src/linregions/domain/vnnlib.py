@@ -18,7 +18,7 @@ import numpy as np
 
 from ..errors import LinregionsError
 from ..files import about
-from .vnnlib_boxes import Bounds, Side, distinct
+from .vnnlib_boxes import Constraints, Side, distinct
 
 TOKEN = re.compile(r"[()]|\"[^\"]*\"|[A-Za-z]\w*\s*\[[\d\s,]*\]|[^\s()]+")
 NUMBER = re.compile(r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d{1,4})?")
@@ -42,7 +42,7 @@ COMPARISONS = ("<=", ">=", "<", ">", "=", "==", "!=")
 Tree = Any  # a token, or a list of trees
 
 
-class Found(NamedTuple):
+class InputBox(NamedTuple):
     """One box: sides as arrays of Fractions, and what to call it."""
 
     lo: np.ndarray
@@ -50,7 +50,7 @@ class Found(NamedTuple):
     name: str
 
 
-def read_boxes(path: str | Path) -> list[Found]:
+def read_boxes(path: str | Path) -> list[InputBox]:
     """Read the boxes whose union a property constrains the inputs to, in the file's order.
 
     Decimals are taken as the rationals that they are; constraints on outputs are left out. A
@@ -66,7 +66,7 @@ def read_boxes(path: str | Path) -> list[Found]:
     with about(path):
         trees = _trees(Path(path).read_text(encoding="utf-8"))
         names = _declared(trees)
-        bounds = Bounds()
+        bounds = Constraints()
         for tree in trees:
             if not isinstance(tree, list) or not tree:
                 raise LinregionsError(f"expected a list, got {_show(tree)}")
@@ -76,9 +76,9 @@ def read_boxes(path: str | Path) -> list[Found]:
                 raise LinregionsError(f"{_show(tree)} is not understood; expected (assert ...)")
         sides, file = distinct(bounds.boxes(names.inputs, names.written)), Path(path).name
         if len(sides) == 1:
-            return [Found(*sides[0], f"box of {file}")]
+            return [InputBox(*sides[0], f"box of {file}")]
         return [
-            Found(lo, hi, f"box {i} of {len(sides)} of {file}")
+            InputBox(lo, hi, f"box {i} of {len(sides)} of {file}")
             for i, (lo, hi) in enumerate(sides, start=1)
         ]
 
@@ -252,7 +252,7 @@ def _form(tree: Tree, names: Names) -> Form | None:
     return None
 
 
-def _require(tree: Tree, bounds: Bounds, names: Names) -> None:
+def _require(tree: Tree, bounds: Constraints, names: Names) -> None:
     """Add what a constraint says of the inputs."""
     mentioned = {name for name, _ in _entries(tree, names)}
     if names.input not in mentioned:
@@ -264,7 +264,7 @@ def _require(tree: Tree, bounds: Bounds, names: Names) -> None:
     elif head == "or":
         options = []
         for part in tree[1:]:
-            option = Bounds()
+            option = Constraints()
             _require(part, option, names)
             options.append(option)
         bounds.either(options)

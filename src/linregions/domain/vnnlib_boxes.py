@@ -21,12 +21,12 @@ NO_INPUTS = (
 
 
 @dataclass
-class Bounds:
-    """Bounds that all hold, and alternatives of which one must hold each."""
+class Constraints:
+    """Constraints that all hold, and alternatives of which one must hold each."""
 
     lo: dict[int, Fraction] = field(default_factory=dict)
     hi: dict[int, Fraction] = field(default_factory=dict)
-    choices: list[list[Bounds]] = field(default_factory=list)
+    choices: list[list[Constraints]] = field(default_factory=list)
 
     def add(self, i: int, low: Side, high: Side) -> None:
         """One more bound of entry i from either side."""
@@ -35,22 +35,22 @@ class Bounds:
         if high is not None:
             self.hi[i] = min(high, self.hi.get(i, high))
 
-    def either(self, options: list[Bounds]) -> None:
+    def either(self, options: list[Constraints]) -> None:
         """One of several must hold as well."""
         self.choices.append(options)
 
-    def also(self, other: Bounds) -> Bounds:
+    def also(self, other: Constraints) -> Constraints:
         """Both, without the alternatives of either."""
-        out = Bounds(dict(self.lo), dict(self.hi))
+        out = Constraints(dict(self.lo), dict(self.hi))
         for i, low in other.lo.items():
             out.add(i, low, None)
         for i, high in other.hi.items():
             out.add(i, None, high)
         return out
 
-    def plain(self) -> list[Bounds]:
+    def plain(self) -> list[Constraints]:
         """The alternatives written out: bounds of which one must hold."""
-        out = [Bounds(self.lo, self.hi)]
+        out = [Constraints(self.lo, self.hi)]
         for options in self.choices:
             inner = [p for option in options for p in option.plain()]
             if len(out) * len(inner) > LARGEST_UNION:

@@ -9,7 +9,7 @@ from contextlib import suppress
 
 from ..domain.restrict import Restricted
 from ..progress import Deadline, check, current
-from .estimate import SOFT, Run
+from .estimate import SOFT, EstimateRun
 
 FIRST = 2.0  # seconds of counting before anything is estimated
 PART = 0.05  # part of the time of the count that the estimate may take
@@ -25,7 +25,7 @@ class Ahead:
 
     def __init__(self, problem: Restricted, exact: bool) -> None:
         self.problem, self.exact = problem, exact
-        self.run: Run | None = None
+        self.run: EstimateRun | None = None
         self.used = 0.0
         self.due = FIRST
 
@@ -39,10 +39,10 @@ class Ahead:
             return None
         return max(self.run.groups.mean, float(regions))
 
-    def prepare(self) -> Run:
+    def prepare(self) -> EstimateRun:
         """The estimate under way; the first call compiles its kernels."""
         if self.run is None:
-            self.run = Run(self.problem, "thinned", 0, 2000, self.exact)
+            self.run = EstimateRun(self.problem, "thinned", 0, 2000, self.exact)
         return self.run
 
     def _improve(self, seconds: float) -> None:

@@ -7,10 +7,10 @@ import heapq
 from ..search import kernel as K
 from ..search.branch import Branch, adopt, branch
 from . import thin_kernel as T
-from .samplers import Sampler
+from .samplers import WalkSampler
 
 
-class Representatives(Sampler):
+class Representatives(WalkSampler):
     """One representative per stratum (Chen 1992, "Heuristic sampling").
 
     Strata are taken in an order in which branches only lead to later ones. A branch that meets

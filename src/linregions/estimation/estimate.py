@@ -24,7 +24,7 @@ from ..readers import load
 from ..search.zonotope import seen_through
 from .chen import Representatives
 from .interval import LEAST, Groups
-from .samplers import Descents, Sampler, ThinnedWalks
+from .samplers import Descents, ThinnedWalks, WalkSampler
 from .thinned_walk import Thinned
 
 METHODS = {
@@ -32,7 +32,7 @@ METHODS = {
     "strata": "one representative per layer, units to place and rank (Chen 1992)",
     "descents": "single random descents (Knuth 1975)",
 }
-SAMPLERS: dict[str, type[Sampler]] = {
+SAMPLERS: dict[str, type[WalkSampler]] = {
     "thinned": ThinnedWalks,
     "strata": Representatives,
     "descents": Descents,
@@ -239,13 +239,13 @@ class Sketch:
     seed: int
     exact: bool
     confidence: float
-    under_way: Run | None = None
+    under_way: EstimateRun | None = None
 
-    def run(self, seconds: float | None, work: int) -> Run:
+    def run(self, seconds: float | None, work: int) -> EstimateRun:
         """Get ready, in so much time in all; `Stopped` where it is not enough."""
         problem = restrict(self.net, self.domain)
         bound = _upper(problem, None if seconds is None else BOUND * seconds)
-        self.under_way = Run(problem, self.method, self.seed, work, self.exact, bound)
+        self.under_way = EstimateRun(problem, self.method, self.seed, work, self.exact, bound)
         return self.under_way
 
     def answer(self, stopped: str) -> Estimate:
@@ -329,7 +329,7 @@ def compile_thinned(zonotope: bool, full: bool = False) -> float:
     return took + t()
 
 
-class Run:
+class EstimateRun:
     """One estimate under way."""
 
     def __init__(

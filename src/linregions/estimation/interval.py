@@ -12,7 +12,7 @@ LEAST = 10  # groups without which no interval is given
 SPREAD = 0.5  # relative spread of the groups beyond which no interval is given
 
 
-class Interval(NamedTuple):
+class Confidence(NamedTuple):
     """Bounds, or None and the reason why there are none."""
 
     low: float
@@ -55,7 +55,7 @@ class Groups:
         """Mean of the values; every value has expectation "number of regions"."""
         return float(np.mean(self.values)) if self.values else float("nan")
 
-    def interval(self, confidence: float) -> Interval:
+    def interval(self, confidence: float) -> Confidence:
         """Student's interval for the mean.
 
         Independent values of equal mean: their empirical variance over n estimates the variance
@@ -66,17 +66,17 @@ class Groups:
         x, n = np.array(self.values), len(self.values)
         none = float("nan")
         if n < LEAST:
-            return Interval(none, none, f"only {n} independent passes; {LEAST} are needed")
+            return Confidence(none, none, f"only {n} independent passes; {LEAST} are needed")
         mean = x.mean()
         if not np.isfinite(mean):
-            return Interval(none, none, "the weights of the passes are beyond floating point")
+            return Confidence(none, none, "the weights of the passes are beyond floating point")
         spread = (x / mean).std(ddof=1) if mean > 0 else np.inf  # squares of x may overflow
         if spread > SPREAD:
             share = x.max() / x.sum() if mean > 0 else 1.0
-            return Interval(
+            return Confidence(
                 none, none,
                 f"few descents dominate the sum: the largest of {n} groups holds "
                 f"{share:.0%} of it, and the groups spread by {spread:.0%} of their mean",
             )  # fmt: skip
         half = float(stdtrit(n - 1, 0.5 + confidence / 2)) * spread * mean / np.sqrt(n)
-        return Interval(float(mean - half), float(mean + half))
+        return Confidence(float(mean - half), float(mean + half))

@@ -17,7 +17,7 @@ from ..figures import duration, size
 from ..processors import available
 from ..progress import Deadline, Progress, reason_of, watched
 from ..readers import load
-from .estimate import Estimate, Run, Sketch, check_options
+from .estimate import Estimate, EstimateRun, Sketch, check_options
 
 WORK = 4000  # steps of a first pass
 FEW_LPS = 0.05  # linear programmes per step below which time is forecast from steps
@@ -174,7 +174,7 @@ def _unknown(answer: Estimate, workers: tuple[int, ...]) -> Plan:
     return Plan(answer, math.inf, dict.fromkeys(workers, math.inf), 0, "search", None)
 
 
-def _planned(run: Run, workers: tuple[int, ...]) -> Plan:
+def _planned(run: EstimateRun, workers: tuple[int, ...]) -> Plan:
     problem, answer = run.problem, run.answer(0.95)
     if not run.sampler.forecasts:
         return _unknown(answer, workers)
@@ -193,7 +193,7 @@ def _planned(run: Run, workers: tuple[int, ...]) -> Plan:
     )
 
 
-def forecast(run: Run) -> float:
+def forecast(run: EstimateRun) -> float:
     """Seconds of a full search, from the work of the passes so far."""
     sampler = run.sampler
     steps, lps = sampler.whole_tree()
@@ -205,7 +205,7 @@ def forecast(run: Run) -> float:
     return spent * steps / max(sampler.steps, 1.0)
 
 
-def _memory(run: Run) -> int:
+def _memory(run: EstimateRun) -> int:
     cursor = run.sampler.walker.search.cursor
     return 0 if cursor is None else sum(a.nbytes for a in cursor)
 

@@ -18,7 +18,7 @@ SCOUTS = 4  # single descents before anything else
 PILOT = (250, 500, 1000, 2000, 4000)  # steps of the passes that learn, before any that counts
 
 
-class Sampler:
+class WalkSampler:
     """What the samplers share: the walker, the passes made and the work done."""
 
     def __init__(self, problem: Restricted, rng: np.random.Generator, work: int, exact: bool):
@@ -61,7 +61,7 @@ class Sampler:
         return self._take(self.walker.go(0.0, 3.0 * self.whole_tree()[0] + 1000.0))
 
 
-class ThinnedWalks(Sampler):
+class ThinnedWalks(WalkSampler):
     """Passes of `Thinned`, each of about ``work`` steps at first."""
 
     def prepare(self, over: Callable[[float], bool]) -> None:
@@ -98,7 +98,7 @@ class ThinnedWalks(Sampler):
         return self._take(found)
 
 
-class Descents(Sampler):
+class Descents(WalkSampler):
     """Knuth's descents: at every split one child, each with probability 1/2."""
 
     def sample(self, doublings: int) -> float:

@@ -24,7 +24,7 @@ from ..search import kernel as K
 from ..search.program import Compiled
 from ..search.search import Search
 from . import thin_kernel as T
-from .tree_model import Model
+from .tree_model import TreeModel
 
 KNUTH = -1.0  # as a threshold: of every two children exactly one
 DEAREST = 1e5  # steps of the kernel that one of a rational walk is charged for at most
@@ -111,7 +111,7 @@ class Thinned:
             C = self.search.cursor
             self._root = [a[0].copy() for a in (C.F, C.cand, C.con, C.pts)]
         self.ranks = min(self.compiled.k, T.BUCKETS) + 1
-        self._model = Model(self.state.first, self.ranks)
+        self._model = TreeModel(self.state.first, self.ranks)
         first = self.state.first
         self._top = int(first[1]) - 1 if len(first) > 1 else -1  # stratum of the root
         self.learn()

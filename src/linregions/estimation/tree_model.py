@@ -17,7 +17,7 @@ SURE = 30.0
 MOST = 600.0  # largest logarithm of a number of leaves
 
 
-class Model:
+class TreeModel:
     """Numbers of branches met per stratum and of those below them.
 
     Parameters

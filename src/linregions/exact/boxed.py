@@ -17,7 +17,7 @@ from ..network.rational import to_fmpq
 from .rows import Row
 
 
-class Guess(NamedTuple):
+class BoxGuess(NamedTuple):
     """Where a row is least over a cell (in the coordinates of the rows), and multipliers."""
 
     x: np.ndarray
@@ -30,8 +30,8 @@ def _floats(row: Row) -> tuple[np.ndarray, fmpq]:
     return np.array([int(a) / largest for a in row]), fmpq(largest)
 
 
-def least(rows: list[Row], w: Row, lo: np.ndarray, hi: np.ndarray) -> Guess | None:
-    """Guess the minimum of ``w`` over the part of the box where the rows are not negative.
+def least(rows: list[Row], w: Row, lo: np.ndarray, hi: np.ndarray) -> BoxGuess | None:
+    """BoxGuess the minimum of ``w`` over the part of the box where the rows are not negative.
 
     The multipliers are those of rows and ``w`` as ``_floats`` scales them.
     """
@@ -49,7 +49,7 @@ def least(rows: list[Row], w: Row, lo: np.ndarray, hi: np.ndarray) -> Guess | No
     if not found.success:
         return None
     mu = np.maximum(-found.ineqlin.marginals, 0.0) if len(rows) else np.zeros(0)
-    return Guess(np.clip(found.x, lo, hi), mu)
+    return BoxGuess(np.clip(found.x, lo, hi), mu)
 
 
 def positive(rows: list[Row], w: Row, lo: np.ndarray, hi: np.ndarray, mu: np.ndarray) -> bool:

@@ -20,7 +20,7 @@ from ..domain.scaling import exponents
 from ..network.affine import ONE, Affine
 from ..network.composing import outputs
 from ..network.network import Network
-from ..network.pattern import Rows, crown, pair
+from ..network.pattern import UnitRows, crown, pair
 from ..network.rational import IntMatrix, integers, to_fmpq
 from ..network.units import MaxUnits
 from ..progress import check
@@ -53,7 +53,7 @@ class Measured(Protocol):
     def fold(self) -> np.ndarray: ...
 
 
-class Scaled(NamedTuple):
+class InUnits(NamedTuple):
     """A restricted network as it is, its coordinates in powers of two of about their size."""
 
     problem: Restricted
@@ -62,10 +62,10 @@ class Scaled(NamedTuple):
     fold: np.ndarray
 
     @staticmethod
-    def of(problem: Restricted) -> Scaled:
+    def of(problem: Restricted) -> InUnits:
         """Coordinates in [-1, 1] where the domain is a box; else those of the problem."""
         unit = np.ldexp(1.0, exponents(problem))
-        return Scaled(problem, problem.network, unit, unit)
+        return InUnits(problem, problem.network, unit, unit)
 
 
 class Exact:
@@ -78,7 +78,7 @@ class Exact:
         self.problem, self.network = measured.problem, measured.network
         self.unit, self.fold = measured.unit, measured.fold
         self.k = self.network.inputs
-        self.layout = Rows(self.network)
+        self.layout = UnitRows(self.network)
         self.cut = self.layout.cut
         self._cache: dict[int, tuple[bytes, list[Row], IntMatrix]] = {}
         self.solves = 0
@@ -279,7 +279,7 @@ class Exact:
         return out
 
     def bounding(self, signs: np.ndarray) -> list[int]:
-        """Rows that bound a cell: all, but of max units those that compare the winner."""
+        """UnitRows that bound a cell: all, but of max units those that compare the winner."""
         if not self.layout.any_max:
             return list(range(self.cut[-1]))
         out: list[int] = []

@@ -21,7 +21,7 @@ from ..network.rational import nearest, rounded, to_fmpq
 from ..readers import load
 from ..watching import watchful
 from .cell import bounded, cell_rows, exactly, facets, locate, neighbour
-from .forms import Exact, Scaled
+from .forms import Exact, InUnits
 from .maps import maps_on
 from .point import Sure, exact_point, generic
 from .rows import ZERO, value
@@ -344,7 +344,7 @@ class Located(Region):
 
     @cached_property
     def _exact(self) -> Any:
-        return Exact(Scaled.of(self.problem))
+        return Exact(InUnits.of(self.problem))
 
     @cached_property
     def _input(self) -> list[Fraction]:
@@ -371,7 +371,7 @@ class Located(Region):
 
 def _found_exactly(problem: Restricted, point: np.ndarray) -> Region:
     """The region of a point of any domain, in rational arithmetic from the start."""
-    exact = Exact(Scaled.of(problem))
+    exact = Exact(InUnits.of(problem))
     y = [to_fmpq(v) for v in _coordinates(problem, point)]
     unit = exact.unit
     y = [v / to_fmpq(float(u)) for v, u in zip(y, unit, strict=True)]

@@ -97,7 +97,7 @@ def _largest(X: np.ndarray) -> float:
     )
 
 
-class Factor:
+class ColumnFactor:
     """A factor of a term, prepared for columns: its digits, and its absolute values."""
 
     def __init__(self, matrix: Any) -> None:

@@ -22,7 +22,7 @@ from ..network.network import Layer, Network
 from ..network.rational import nearest, rounded
 from ..network.units import MaxUnits, Pointwise
 from ..progress import current
-from .columns import Column, Factor, added, column, times
+from .columns import Column, ColumnFactor, added, column, times
 from .fixed import BITS, TOP, split, to_float, to_ints
 
 DIGITS = 9  # of the fixed-point numbers: steps of 2^-120
@@ -254,7 +254,7 @@ class _Reduction:
             mine: dict[int, Column] = dict(of.columns)
             e = of.error
             for part in term.parts:
-                factor = Factor(part)
+                factor = ColumnFactor(part)
                 if factor.kind == "same":
                     continue
                 seen = np.zeros(len(e), bool)

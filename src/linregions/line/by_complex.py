@@ -214,7 +214,7 @@ def _constant(values: list[Fraction]) -> Term:
 # -- what `Crossings` asks ----------------------------------------------------------------------
 
 
-class Found(NamedTuple):
+class WideBreaks(NamedTuple):
     """Of one segment: breakpoints, the rows that switch at each, signs on the first interval."""
 
     t: np.ndarray
@@ -223,7 +223,7 @@ class Found(NamedTuple):
     undecided: int = 0  # vertices of a large network that are not certified
 
 
-def breaks(network: Network, given: Any, i: int) -> Found:
+def breaks(network: Network, given: Any, i: int) -> WideBreaks:
     """The breakpoints of one segment or line."""
     parts = _pieces(network, given, i)
     times, rows = [], []
@@ -235,12 +235,12 @@ def breaks(network: Network, given: Any, i: int) -> Found:
             times.append([nearest(part.time(Fraction(v))) if given.lines else v for v in s])
         rows.append(list(part.flips()))
     if not given.lines:
-        return Found(np.array(times[0]), rows[0], parts[0].starts(), parts[0].cells.in_doubt)
+        return WideBreaks(np.array(times[0]), rows[0], parts[0].starts(), parts[0].cells.in_doubt)
     here, there = parts[0].starts(), parts[1].starts()
     middle = [] if (here == there).all() else [0.0]
     joint = [np.flatnonzero(here != there)] if middle else []
     t = np.array([*times[0][::-1], *middle, *times[1]])
-    return Found(t, [*rows[0][::-1], *joint, *rows[1]], parts[0].last())
+    return WideBreaks(t, [*rows[0][::-1], *joint, *rows[1]], parts[0].last())
 
 
 def exact_times(network: Network, given: Any, i: int) -> list[Fraction]:

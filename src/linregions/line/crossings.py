@@ -252,7 +252,7 @@ def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None)
     )
 
 
-def _stats(found: list[wide.Found]) -> dict[str, int]:
+def _stats(found: list[wide.WideBreaks]) -> dict[str, int]:
     doubtful = sum(f.undecided > 0 for f in found)
     out = {"float": len(found) - doubtful, "rational": 0, "doubtful": doubtful}
     undecided = sum(f.undecided for f in found)

@@ -11,11 +11,12 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort
-from ..boundary.distance import _points, distance
+from ..boundary.distance import distance
 from ..complex.subdivide import subdivide
 from ..domain.domains import Box, Segment, Slice
 from ..errors import LinregionsError
 from ..line.crossings import crossings
+from ..network.arrays import finite_points
 from ..network.network import Network
 from ..network.units import Pointwise
 from ..progress import Status, check, current, reason_of
@@ -161,7 +162,7 @@ def local_complexity(
     [[2], [3], [1]]
     """
     net = load(network)
-    x = _points(points, net.inputs)
+    x = finite_points(points, net.inputs)
     repeats = (16 if shape == "ball" else 1) if repeats is None else repeats
     _check(net, x, radius, shape, dimension, repeats, kind)
     start, single, stopped, known = time.perf_counter(), None, "", 0
@@ -340,7 +341,7 @@ def distinct_patterns(
     array([0, 0, 1])
     """
     net = load(network, shape=shape)
-    x = _points(points, net.inputs)
+    x = finite_points(points, net.inputs)
     widest = max([1, *(layer.affine.size for layer in net.layers)])
     step = max(1, ROWS // max(widest, net.units))
     number: dict[bytes, int] = {}

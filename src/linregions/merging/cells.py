@@ -2,8 +2,8 @@
 
 Only cells of one affine map are ever joined, and equal maps have equal fingerprints. So every
 run is sorted by fingerprint, and a range of fingerprints, taken from all runs, holds every cell of
-the maps in it: `Cells.parts` gives such ranges, each small enough for memory, and what a `Merger`
-says of them adds up.
+the maps in it: `CellStore.parts` gives such ranges, each small enough for memory, and what a
+`Merger` says of them adds up.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ CHUNK = 1 << 18  # cells that are identified at a time
 LEAST = 1 << 12  # cells of a run, at least
 
 
-class Run(NamedTuple):
-    """Cells in ascending order of fingerprint, on disk; ``exact`` as in `Leaves`."""
+class SortedRun(NamedTuple):
+    """CellStore in ascending order of fingerprint, on disk; ``exact`` as in `Leaves`."""
 
     prints: np.ndarray
     signs: np.ndarray
@@ -37,7 +37,7 @@ class Run(NamedTuple):
     exact: dict[int, list[Any]]
 
 
-class Cells:
+class CellStore:
     """Takes batches of cells; gives all of them back in parts that hold whole affine maps.
 
     Parameters
@@ -59,7 +59,7 @@ class Cells:
         self.capacity = max(LEAST, memory // bytes_per_cell(search))
         self.batches: list[Leaves] = []
         self.held = self.total = 0
-        self.runs: list[Run] = []
+        self.runs: list[SortedRun] = []
         self._folder: tempfile.TemporaryDirectory[str] | None = None
 
     def add(self, batch: Leaves) -> None:
@@ -105,7 +105,7 @@ class Cells:
         points = np.concatenate([b.points for b in batches])[order]
         with self._writing() as folder:
             name = f"{folder}/{len(self.runs):06d}"
-            run = Run(
+            run = SortedRun(
                 _saved(f"{name}-prints.npy", prints[order]),
                 _saved(f"{name}-signs.npy", signs),
                 _saved(f"{name}-points.npy", points),
@@ -217,7 +217,7 @@ def _moved(batches: list[Leaves], order: np.ndarray) -> dict[int, list[Any]]:
     return {place[old]: x for old, x in found.items() if old in place}
 
 
-def _slice(search: Search, run: Run, start: int, end: int) -> Leaves:
+def _slice(search: Search, run: SortedRun, start: int, end: int) -> Leaves:
     """Some cells of a run, as the search gave them."""
     signs = np.unpackbits(run.signs[start:end], axis=1, count=search.compiled.cuts)
     exact = {i - start: x for i, x in run.exact.items() if start <= i < end}
@@ -241,7 +241,7 @@ class Budget:
             raise LinregionsError(f"scratch={scratch}: give a folder that exists")
         return Budget(int(memory), folder)
 
-    def cells(self, search: Search, kind: str) -> Cells:
+    def cells(self, search: Search, kind: str) -> CellStore:
         """An empty store of cells."""
         memory = sys.maxsize if kind in ("activation", "closed") else self.memory
-        return Cells(search, memory, self.scratch, kind == "affine")
+        return CellStore(search, memory, self.scratch, kind == "affine")

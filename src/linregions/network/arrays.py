@@ -44,3 +44,12 @@ def points_of(points: Any, inputs: int, what: str = "points") -> tuple[np.ndarra
         f"{what} of shape {x.shape} for a network of {inputs} inputs; give (points, {inputs}), or "
         f"images of {inputs} entries each"
     )
+
+
+def finite_points(points: Any, n: int) -> np.ndarray:
+    x, _ = points_of(points, n)
+    if not len(x):
+        raise LinregionsError(f"no points given (shape {x.shape}); give at least one")
+    if not np.isfinite(x).all():
+        raise LinregionsError("the points hold NaN or infinite values")
+    return np.ascontiguousarray(x)

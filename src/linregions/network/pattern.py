@@ -16,7 +16,7 @@ from .network import Network
 from .units import MaxUnits
 
 
-class Rows:
+class UnitRows:
     """Where the rows of every unit of a network are.
 
     Attributes

@@ -314,7 +314,7 @@ def _matrix(m: _Entries, data: np.ndarray) -> Any:
 def coordinates(network: Network, A: Any) -> np.ndarray:
     """Exponents of coordinates without bounds in which rows and constants are of one size.
 
-    Rows of the network and of the domain are brought to size one; then each column, and all
+    ScaledRows of the network and of the domain are brought to size one; then each column, and all
     columns together so that constants are about as large.
     """
     k = network.inputs
@@ -340,7 +340,7 @@ def coordinates(network: Network, A: Any) -> np.ndarray:
     return np.clip(column + int(np.median(offsets or [0])), -1000, 1000).astype(np.int64)
 
 
-class Rows(NamedTuple):
+class ScaledRows(NamedTuple):
     """``A u <= b`` in floats, rows of size about one, with bounds of the errors of both."""
 
     A: np.ndarray
@@ -349,7 +349,7 @@ class Rows(NamedTuple):
     b_error: np.ndarray
 
 
-def inequalities(A: Any, b: Any, by: np.ndarray) -> Rows:
+def inequalities(A: Any, b: Any, by: np.ndarray) -> ScaledRows:
     """``A y <= b`` in the coordinates ``u = y / 2^by``, every row times a power of two."""
     A, b = np.asarray(A), np.asarray(b)
     rows = (exponents(A) + by).max(axis=1, initial=ZERO) if A.size else np.zeros(len(b), np.int64)
@@ -363,7 +363,7 @@ def inequalities(A: Any, b: Any, by: np.ndarray) -> Rows:
             lost = 2 * UNIT * np.abs(value) + 2.0**-CUT
         out.append((value, lost))
     (left, left_error), (right, right_error) = out
-    return Rows(left, right, left_error, right_error)
+    return ScaledRows(left, right, left_error, right_error)
 
 
 def unscaled(u: np.ndarray, unit: np.ndarray, exact: dict[int, list[Fraction]]) -> np.ndarray:

@@ -1,6 +1,6 @@
 """What every table and figure shares: settings, rows that survive an interrupt, a result.
 
-An item is a function from a `Run` to a `Result`. It asks the run for rows, one unit of work at
+An item is a function from a `ItemRun` to a `Result`. It asks the run for rows, one unit of work at
 a time; a row that an earlier run with the same settings has computed is read, not computed again.
 """
 
@@ -53,7 +53,7 @@ class Item:
     paper: str
     name: str
     title: str
-    work: Callable[[Run], Result]
+    work: Callable[[ItemRun], Result]
     full: Mapping[str, Any]
     quick: Mapping[str, Any]
 
@@ -73,14 +73,14 @@ ITEMS: dict[tuple[str, str], Item] = {}
 def item(paper: str, name: str, title: str, *, full: Mapping[str, Any], quick: Mapping[str, Any]):
     """Register a function as an item; ``quick`` holds the settings that differ from ``full``."""
 
-    def register(work: Callable[[Run], Result]) -> Callable[[Run], Result]:
+    def register(work: Callable[[ItemRun], Result]) -> Callable[[ItemRun], Result]:
         ITEMS[paper, name] = Item(paper, name, title, work, full, quick)
         return work
 
     return register
 
 
-class Run:
+class ItemRun:
     """One run of an item: its settings, and the rows of its journal.
 
     The journal is a file of JSON lines, the settings first; a row is added as soon as it is

@@ -8,10 +8,10 @@ from typing import Any
 
 from ..files import beside
 from ..version import __version__
-from ._item import Result, Row, Run
+from ._item import ItemRun, Result, Row
 
 
-def write(run: Run, result: Result) -> list[Path]:
+def write(run: ItemRun, result: Result) -> list[Path]:
     """Write everything into the folder of the run; the paths, the page first."""
     paths, stem = [], run.item.stem
     for suffix, rows in result.tables.items():
@@ -38,7 +38,7 @@ def _csv(target: Path, rows: list[Row]) -> Path:
     return target
 
 
-def page(run: Run, result: Result) -> str:
+def page(run: ItemRun, result: Result) -> str:
     """The page in Markdown."""
     chosen = run.item
     size = "`--quick` settings" if run.quick else "full settings"

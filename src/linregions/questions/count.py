@@ -28,7 +28,7 @@ from ..search.zonotope import seen_through
 from .answering import answer_of, check_options
 from .one_by_one import count_milp, count_patterns
 from .proved import check_proof_options, count_with_proof
-from .run import Divided, Run
+from .run import Divided, SearchRun
 
 __all__ = ["ENGINES", "KINDS", "MEMORY", "Count", "Progress", "Report", "Status", "count"]
 
@@ -319,7 +319,7 @@ def _count_search(
     if means.some:
         run = Divided(searched, exact, kind, means, room)
     else:
-        run = Run(searched, exact, kind, room)
+        run = SearchRun(searched, exact, kind, room)
     start = begin + compile_for(searched, merge=kind != "activation")
     run.start = time.perf_counter()
     with closing(run):

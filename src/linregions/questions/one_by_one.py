@@ -10,7 +10,7 @@ from ..answer import Count
 from ..domain.restrict import Restricted
 from ..milp import Referee
 from ..progress import Progress, Status, check, reason_of, tell
-from ..search.patterns import Patterns
+from ..search.patterns import PatternSearch
 from .answering import answer_of
 
 
@@ -42,7 +42,7 @@ def count_patterns(
 ) -> Count:
     """Every pattern that some point of the closed domain has, in rational arithmetic."""
     start = time.perf_counter()
-    patterns = Patterns(problem)
+    patterns = PatternSearch(problem)
     number, stopped = tally(patterns, limit, seconds, progress)
     stats = {"rational": patterns.solves}
     took = time.perf_counter() - start

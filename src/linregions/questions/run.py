@@ -17,7 +17,7 @@ from ..search.search import Search
 BATCH = 4096  # cells that a search lists at a time
 
 
-class Run:
+class SearchRun:
     """One search in time slices, with its output kept where a merge needs it."""
 
     before = 0.0  # seconds that earlier processes spent
@@ -43,7 +43,7 @@ class Run:
         return self.search.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        """Run to the end (empty answer), or say what stopped the search."""
+        """SearchRun to the end (empty answer), or say what stopped the search."""
         search, nodes, clock = self.search, 1000, current()
         ahead = Ahead(self.problem, self.exact)
         clock.stage, clock.known = "search", lambda: search.leaves
@@ -100,7 +100,7 @@ class Run:
         return value if linear else maps, ""
 
 
-class Divided(Run):
+class Divided(SearchRun):
     """The same with several workers, or with a checkpoint; what needs merging is merged here."""
 
     def __init__(

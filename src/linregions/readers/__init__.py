@@ -11,7 +11,7 @@ from typing import Any
 from ..errors import LinregionsError
 from ..files import about
 from ..network.network import Network
-from . import sklearn
+from . import nnet, npz, sklearn
 from .keras import graph as keras
 from .symbolic.values import floats
 
@@ -99,8 +99,6 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
             return torch_files.read(path, shape)
         if shape is not None:
             raise LinregionsError(SHAPELESS)
-        from . import nnet, npz
-
         return nnet.read(path) if kind == ".nnet" else npz.read(path)
 
 

@@ -10,7 +10,7 @@ import numpy as np
 from ..errors import LinregionsError
 from .layout import Layout
 from .species import chao1, coverage
-from .table import Table
+from .table import PatternTable
 
 
 @dataclass(frozen=True)
@@ -103,7 +103,7 @@ class Sampled(int):
     domain: str
     seconds: float
     rational: int
-    _table: Table
+    _table: PatternTable
     _layout: Layout
     _kept: bool
 

@@ -21,7 +21,7 @@ from .floats import Floats
 from .laws import Source
 from .layout import Layout
 from .program import program
-from .table import Found, keys_of
+from .table import NewPatterns, keys_of
 
 HANDED_BACK = 64  # points of a block that rational arithmetic may settle
 NUMBERS = 1 << 20  # of one matrix in the paths without a kernel
@@ -34,7 +34,7 @@ class Block:
 
     law: int
     points: int
-    found: list[Found]
+    found: list[NewPatterns]
     outside: int = 0
     skipped: int = 0
     rational: int = 0
@@ -110,7 +110,7 @@ class Sampler:
             )  # fmt: skip
             met = table[table[:, 2] > 0]
             keys = np.ascontiguousarray(met[:, :2])
-            out.found.append(Found(keys.T, met[:, 2].astype(np.int64), keys))
+            out.found.append(NewPatterns(keys.T, met[:, 2].astype(np.int64), keys))
             if self.trip[0]:  # the points so far are as good as ever
                 out.points = at - first
                 break
@@ -133,7 +133,7 @@ class Sampler:
             out.skipped += int(unsure.sum())
             x = x if bool(inside.all()) else x[inside]
             words, count, doubt = self._count(x)
-            out.found.append(Found(keys_of(words), count, words))
+            out.found.append(NewPatterns(keys_of(words), count, words))
             room = HANDED_BACK - sum(map(len, doubtful))
             doubtful.append(doubt[:room])
             out.skipped += len(doubt) - len(doubtful[-1])
@@ -190,7 +190,7 @@ class Sampler:
                 continue
             out.rational += 1
             words = self.layout.encode(np.array([pieces], np.int64))
-            out.found.append(Found(keys_of(words), np.ones(1, np.int64), words))
+            out.found.append(NewPatterns(keys_of(words), np.ones(1, np.int64), words))
 
 
 def _distinct(words: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -24,7 +24,7 @@ from . import state as disk
 from .answer import Sampled, tally
 from .blocks import Block, Sampler, check_device
 from .laws import source
-from .table import Table
+from .table import PatternTable
 
 MEMORY = 1 << 30
 AHEAD = 8  # blocks per thread between two looks at the clock
@@ -175,7 +175,7 @@ class _Run:
         self.words = layout.words if keep and layout.words > 2 else 0
         self.kept = keep or layout.words == 2
         laws = len(self.source.scales)
-        self.table = Table(laws, self.words, memory)
+        self.table = PatternTable(laws, self.words, memory)
         # by law: points drawn, outside, skipped, settled in rationals
         self.done = np.zeros((laws, 4), np.int64)
         self.wanted = np.zeros(laws, np.int64)

@@ -91,7 +91,7 @@ def keys_of(words: np.ndarray) -> np.ndarray:
 
 
 @dataclass
-class Found:
+class NewPatterns:
     """Patterns and how often each was met: ``keys`` (2, m), ``count`` (m,), packed ``words``."""
 
     keys: np.ndarray
@@ -99,7 +99,7 @@ class Found:
     words: np.ndarray
 
 
-class Table:
+class PatternTable:
     """Rows (key, counts by law, packed pattern if kept), at most as many as the memory allows.
 
     Parameters
@@ -129,7 +129,7 @@ class Table:
         room = max(self.rows, 1)
         _merge(self.lo, self.hi, self.row[:], keys[0], keys[1], where, 0, 0, room)
 
-    def add(self, found: Found, law: int) -> None:
+    def add(self, found: NewPatterns, law: int) -> None:
         """Add what a block found."""
         where = np.zeros(found.keys.shape[1], np.int64)
         at, lo, hi = 0, np.ascontiguousarray(found.keys[0]), np.ascontiguousarray(found.keys[1])
@@ -145,7 +145,9 @@ class Table:
             else:
                 self._index(2 * len(self.lo))
 
-    def _store(self, found: Found, law: int, where: np.ndarray, a: int, b: int, rows: int) -> None:
+    def _store(
+        self, found: NewPatterns, law: int, where: np.ndarray, a: int, b: int, rows: int
+    ) -> None:
         if rows > len(self.count):
             size = max(rows, 2 * len(self.count))
             self.keys = _longer(self.keys, size, 1)
@@ -167,7 +169,7 @@ class Table:
         self.count, self.words = self.count[keep], self.words[keep]
         self._index(len(self.lo))
 
-    def sorted(self) -> Table:
+    def sorted(self) -> PatternTable:
         """The rows in the order of their keys."""
         order = np.lexsort(self.keys[:, : self.rows])
         self.keys = np.ascontiguousarray(self.keys[:, order])

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ..domain.restrict import Restricted
-from ..domain.scaling import exponent, reach_of
+from ..domain.scaling import exponent, grid, reach_of
 from ..network.affine import INPUT, ONE, UNIT, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
 from ..network.scaling import CUT, coordinates, inequalities, scaled
@@ -401,7 +401,7 @@ class Compiled:
         """Exponent q such that all values of the layer are integers times 2^-q, or -1."""
         if level < 0 or sources != (n - 1,) or block.error.any() or block.bias_error.any():
             return -1
-        q = max(_grid(block.values) + level, _grid(block.bias))
+        q = max(grid(block.values) + level, grid(block.bias))
         return q if q <= 48 else -1
 
     @property
@@ -494,8 +494,8 @@ class Compiled:
             C.G[c, k] = np.ldexp(const, power)
             ew = UNIT if self.rows_inexact[0] else 0.0
             ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
-            grid = -1 if any(self.rows_inexact) else _grid(C.G[c, : k + 1])
-            set_errors.py_func(k, C.G, c, ew, ec, grid if grid <= 48 else -1)
+            level = -1 if any(self.rows_inexact) else grid(C.G[c, : k + 1])
+            set_errors.py_func(k, C.G, c, ew, ec, level if level <= 48 else -1)
             C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
 
 
@@ -522,15 +522,3 @@ def _tame(program: Program, A: np.ndarray, b: np.ndarray) -> bool:
             e = np.frexp(x)[1]
             low, high = min(low, int(e.min())), max(high, int(e.max()))
     return (program.n_layers + 2) * max(-low, high) < TAME
-
-
-def _grid(values: np.ndarray) -> int:
-    """Smallest q >= 0 such that every value is an integer times 2^-q."""
-    x = values[values != 0.0]
-    if not x.size:
-        return 0
-    mantissa, e = np.frexp(x)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    low = whole & -whole
-    trailing = np.frexp(low.astype(np.float64))[1] - 1
-    return max(0, int(np.max(53 - trailing - e)))

@@ -12,7 +12,7 @@ import numpy as np
 from ...errors import LinregionsError, UnsupportedNetwork
 from ...network.units import RELU, RELU6, Activation, leaky_relu
 from ..refusals import CURVED as NOT_LINEAR
-from ..refusals import Part, first_line, reading
+from ..refusals import Refusal, first_line, reading
 from ..symbolic.builder import Builder
 from ..symbolic.layers import (
     adaptive_average_pool,
@@ -66,8 +66,8 @@ class Context:
         return type(self.layer).__name__
 
     @property
-    def label(self) -> Part:
-        return Part("layer", self.config.get("name", "without a name"), self.kind, "Keras")
+    def label(self) -> Refusal:
+        return Refusal("layer", self.config.get("name", "without a name"), self.kind, "Keras")
 
     @cached_property
     def weights(self) -> list[np.ndarray]:

@@ -11,7 +11,7 @@ import onnx
 from onnx import defs, helper
 
 from ...errors import LinregionsError, UnsupportedNetwork
-from ..refusals import Part
+from ..refusals import Refusal
 from ..symbolic.builder import Builder
 from ..symbolic.values import Value, constant, floats
 
@@ -73,7 +73,7 @@ class Call:
     op: str
     domain: str
     opset: int
-    label: Part
+    label: Refusal
     arguments: list[Tensor | None]
     names: list[str]
     attributes: dict[str, Any] = field(default_factory=dict)

@@ -9,14 +9,14 @@ from typing import Any
 import onnx
 
 from ...errors import LinregionsError
-from ..refusals import BROKEN, Part
+from ..refusals import BROKEN, Refusal
 
 
-def part_of(node: onnx.NodeProto, opset: int | str, inside: str = "") -> Part:
+def part_of(node: onnx.NodeProto, opset: int | str, inside: str = "") -> Refusal:
     """How messages name a node; ``inside`` is the function or branch that holds it."""
     name = node.name or next((o for o in node.output if o), "without a name")
     domain = f"{node.domain} " if node.domain not in ("", "ai.onnx") else ""
-    return Part("node", f"{inside}{name}", node.op_type, f"{domain}opset {opset}")
+    return Refusal("node", f"{inside}{name}", node.op_type, f"{domain}opset {opset}")
 
 
 def subgraphs(node: onnx.NodeProto) -> Iterator[onnx.GraphProto]:

@@ -22,7 +22,7 @@ from onnx import defs, helper, numpy_helper
 from ...errors import LinregionsError, UnsupportedNetwork
 from ...files import about
 from ...network.network import Network
-from ..refusals import BROKEN, Part, first_line, reading
+from ..refusals import BROKEN, Refusal, first_line, reading
 from ..symbolic.builder import Builder
 from ..symbolic.values import (
     Shape,
@@ -200,7 +200,7 @@ class _Reader:
     def _results(
         self,
         node: onnx.NodeProto,
-        part: Part,
+        part: Refusal,
         arguments: list[Tensor | None],
         known: Mapping[str, Any],
         opsets: Mapping[str, int],
@@ -226,7 +226,7 @@ class _Reader:
     def _branch(
         self,
         node: onnx.NodeProto,
-        part: Part,
+        part: Refusal,
         arguments: list[Tensor | None],
         known: Mapping[str, Any],
         opsets: Mapping[str, int],
@@ -249,7 +249,7 @@ class _Reader:
         self,
         function: onnx.FunctionProto,
         node: onnx.NodeProto,
-        part: Part,
+        part: Refusal,
         arguments: list[Tensor | None],
     ) -> list[Any]:
         """A function that the model defines: its body, with the opsets that it names."""

@@ -24,7 +24,7 @@ from torch import nn
 
 from ...errors import LinregionsError, UnsupportedNetwork
 from ...network.network import Network
-from ..refusals import CURVED, Part, first_line, reading
+from ..refusals import CURVED, Refusal, first_line, reading
 from ..symbolic.builder import Builder
 from ..symbolic.values import (
     Shape,
@@ -167,14 +167,14 @@ def _walk(leaves: list[Leaf], shape: Shape) -> Network:
     builder = Builder()
     value = given = builder.input(shape)
     for name, module in leaves:
-        part = Part("module", name, type(module).__name__, VERSION)
+        part = Refusal("module", name, type(module).__name__, VERSION)
         fits = f"a value of shape {value.now[1:]} arrives; give shape=, the sizes of one input"
         with reading(part, fits if _kind(module) else ""):
             value = _leaf(builder, module, value, part)
     return builder.network(given.size, value)
 
 
-def _leaf(builder: Builder, module: nn.Module, value: Value, part: Part) -> Value:
+def _leaf(builder: Builder, module: nn.Module, value: Value, part: Refusal) -> Value:
     kind = _kind(module)
     if isinstance(module, AT_THE_END):
         return ended(value, str(part))
@@ -349,7 +349,7 @@ class _Exported:
         return self.builder.network(given.size, out)
 
     def _call(self, node: Any) -> Any:
-        part = Part("operator", node.name, _operator(node), VERSION, _written(node))
+        part = Refusal("operator", node.name, _operator(node), VERSION, _written(node))
         args = torch.fx.map_arg(node.args, self.known.__getitem__)
         kwargs = torch.fx.map_arg(node.kwargs, self.known.__getitem__)
         values = list(_values((*args, *kwargs.values())))
@@ -367,7 +367,7 @@ class _Exported:
             except UnsupportedNetwork as error:
                 raise UnsupportedNetwork(_module_of(node) or str(error)) from error
 
-    def _fold(self, node: Any, label: Part, args: Any, kwargs: Any) -> Any:
+    def _fold(self, node: Any, label: Refusal, args: Any, kwargs: Any) -> Any:
         if "rand" in _operator(node) or "bernoulli" in _operator(node):
             raise UnsupportedNetwork(
                 "random numbers are not supported; use the module as at inference"
@@ -377,7 +377,7 @@ class _Exported:
             self.builder.rounding(f"{label}: constants combined once, in {out.dtype}")
         return out
 
-    def _apply(self, node: Any, part: Part, values: list[Value], args: Any, kwargs: Any) -> Any:
+    def _apply(self, node: Any, part: Refusal, values: list[Value], args: Any, kwargs: Any) -> Any:
         op, first = part.operator, values[0]
         if op in ENDS and len(values) == 1:
             shape = tuple(int(d) for d in node.meta["val"].shape) if "val" in node.meta else None
