@@ -310,7 +310,7 @@ def test_a_checkpoint_of_something_else_is_refused(file, monkeypatch):
             lr.count(net, domain, checkpoint=file, **options)
     with pytest.raises(lr.LinregionsError, match="of shard the whole; asked for was 1/2"):
         lr.shard(NET, None, 1, 2, checkpoint=file)
-    monkeypatch.setattr(lr, "__version__", "9.9")
+    monkeypatch.setattr("linregions.parallel.identity.__version__", "9.9")
     with pytest.raises(lr.LinregionsError, match=r"made by version .*; this is 9\.9"):
         lr.count(NET, checkpoint=file)
 
