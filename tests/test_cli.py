@@ -401,7 +401,9 @@ def test_every_command_is_there():
         "count", "list", "info", "merge", "check", "compile", "bounds", "estimate", "plan",
         "sample", "measure", "draw", "paper",
     }  # fmt: skip
-    assert {words[1] for words in COMMANDS if len(words) == 2} == {"distance", "volume", "local"}
+    assert {words[1] for words in COMMANDS if len(words) == 2} == {
+        "crossings", "distance", "volume", "local",
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
@@ -530,6 +532,77 @@ def files(tmp_path, model):
         (tmp_path / f"text.{suffix}").write_text("1.0 2.0\n3.0 4.0\n")
         (tmp_path / f"nothing.{suffix}").touch()
     return tmp_path
+
+
+@pytest.fixture
+def shapeless(tmp_path):
+    """A convolution whose file does not say how large images are."""
+    onnx_models = pytest.importorskip("onnx_models")
+    weight = np.arange(18.0, dtype=np.float32).reshape(2, 1, 3, 3) / 8 - 1
+    nodes = [("Conv", "x w", "c"), ("Relu", "c", "y")]
+    found = onnx_models.model(nodes, ["N", 1, "H", "W"], {"w": weight})
+    target = tmp_path / "open.onnx"
+    target.write_bytes(found.SerializeToString())
+    np.save(tmp_path / "ends.npy", [np.zeros(16), np.ones(16)])
+    np.save(tmp_path / "many.npy", np.random.default_rng(0).random((3, 16)))
+    return target
+
+
+SHAPED = [
+    "info MODEL",
+    "count MODEL --segment ends.npy",
+    "list MODEL --segment ends.npy",
+    "estimate MODEL --segment ends.npy --passes 2",
+    "plan MODEL --segment ends.npy --seconds 1",
+    "sample MODEL --box=-1,1 --points 100",
+    "bounds MODEL --box=-1,1",
+    "draw MODEL --segment ends.npy -o x.png",
+    "measure distance MODEL --data many.npy",
+    "measure volume MODEL --segment ends.npy",
+    "measure local MODEL --data many.npy --radius 0.1",
+    "measure crossings MODEL --segment ends.npy",
+]
+
+
+@pytest.mark.parametrize("line", SHAPED)
+def test_the_shape_of_an_input_is_an_option_wherever_a_model_is_read(
+    shapeless, refused, call, monkeypatch, line
+):
+    if "draw" in line:
+        pytest.importorskip("matplotlib")
+    monkeypatch.chdir(shapeless.parent)
+    words = [shapeless if part == "MODEL" else part for part in line.split()]
+    assert "open shape" in (message := refused(*words)) and "give --shape=" in message
+    name = "--input-shape" if "local" in line else "--shape"
+    code, out, _ = call(*words, name, "1,4,4", "--json")
+    assert code == 0 and json.loads(out)
+    assert "does not fit" in refused(*words, name, "3x4x4")
+    assert "3,32,32" in refused(*words, name, "4,,4")
+
+
+def test_crossings(tmp_path, model, answer, refused, call):
+    rng = np.random.default_rng(3)
+    points, net = rng.normal(size=(5, 2)) * 2, lr.load(model)
+    np.save(tmp_path / "way.npy", points)
+    np.save(tmp_path / "two.npy", points[:2])
+    ends = np.stack([points[:-1], points[1:]], axis=1)
+    for kind in ("activation", "linear"):
+        found = answer("measure", "crossings", model, "--data", tmp_path / "way.npy",
+                       "--kind", kind, "-o", tmp_path / "t.npz")  # fmt: skip
+        assert found["regions"] == lr.crossings(net, ends).count(kind).tolist()
+        assert found["exact"] and found["complete"]
+    with np.load(tmp_path / "t.npz") as file:
+        assert file["t"].tolist() == lr.crossings(net, ends).t.tolist()
+        assert np.bincount(file["segment"], minlength=4).tolist() == list(map(len, found["t"]))
+    one = answer("measure", "crossings", model, "--segment", tmp_path / "two.npy")
+    assert one["t"] == [lr.crossings(net, ends[:1]).t.tolist()]
+    line = answer("measure", "crossings", model, "--line", tmp_path / "two.npy")
+    assert line["regions"][0] >= one["regions"][0]
+    text = call("measure", "crossings", model, "--data", tmp_path / "way.npy")[1]
+    assert "4 segments" in text and "exact" in text
+    assert "give one of" in refused("measure", "crossings", model)
+    both = ["--segment", tmp_path / "two.npy", "--line", tmp_path / "two.npy"]
+    assert "give one of" in refused("measure", "crossings", model, *both)
 
 
 @pytest.mark.parametrize(

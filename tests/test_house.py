@@ -22,7 +22,8 @@ LAYERS = (
     "certificates", "questions", "boundary", "measure", "draw", "training", "testing", "public",
     "papers", "cli",
 )  # fmt: skip
-OPTIONAL = {"torch", "matplotlib", "plotly", "PIL", "pyarrow", "distributed", "pyscipopt", "keras"}
+# optional or heavy: parts of the house that stand on one are loaded when they are needed
+OPTIONAL = {"torch", "onnx", "matplotlib", "plotly", "PIL", "pyarrow", "distributed", "pyscipopt"}
 VERBS = 16  # parameters of a public verb, at most: its options are by keyword
 COMMANDS = 12
 AT_MOST = {"parameters": 96, "long functions": 12, "long files": 22, "classes of one name": 7}

@@ -11,6 +11,7 @@ from linregions.progress import (
     Deadline,
     Status,
     Stopped,
+    Stopwatch,
     abandoned,
     announced,
     check,
@@ -128,6 +129,18 @@ def test_what_a_compilation_finds_is_not_what_the_work_has_found():
             current().stage, current().known = "search", lambda: 3  # of the tiny problem
             assert clock.known() == 0 and clock.stage == "compiling"
         assert clock.known() == 0
+
+
+def test_who_watches_is_told_of_a_compilation_in_a_part():
+    with Deadline().current() as whole, Deadline(9.0, whole).current():
+        whole.stage, watch = "search", Stopwatch()
+        with announced():
+            assert whole.stage == "compiling"
+            time.sleep(0.2)
+            assert watch.seconds < 0.15
+        assert whole.stage == "search" and whole.paused > 0.15
+        time.sleep(0.05)
+        assert 0.04 < watch.seconds < 0.15
 
 
 def test_a_compilation_stops_with_its_work():

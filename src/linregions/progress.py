@@ -116,8 +116,12 @@ class Deadline:
     @property
     def elapsed(self) -> float:
         """Seconds so far, without those that compiling took."""
-        now = time.perf_counter()
-        return now - self._begin - self._paused - (now - self._pause if self._pause else 0.0)
+        return time.perf_counter() - self._begin - self.paused
+
+    @property
+    def paused(self) -> float:
+        """Seconds so far that compiling took."""
+        return self._paused + (time.perf_counter() - self._pause if self._pause else 0.0)
 
     @property
     def left(self) -> float:
@@ -209,6 +213,19 @@ class Deadline:
     def status(self) -> Status:
         """What can be said from outside."""
         return Status(self.known(), self.elapsed, self.stage, hint=self.hint)
+
+
+class Stopwatch:
+    """Seconds since it was made, without those that compiling took in the work of this thread."""
+
+    def __init__(self) -> None:
+        self._clock = current()
+        self._begin = time.perf_counter() - self._clock.paused
+
+    @property
+    def seconds(self) -> float:
+        """The time on it."""
+        return time.perf_counter() - self._begin - self._clock.paused
 
 
 _never = Deadline()
@@ -342,6 +359,12 @@ class _Watch:
                 if pressed and on_interrupt == "raise" and _unaware(value):
                     raise Interrupted(value if hasattr(value, "stopped") else None)
                 return cast(T, value)
+            if kind == "error" and isinstance(value, MemoryError):
+                raise LinregionsError(
+                    f"{value or 'out of memory'} ({clock.stage}), which this machine does not "
+                    "give; a plane or a segment (`subdivide`, `crossings`), or `sample`, takes a "
+                    "small part of it"
+                ) from value
             if kind == "error" and not isinstance(value, KeyboardInterrupt):
                 raise cast(BaseException, value)
             late = time.perf_counter() > self.patience
@@ -414,9 +437,15 @@ def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callabl
     function that returns the seconds since the beginning.
     """
     start, clock = time.perf_counter(), current()
-    stage, clock.stage = clock.stage, "compiling"
+    around = [clock]  # whoever watches one of them is told
+    while (parent := around[-1].parent) is not None:
+        around.append(parent)
+    stages = [one.stage for one in around]
+    for one in around:
+        one.stage = "compiling"
     try:
         with told(announce), clock.pause(), Deadline(None, clock).current():
             yield lambda: time.perf_counter() - start
     finally:
-        clock.stage = stage
+        for one, stage in zip(around, stages, strict=True):
+            one.stage = stage

@@ -9,15 +9,16 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from ..caching import log
 from ..figures import duration
 from ..progress import Progress, Status
 
 FIRST, EVERY = 1.5, 10.0  # seconds until the first line, and between lines
+SELDOM = 30.0  # between lines while kernels are compiled, which say themselves when they are done
 HINT = 2.0  # seconds without a region after which a hint is given
 STAGES = {
     "reading": "reading the model",
     "setup": "getting ready (restricting the network to the domain)",
-    "compiling": "compiling kernels",
     "bounds": "working out an upper bound",
     "search": "searching",
     "complex": "refining",
@@ -49,7 +50,7 @@ def shown() -> Iterator[Progress]:
 
         console = Console(stderr=True)
         with Live(Text(), console=console, transient=True, refresh_per_second=5) as live:
-            yield _teller(lambda text, _: live.update(Text(text)), console.print)
+            yield _teller(lambda status, text, now: live.update(Text(text)), console.print)
         return
 
     def say(text: str) -> None:
@@ -57,22 +58,22 @@ def shown() -> Iterator[Progress]:
 
     due = time.perf_counter() + FIRST
 
-    def now_and_then(text: str, now: float) -> None:
+    def now_and_then(status: Status, text: str, now: float) -> None:
         nonlocal due
         if now >= due:
-            due = now + EVERY
+            due = now + (SELDOM if status.stage == "compiling" else EVERY)
             say(text)
 
     yield _teller(now_and_then, say)
 
 
-def _teller(line: Callable[[str, float], None], say: Callable[[str], None]) -> Progress:
+def _teller(line: Callable[[Status, str, float], None], say: Callable[[str], None]) -> Progress:
     begin, hinted = time.perf_counter(), False
 
     def report(status: Status) -> None:
         nonlocal hinted
         now = time.perf_counter()
-        line(words(status, now - begin), now)
+        line(status, words(status, now - begin), now)
         if status.hint and not hinted and not status.regions and now - begin >= HINT:
             hinted = True
             say(f"linregions: no region yet: {status.hint}")
@@ -83,6 +84,8 @@ def _teller(line: Callable[[str, float], None], say: Callable[[str], None]) -> P
 def words(s: Status, wall: float) -> str:
     """What is being done, how far it is, and what is expected."""
     doing = STAGES.get(s.stage, s.stage)
+    if s.stage == "compiling":
+        return f"compiling {log.now}, {wall:.1f} s (Ctrl-C stops)"
     if s.stage == "estimate" and s.regions:
         return f"about {s.regions:.3g} regions, {s.seconds:.1f} s (Ctrl-C stops)"
     if not s.regions:

@@ -32,12 +32,12 @@ from . import lattice as K
 from .bits import Patterns
 from .domain_faces import domain_faces, rounded
 from .exact import Forms
+from .forms import Rows, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
 from .refined import Refined, Round
 from .rounding import bounds
-from .rows import Rows, rows_of
 from .undecided import Corners, Referee
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from ..jit import inner, kernel, raised
+from .forms import compose
 from .lattice import (
     ALIVE,
     ASKED,
@@ -29,7 +30,6 @@ from .lattice import (
     signs,
 )  # fmt: skip
 from .max_units import BROKEN, MORE, envelope
-from .rows import compose
 
 
 @kernel("the cell complex")

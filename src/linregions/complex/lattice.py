@@ -21,7 +21,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..jit import inner, kernel
-from .rows import bound
+from .forms import bound
 
 # finished; a sign is open; local arrays or output too small; the trip wire is raised
 DONE, DOUBT, LOCAL, FULL, STOPPED = range(5)

@@ -14,8 +14,8 @@ import numpy as np
 from ..network.affine import UNIT
 from ..network.units import MaxUnits
 from .exact import Forms
+from .forms import forms_at, rows_of
 from .program import PRE, Plan
-from .rows import forms_at, rows_of
 
 CHUNK = 1 << 23  # entries of patterns or forms at once
 

@@ -28,6 +28,7 @@ from typing import Any
 import numpy as np
 
 from ..jit import inner, raised
+from .forms import bound, nothing
 from .lattice import (
     ALIVE,
     COUNT,
@@ -53,7 +54,6 @@ from .lattice import (
     pair_wall,
 )  # fmt: skip
 from .program import PRE, SPARSE, WIDE
-from .rows import bound, nothing
 
 # rows of arg: a list of arguments; the facets on which one is zero; whether it is a constant
 # without rounding

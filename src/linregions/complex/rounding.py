@@ -27,8 +27,8 @@ from scipy import sparse
 from ..domain.scaling import grid
 from ..network.affine import UNIT
 from ..network.units import MaxUnits, Units
+from .forms import TOUCHES, UPDATES
 from .program import Plan, Weights
-from .rows import TOUCHES, UPDATES
 
 LEAST = 2.0**-500  # of a bound of something that is not 0: squares of less underflow
 LOST = 2.0**-1074  # by one rounding, at most

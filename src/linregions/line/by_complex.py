@@ -25,7 +25,7 @@ from ..complex.undecided import Corners
 from ..domain.domains import Box, Line, Segment
 from ..domain.restrict import Restricted, composed, restrict
 from ..errors import LinregionsError
-from ..large.reduce import Reduced
+from ..large.reduce import Reduced, memory
 from ..large.whole import Places, whole_signs
 from ..network.affine import INPUT, ONE, Affine, Term
 from ..network.network import Layer, Network, check_matrices
@@ -41,14 +41,16 @@ def is_wide(network: Network) -> bool:
     """Whether the line engine leaves a network to this one.
 
     Max units; weights that would not fit as dense matrices, or would make its rational sweeps
-    endless.
+    endless; so many units that the values of all of them at all breakpoints do not fit.
     """
     if any(isinstance(layer.units, MaxUnits) for layer in network.layers) or is_large(network):
         return True
     sizes = [network.inputs, *network.widths]
     maps = [layer.affine for layer in network.layers]
     entries = [a.size * sizes[s] for a in maps for s in a.sources if a.is_sparse(s)]
-    return sum(entries) > LARGE
+    units = sum(network.widths)
+    room = 32 * units * (2 * units + 3 * max(network.widths, default=0))  # of one segment
+    return sum(entries) > LARGE or room > memory()
 
 
 class _Piece(NamedTuple):

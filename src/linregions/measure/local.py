@@ -19,7 +19,7 @@ from ..line.crossings import crossings
 from ..network.arrays import finite_points
 from ..network.network import Network
 from ..network.units import Pointwise
-from ..progress import Status, check, current, reason_of
+from ..progress import Status, Stopped, check, current, reason_of
 from ..questions.count import count
 from ..readers import load
 from ..watching import watchful
@@ -213,8 +213,13 @@ def _on_segments(
     step = max(1, BATCH // repeats)
     for a in range(0, len(x), step):
         ends = _ends(x[a : a + step], a, radius, repeats, seed)
-        out[a : a + step] = bends(net, ends, kind).reshape(-1, repeats) + 1
-        report(min(a + step, len(x)))
+        try:
+            found = bends(net, ends, kind)
+        except Stopped as stop:
+            found = np.zeros(0, np.int64) if stop.partial is None else stop.partial
+        done = len(found) // repeats  # points with all of their segments
+        out[a : a + done] = found[: done * repeats].reshape(-1, repeats) + 1
+        report(a + done)
 
 
 def _slices(

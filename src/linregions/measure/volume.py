@@ -250,6 +250,9 @@ def _crossed(
                     progress(Status(done, clock.elapsed, "lines"))
                 check()
     except KeyboardInterrupt as stop:
+        first = getattr(stop, "partial", None)
+        if not counts and isinstance(first, np.ndarray) and len(first):
+            counts = [first]  # else a batch is dropped: its quick lines alone would be too few
         if not counts:
             raise
         return np.concatenate(counts), reason_of(stop)

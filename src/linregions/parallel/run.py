@@ -10,6 +10,7 @@ from pathlib import Path
 
 from ..domain.restrict import Restricted
 from ..processors import check_processes, workers_of
+from ..progress import Stopwatch
 from ..search.branch import hand_over
 from ..search.rational_node import whole
 from ..search.search import Leaves, Search
@@ -96,7 +97,7 @@ class Shared:
             Job.of(problem, exact, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
         )  # fmt: skip
-        self.before, self.start = 0.0, time.perf_counter()
+        self.before, self.watch = 0.0, Stopwatch()
         self.file: Checkpoint | None = None
         if means.checkpoint is not None:
             place = coordinates_hash(self.search.compiled)
@@ -115,7 +116,7 @@ class Shared:
     @property
     def seconds(self) -> float:
         """Seconds spent so far, those of earlier processes included."""
-        return self.before + time.perf_counter() - self.start
+        return self.before + self.watch.seconds
 
     @property
     def stop(self) -> str:
@@ -128,7 +129,7 @@ class Shared:
 
     def run(self, limit: int | None, seconds: float | None) -> Iterator[list[Leaves]]:
         """Walk on; yields now and then, with the cells found since. See `Crew.run`."""
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
         due = 0.0
         try:
             for cells in self.crew.run(limit, seconds):

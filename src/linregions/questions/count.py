@@ -22,7 +22,7 @@ from ..merging.cells import Budget
 from ..merging.compile import compile_for
 from ..network.network import Network
 from ..parallel.run import Means
-from ..progress import Deadline, Progress, Status, current, reason_of, tell, watched
+from ..progress import Deadline, Progress, Status, Stopwatch, current, reason_of, tell, watched
 from ..readers import load
 from ..search.zonotope import seen_through
 from .answering import answer_of, check_options
@@ -170,7 +170,7 @@ def _hint(net: Network, domain: Domain) -> str:
         return ""
     where = "a box" if isinstance(domain, Box) else "all of space"
     return (
-        f"{free:,} inputs in {where}: a plane (--plane), a segment (--segment, crossings) or "
+        f"{free:,} inputs in {where}: a plane (--plane), lines (`measure crossings`) or "
         "`sample` answer in seconds"
     )
 
@@ -314,14 +314,14 @@ def _count_search(
     problem: Restricted, plan: _Plan, seconds: float | None, progress: Progress | None
 ) -> Count:
     kind, exact, limit, means, room = plan.kind, plan.exact, plan.limit, plan.means, plan.room
-    begin = time.perf_counter()
+    watch = Stopwatch()
     searched = seen_through(problem) if kind == "activation" else problem
     if means.some:
         run = Divided(searched, exact, kind, means, room)
     else:
         run = SearchRun(searched, exact, kind, room)
-    start = begin + compile_for(searched, merge=kind != "activation")
-    run.start = time.perf_counter()
+    compile_for(searched, merge=kind != "activation")
+    run.watch = Stopwatch()
     with closing(run):
         stopped = run.go(limit, seconds, progress)
         if limit is not None and kind == "activation" and run.leaves > limit:
@@ -334,7 +334,7 @@ def _count_search(
             value, ended = run.merge(kind, complete, also, progress)
             stopped = stopped or ended
             complete = not stopped
-    took = run.before + time.perf_counter() - start
+    took = run.before + watch.seconds
     return answer_of(
         problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
     )

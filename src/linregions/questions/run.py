@@ -11,7 +11,7 @@ from ..merging.cells import Budget
 from ..merging.closed import closed
 from ..merging.maps import Merger
 from ..parallel.run import Means, Shared
-from ..progress import Progress, Status, current, reason_of, tell
+from ..progress import Progress, Status, Stopwatch, current, reason_of, tell
 from ..search.search import Search
 
 BATCH = 4096  # cells that a search lists at a time
@@ -27,7 +27,7 @@ class SearchRun:
         self.search = Search(problem, exact, emit, audit=True)
         self.problem, self.exact = problem, exact
         self.cells = room.cells(self.search, kind)
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
 
     def close(self) -> None:
         """Remove what is on disk."""
@@ -57,18 +57,18 @@ class SearchRun:
                 more = search.run(max(1, min(nodes, left)))
                 if search.emits:
                     self.cells.add(search.take())
-                now = time.perf_counter()
+                took = time.perf_counter() - before
                 if progress is not None:
-                    total = ahead.total(search.leaves, now - self.start) if more else None
-                    status = Status(search.leaves, now - self.start, total=total, hint=clock.hint)
-                    tell(progress, status)
+                    spent = self.watch.seconds
+                    total = ahead.total(search.leaves, spent) if more else None
+                    tell(progress, Status(search.leaves, spent, total=total, hint=clock.hint))
                 if not more:
                     return ""
-                if seconds is not None and now - self.start >= seconds:
+                if seconds is not None and self.watch.seconds >= seconds:
                     return "seconds"
-                if now - before < 0.05:
+                if took < 0.05:
                     nodes = min(2 * nodes, 1 << 24)
-                elif now - before > 0.2:
+                elif took > 0.2:
                     nodes = max(nodes // 2, 16)
         except KeyboardInterrupt as stop:
             return reason_of(stop)
@@ -82,7 +82,7 @@ class SearchRun:
         try:
             for part in self.cells.parts():
                 if progress is not None:
-                    took = time.perf_counter() - self.start
+                    took = self.watch.seconds
                     apart = bool(self.cells.runs)  # then it takes a while, part after part
                     total = float(self.leaves) if apart else None
                     tell(progress, Status(done if apart else self.leaves, took, "merge", total))
@@ -110,7 +110,7 @@ class Divided(SearchRun):
         self.search = self.shared.search
         self.problem, self.exact = problem, exact
         self.cells = room.cells(self.search, kind)
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
 
     @property
     def leaves(self) -> int:

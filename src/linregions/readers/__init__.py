@@ -14,6 +14,7 @@ from ..network.network import Network
 from . import nnet, npz, sklearn
 from .keras import graph as keras
 from .symbolic.values import floats
+from .torch import files as torch_files
 
 TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)
@@ -94,8 +95,6 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
 
             return onnx.read(path, shape)
         if kind in TORCH:
-            from .torch import files as torch_files
-
             return torch_files.read(path, shape)
         if shape is not None:
             raise LinregionsError(SHAPELESS)

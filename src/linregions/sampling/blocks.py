@@ -16,6 +16,7 @@ import numpy as np
 from ..errors import LinregionsError
 from ..progress import check, current
 from . import draws, kernel
+from .device import Torch
 from .exactly import Exactly
 from .floats import Floats
 from .laws import Source
@@ -63,8 +64,6 @@ class Sampler:
         self.program = program(self.network) if device is None else None
         self.torch: Any = None
         if device is not None:
-            from .device import Torch
-
             self.torch = Torch(self.network, device)
         self.floats = None if self.program or self.torch else Floats(self.network)
         wide = max(self.network.inputs, *(m.affine.size for m in self.network.layers), 1)

@@ -12,6 +12,7 @@ from ..complex.cells import CellComplex
 from ..complex.subdivide import subdivide
 from ..domain.domains import Domain
 from ..errors import LinregionsError
+from .plots import compared
 from .snapshot import snapshot
 
 
@@ -103,8 +104,6 @@ class Changes:
 
     def plot(self, axes: Any = None) -> Any:
         """Both partitions of a plane side by side, gone and born regions in colour."""
-        from .plots import compared
-
         return compared(self, axes)
 
     def __repr__(self) -> str:
