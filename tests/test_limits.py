@@ -287,7 +287,6 @@ def test_why_a_count_ended(workers, way, tmp_path):
 def test_a_compilation_in_the_middle_of_a_count_is_not_charged(monkeypatch, workers):
     """The first estimate of how far it is needs kernels of its own."""
     from linregions.estimation import ahead as _ahead
-
     from linregions.progress import Stopped, announced
 
     def prepare(self):
