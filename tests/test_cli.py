@@ -412,6 +412,17 @@ def test_a_command_takes_few_things(words):
     assert len(inspect.signature(COMMANDS[words]).parameters) <= 12
 
 
+def test_the_version_loads_no_numbers():
+    code = """
+import sys
+from linregions.cli.app import _run
+assert _run(["--version"]) == 0
+print([m for m in ("numpy", "numba", "scipy", "linregions.progress") if m in sys.modules])
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.split("\n", 1)[1].strip() == "[]"
+
+
 def test_info_imports_no_other_command():
     code = """
 import sys

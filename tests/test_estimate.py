@@ -16,7 +16,7 @@ import linregions as lr
 from linregions.cli import progress as cli_progress
 from linregions.estimation import ahead as _ahead
 from linregions.estimation import thin_kernel as thin
-from linregions.estimation.estimate import EstimateRun as Run
+from linregions.estimation.estimate import EstimateRun
 from linregions.estimation.interval import Groups
 from linregions.estimation.thinned_walk import KNUTH, Thinned
 from linregions.questions.count import Status
@@ -450,7 +450,7 @@ def test_a_domain_has_one_region_at_least():
         assert found.interval is None or found.interval[0] >= found.seen
         assert "about 0" not in found.describe()
     problem = lr.restrict(lr.load(net), lr.Box(0, 1))
-    run = Run(problem, "thinned", 0, 100, True)
+    run = EstimateRun(problem, "thinned", 0, 100, True)
     for _ in range(12):
         run.groups.add(0.0)  # passes that left out everything
     found = run.answer(0.95)
@@ -463,7 +463,7 @@ def test_a_domain_has_one_region_at_least():
 def test_estimates_respect_what_is_certain(value):
     """Values beyond the least or the most that there can be."""
     net = gaussian(0, 2, 3, 1)
-    run = Run(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
     for n in range(12):
         run.groups.add(value * (1 + 0.01 * n))
     found = run.answer(0.95)
@@ -473,7 +473,7 @@ def test_estimates_respect_what_is_certain(value):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_weights_beyond_floats_are_no_estimate(value):
-    run = Run(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
     for _ in range(12):
         run.groups.add(value)
     assert not run.groups.interval(0.95).given and run._so_far() >= 1

@@ -358,7 +358,7 @@ def test_partial_answers_hold_the_first_of_what_was_asked():
 @pytest.mark.parametrize("repeats", [1, 3])
 def test_points_and_lines_that_are_done_are_kept(monkeypatch, repeats):
     """Of a batch that has to stop in the middle the first ones are the answer."""
-    from linregions.measure import crossings as module
+    from linregions.line import crossings as module
 
     net, x = lr.load(dense(3, 10, 10, 1)), np.random.default_rng(0).random((40, 3))
     whole = lr.local_complexity(net, x, radius=0.3, repeats=repeats)

@@ -6,15 +6,17 @@ Results go to stdout, everything else to stderr. Exit 0 success, 1 a proof is re
 
 from __future__ import annotations
 
+import json
+import os
 import sys
 import warnings
+from contextlib import suppress
+from typing import NoReturn
 
 from cyclopts import App, CycloptsError
 
 from ..errors import LinregionsError, PartialAnswerWarning
-from ..figures import dump
 from ..version import __version__
-from .progress import leave
 
 COMMANDS = (  # each `command` in a file of its name, imported when it is called
     "count", "list", "info", "bounds", "check", "compile", "estimate", "plan", "draw", "paper",
@@ -35,8 +37,20 @@ def main(argv: list[str] | None = None) -> None:
     """Entry point of the ``linregions`` command."""
     code = _run(argv)
     if argv is None:
-        leave(code)
+        _leave(code)
     sys.exit(code)
+
+
+def _leave(code: int) -> NoReturn:
+    """End the process at once.
+
+    Taking down an interpreter that has read a large model takes seconds, in which a Ctrl-C would
+    change the exit code, and work that was left behind may not end at all.
+    """
+    for stream in (sys.stdout, sys.stderr):
+        with suppress(OSError, ValueError):  # the reader of a pipe has gone
+            stream.flush()
+    os._exit(code)
 
 
 def _run(argv: list[str] | None) -> int:
@@ -58,7 +72,7 @@ def _run(argv: list[str] | None) -> int:
     except KeyboardInterrupt:
         print("linregions: interrupted", file=sys.stderr)
         if "--json" in tokens:  # there is no answer yet, and the object still comes
-            print(dump({"complete": False, "stopped": "interrupt"}))
+            print(json.dumps({"complete": False, "stopped": "interrupt"}))
         return 130
     except (ArithmeticError, MemoryError, RecursionError) as error:  # numbers no check foresaw
         why = " ".join(f"{type(error).__name__} {error}".split())

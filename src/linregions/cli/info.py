@@ -7,10 +7,12 @@ from typing import Any
 
 from ..network.network import Network
 from ..network.rank import seen_dimension
+from ..progress import current, watched
 from ..readers.symbolic.builder import COMPILED, ROUNDED
 from .model import Model, Shape, read_model
 from .options import Json
 from .output import answered
+from .progress import shown
 
 
 def command(model: Model, /, *, shape: Shape = None, json: Json = False) -> int:
@@ -19,7 +21,13 @@ def command(model: Model, /, *, shape: Shape = None, json: Json = False) -> int:
     Example: linregions info network.onnx
     """
     net = read_model(model, shape)
-    facts = _facts(model, net)
+
+    def measured(_: Any) -> dict[str, Any]:
+        current().stage = "rank and hash of the weights"  # of large convolutions they take a while
+        return _facts(model, net)
+
+    with shown() as report:
+        facts = watched(measured, progress=report)
     return answered(facts, lambda: _prose(model.name, facts), json)
 
 

@@ -1,13 +1,11 @@
-"""What a command says on stderr while it works, and how it leaves."""
+"""What a command says on stderr while it works."""
 
 from __future__ import annotations
 
-import os
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
-from typing import NoReturn
+from contextlib import contextmanager
 
 from ..caching import log
 from ..figures import duration
@@ -98,15 +96,3 @@ def words(s: Status, wall: float) -> str:
         f"{s.regions:,} {what} {verb}{part}, {s.seconds:.1f} s, {s.rate:,.0f} {what}/s "
         "(Ctrl-C stops)"
     )
-
-
-def leave(code: int) -> NoReturn:
-    """End the process at once.
-
-    Taking down an interpreter that has read a large model takes seconds, in which a Ctrl-C would
-    change the exit code, and work that was left behind may not end at all.
-    """
-    for stream in (sys.stdout, sys.stderr):
-        with suppress(OSError, ValueError):  # the reader of a pipe has gone
-            stream.flush()
-    os._exit(code)
