@@ -17,7 +17,7 @@ import json, time
 t = [time.perf_counter()]
 import linregions as lr
 t.append(time.perf_counter())
-from linregions.counting import compile_kernel
+from linregions.merging.compile import compile_kernel
 compile_kernel(announce=lambda line: None)
 t.append(time.perf_counter())
 layers = [([[1.0, 0.5], [0.0, 1.0]], [0.1, 0.2]), ([[1.0, 0.0]], [0.0])]

@@ -112,7 +112,7 @@ def main() -> None:
     options = p.parse_args()
     report = common.Report("Cell complexes", options)
     others = peers(options.peer)
-    from linregions.complex.compiling import compile_complex
+    from linregions.complex.subdivide import compile_complex
 
     print(f"\nCompile or read from cache: {compile_complex():.2f} s.")
     rows, runs = [], 3 if options.quick else 12

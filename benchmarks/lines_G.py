@@ -27,7 +27,7 @@ from typing import Any
 import numpy as np
 
 import linregions as lr
-from linregions.measure.crossings import Crossings, crossings, line_compile
+from linregions.line.crossings import Crossings, crossings, line_compile
 
 REGIONS = 17_627
 BAR, AIM = 0.025, 0.007

@@ -24,9 +24,9 @@ import linregions as lr
 from linregions.parallel import policy
 from linregions.parallel.prefixes import frontier
 from linregions.parallel.run import _whole_tree
-from linregions.parallel.shards import EACH
-from linregions.search.engine import Search
-from linregions.search.subtree import adopt, hand_over
+from linregions.questions.shards import EACH
+from linregions.search.branch import adopt, hand_over
+from linregions.search.search import Search
 
 WIDTHS, QUICK, STEP = (6, 16, 16, 1), (6, 11, 11, 1), 32
 SERVICE = {"pool": 0.8e-3, "Dask": 6e-3}  # seconds of the coordinator for a result

@@ -20,7 +20,7 @@ import numpy as np
 from gallery import options, save
 
 import linregions as lr
-from linregions.units import HARDTANH
+from linregions.network.units import HARDTANH
 
 SQUARE = (2, 8, 8, 8, 1)  # the architecture of the picture
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from linregions.counting import compile_kernel
+from linregions.merging.compile import compile_kernel
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -14,8 +14,8 @@ import numpy as np
 
 import linregions as lr
 from linregions import check_regions
-from linregions.domain import restrict
-from linregions.search.engine import Search
+from linregions.domain.restrict import restrict
+from linregions.search.search import Search
 from linregions.testing.oracle import rational
 from linregions.testing.streams import solve
 
@@ -92,14 +92,14 @@ def search_of(net, domain=None, **options):
 def run_cli(*arguments, **options):
     """The command line in a process of its own."""
     return subprocess.run(
-        [sys.executable, "-m", "linregions.cli", *map(str, arguments)],
+        [sys.executable, "-m", "linregions.cli.app", *map(str, arguments)],
         capture_output=True, text=True, check=False, timeout=300, env=dict(os.environ), **options,
     )  # fmt: skip
 
 
 def run_here(*arguments):
     """The command line in this process, which has its imports and kernels already."""
-    from linregions.cli import main
+    from linregions.cli.app import main
 
     out, err, code = io.StringIO(), io.StringIO(), None
     with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):

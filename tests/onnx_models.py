@@ -7,7 +7,7 @@ from onnx import TensorProto, helper, numpy_helper
 
 from linregions.errors import LinregionsError
 from linregions.readers import load
-from linregions.readers.onnx import from_model
+from linregions.readers.onnx.model import from_model
 
 ort = pytest.importorskip("onnxruntime")
 ort.set_default_logger_severity(4)

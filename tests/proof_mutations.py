@@ -13,7 +13,7 @@ import numpy as np
 import proof_writer as pw
 
 import linregions as lr
-from linregions.affine import Affine, Term
+from linregions.network.affine import Affine, Term
 
 
 class Dossier:

@@ -10,8 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions import deciding, maps
-from linregions.deciding import decide
+from linregions.exact import maps
+from linregions.network import deciding
+from linregions.network.deciding import decide
 from linregions.testing.networks import random_network
 
 SQUARE = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]
@@ -62,7 +63,9 @@ def test_undecided_rows_of_deep_layers():
         layer = net.layers[1]
         shift = np.full((8, 1), Fraction(0), dtype=object)
         shift[3, 0] = nudge - value
-        moved = lr.network.Affine(8, (*layer.affine.terms, lr.network.Term(-1, (shift,))))
+        moved = lr.network.affine.Affine(
+            8, (*layer.affine.terms, lr.network.affine.Term(-1, (shift,)))
+        )
         other = lr.Network(5, (net.layers[0], lr.Layer(moved, layer.units)), net.output)
         found = lr.affine(other, x)
         assert found.patterns[0, 8 + 3] == piece and found.decided_exactly[0] >= 1
@@ -181,11 +184,11 @@ def test_ties_of_pooled_zeros_are_no_boundary():
     """Of units that are off all around the point, the first one wins: floats know that."""
     first = np.array([[1.0, 0.0], [0.0, 1.0], [-1.0, 0.0], [0.0, -1.0]])
     eye = np.eye(4)
-    pools, relus = lr.MaxUnits(((0, 1), (2, 3)), 4), lr.Pointwise.uniform(lr.units.RELU, 4)
+    pools, relus = lr.MaxUnits(((0, 1), (2, 3)), 4), lr.Pointwise.uniform(lr.network.units.RELU, 4)
     net = lr.Network(2, (
-        lr.Layer(lr.network.Affine.dense(first, np.zeros(4), 0), relus),
-        lr.Layer(lr.network.Affine.dense(eye, None, 1), pools),
-    ), lr.network.Affine.dense(np.ones((1, 2)), None, 2))  # fmt: skip
+        lr.Layer(lr.network.affine.Affine.dense(first, np.zeros(4), 0), relus),
+        lr.Layer(lr.network.affine.Affine.dense(eye, None, 1), pools),
+    ), lr.network.affine.Affine.dense(np.ones((1, 2)), None, 2))  # fmt: skip
     found = decide(net, np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]]), interior=True)
     assert found.pieces.tolist() == exact_patterns(
         net, np.array([[1.0, 2.0], [0.0, 1.0], [1.0, 1.0]])

@@ -13,18 +13,18 @@ from helpers import gaussian
 from test_near_ties import SCALED, network
 
 import linregions as lr
-from linregions import merging
-from linregions.affine import Affine
 from linregions.audit import AuditError
 from linregions.complex import engine as complex_engine
-from linregions.domain import restrict
-from linregions.measure import crossings as lines
-from linregions.measure import pieces as line_maps
+from linregions.domain.restrict import restrict
+from linregions.line import crossings as lines
+from linregions.line import pieces as line_maps
+from linregions.merging import maps as merging
+from linregions.network.affine import Affine
+from linregions.network.units import ABS
 from linregions.search import records as R
 from linregions.search.audit import Audit
 from linregions.testing import FAMILIES, fuzz
 from linregions.testing.networks import random_network
-from linregions.units import ABS
 
 BOUNDED = (lr.Box(-2, 2), lr.Box(-1, 3))
 
@@ -157,8 +157,8 @@ def taken_apart(replay, ints, reals, text):
 
 def recorded(net, domain):
     """An audit that has seen nothing, and all records of a search."""
-    from linregions.search.engine import Search
     from linregions.search.recorded import Recorder
+    from linregions.search.search import Search
 
     found = []
     problem = restrict(lr.load(net), domain)
@@ -332,7 +332,7 @@ def test_cells_that_are_only_counted_are_as_many(audited, monkeypatch):
 
 def test_wrong_signs_of_ties_stop_it(audited, monkeypatch):
     """Rows that pass through a vertex are said to be above it."""
-    from linregions.complex import referee
+    from linregions.complex import undecided as referee
 
     assert lr.count(TIES, lr.Box(-2, 2), engine="complex") == 8
     monkeypatch.setattr(referee, "sign", lambda v: 1 if v >= 0 else -1)
@@ -406,7 +406,7 @@ def test_cells_kept_apart_stop_it(audited, monkeypatch):
 
 
 def test_wrong_facets_of_the_graph_stop_it(audited, monkeypatch):
-    from linregions import graph
+    from linregions.merging import graph
 
     before = graph.shared_facets
 

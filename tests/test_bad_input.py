@@ -5,7 +5,7 @@ import pytest
 from helpers import gaussian, write_npz
 
 import linregions as lr
-from linregions.cli import main
+from linregions.cli.app import main
 
 GOOD = gaussian(1, 2, 4, 3, 1)
 

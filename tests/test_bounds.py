@@ -11,15 +11,23 @@ from hypothesis import HealthCheck, given, settings
 
 import linregions as lr
 from linregions import constructions as build
-from linregions.affine import ONE, Affine, Term
-from linregions.bounds import Dense, magnitude, tightest
-from linregions.bounds.stability import reaches
-from linregions.cli import main
-from linregions.domain import restrict
-from linregions.network import Layer
+from linregions.bounding import Dense, magnitude, tightest
+from linregions.bounding.stability import reaches
+from linregions.cli.app import main
+from linregions.domain.restrict import restrict
+from linregions.network.affine import ONE, Affine, Term
+from linregions.network.network import Layer
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    MaxUnits,
+    Pointwise,
+    leaky_relu,
+)
 from linregions.testing.strategies import problems
 from linregions.theory import Conv, dense
-from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, leaky_relu
 
 
 def named(found):

@@ -15,7 +15,7 @@ from proof_writer import Statement, Writer, encode, load, network_members, save
 
 import linregions as lr
 from linregions import check_regions as checker
-from linregions.cli import main
+from linregions.cli.app import main
 from linregions.testing import oracle
 from linregions.testing.networks import random_network
 

@@ -16,9 +16,10 @@ import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
+from linregions.estimation.ahead import Forecast
 from linregions.parallel import checkpoint as module
 from linregions.parallel.checkpoint import MAGIC, Checkpoint, State, read
-from linregions.parallel.run import Forecast, Shared
+from linregions.parallel.run import Shared
 from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)
@@ -188,7 +189,7 @@ def _leaves(file):
 def test_ctrl_c_saves_and_says_so(tmp_path):
     file, net = tmp_path / "run.ckpt", gaussian(0, 10, 20, 20, 1)
     path = write_npz(tmp_path / "large.npz", net)
-    command = [sys.executable, "-m", "linregions.cli", "count", path, "--checkpoint", file]
+    command = [sys.executable, "-m", "linregions.cli.app", "count", path, "--checkpoint", file]
     found = [-1]
     for _ in range(2):
         run = subprocess.Popen(
@@ -309,7 +310,7 @@ def test_a_checkpoint_of_something_else_is_refused(file, monkeypatch):
             lr.count(net, domain, checkpoint=file, **options)
     with pytest.raises(lr.LinregionsError, match="of shard the whole; asked for was 1/2"):
         lr.shard(NET, None, 1, 2, checkpoint=file)
-    monkeypatch.setattr(lr, "__version__", "9.9")
+    monkeypatch.setattr("linregions.parallel.identity.__version__", "9.9")
     with pytest.raises(lr.LinregionsError, match=r"made by version .*; this is 9\.9"):
         lr.count(NET, checkpoint=file)
 

@@ -1,5 +1,6 @@
 """The command line, end to end in processes of its own, and option by option in this one."""
 
+import inspect
 import json
 import os
 import signal
@@ -12,8 +13,8 @@ import pytest
 from helpers import gaussian, run_cli, write_npz
 
 import linregions as lr
-from linregions.cli import main
-from linregions.store import read_regions
+from linregions.cli.app import app, main
+from linregions.questions.store import read_regions
 from linregions.testing import oracle
 
 NET = gaussian(11, 2, 6, 4, 1)
@@ -98,8 +99,8 @@ def test_errors_in_a_process(tmp_path):
 LONG = """
 import signal
 import sys
-from linregions.cli import main
-from linregions.counting import compile_kernel
+from linregions.cli.app import main
+from linregions.merging.compile import compile_kernel
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a background job ignores it
 compile_kernel()
 print("ready", file=sys.stderr, flush=True)
@@ -325,7 +326,7 @@ def test_limits_of_nothing(model, call, answer):
 
 def test_a_reader_that_goes_away(model):
     """As in ``linregions list net.npz --limit 100000 | head -1``: no traceback."""
-    code = "import sys; from linregions.cli import main; main(sys.argv[1:])"
+    code = "import sys; from linregions.cli.app import main; main(sys.argv[1:])"
     process = subprocess.Popen(
         [sys.executable, "-c", code, "list", model, "--limit=100000"],
         stdout=subprocess.PIPE, stderr=subprocess.PIPE, env=dict(os.environ),
@@ -378,15 +379,58 @@ def test_info_of_a_wide_network(tmp_path, call):
 # -- words and mistakes ----------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("command", ["count", "list", "info"])
-def test_help(call, command):
-    code, out, _ = call(command, "--help")
-    assert code == 0 and f"Example: linregions {command}" in " ".join(out.split())
+def functions(group, words=()):
+    """The function of every command, by its words."""
+    for word, command in group.resolved_commands().items():
+        if command.default_command is not None and not word.startswith("-"):
+            yield (*words, word), command.default_command
+        yield from functions(command, (*words, word))
+
+
+COMMANDS = dict(functions(app))
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_help(call, words):
+    code, out, _ = call(*words, "--help")
+    assert code == 0 and f"Example: linregions {' '.join(words)} " in " ".join(out.split())
+
+
+def test_every_command_is_there():
+    assert {words[0] for words in COMMANDS} == {
+        "count", "list", "info", "merge", "check", "compile", "bounds", "estimate", "plan",
+        "sample", "measure", "draw", "paper",
+    }  # fmt: skip
+    assert {words[1] for words in COMMANDS if len(words) == 2} == {
+        "crossings", "distance", "volume", "local",
+    }  # fmt: skip
+
+
+@pytest.mark.parametrize("words", COMMANDS, ids=" ".join)
+def test_a_command_takes_few_things(words):
+    """At most twelve: options that belong together are one dataclass."""
+    assert len(inspect.signature(COMMANDS[words]).parameters) <= 12
+
+
+def test_info_imports_no_other_command():
+    code = """
+import sys
+from linregions.cli.app import app
+app.parse_args(["info", "net.npz"])
+rooms = {name.split(".")[2] for name in sys.modules if name.startswith("linregions.cli.")}
+print(*sorted(rooms))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert "info" in done.stdout.split()
+    assert not {words[0] for words in COMMANDS if words != ("info",)} & set(done.stdout.split())
 
 
 def test_help_and_version(call):
     code, out, _ = call("--help")
     assert code == 0 and all(word in out for word in ("count", "list", "info"))
+    for words, function in COMMANDS.items():
+        first = (inspect.getdoc(function) or "").splitlines()[0]
+        assert len(words) == 2 or first in " ".join(out.replace("│", " ").split())
     assert call("--version")[1].strip() == lr.__version__
 
 
@@ -490,6 +534,77 @@ def files(tmp_path, model):
     return tmp_path
 
 
+@pytest.fixture
+def shapeless(tmp_path):
+    """A convolution whose file does not say how large images are."""
+    onnx_models = pytest.importorskip("onnx_models")
+    weight = np.arange(18.0, dtype=np.float32).reshape(2, 1, 3, 3) / 8 - 1
+    nodes = [("Conv", "x w", "c"), ("Relu", "c", "y")]
+    found = onnx_models.model(nodes, ["N", 1, "H", "W"], {"w": weight})
+    target = tmp_path / "open.onnx"
+    target.write_bytes(found.SerializeToString())
+    np.save(tmp_path / "ends.npy", [np.zeros(16), np.ones(16)])
+    np.save(tmp_path / "many.npy", np.random.default_rng(0).random((3, 16)))
+    return target
+
+
+SHAPED = [
+    "info MODEL",
+    "count MODEL --segment ends.npy",
+    "list MODEL --segment ends.npy",
+    "estimate MODEL --segment ends.npy --passes 2",
+    "plan MODEL --segment ends.npy --seconds 1",
+    "sample MODEL --box=-1,1 --points 100",
+    "bounds MODEL --box=-1,1",
+    "draw MODEL --segment ends.npy -o x.png",
+    "measure distance MODEL --data many.npy",
+    "measure volume MODEL --segment ends.npy",
+    "measure local MODEL --data many.npy --radius 0.1",
+    "measure crossings MODEL --segment ends.npy",
+]
+
+
+@pytest.mark.parametrize("line", SHAPED)
+def test_the_shape_of_an_input_is_an_option_wherever_a_model_is_read(
+    shapeless, refused, call, monkeypatch, line
+):
+    if "draw" in line:
+        pytest.importorskip("matplotlib")
+    monkeypatch.chdir(shapeless.parent)
+    words = [shapeless if part == "MODEL" else part for part in line.split()]
+    assert "open shape" in (message := refused(*words)) and "give --shape=" in message
+    name = "--input-shape" if "local" in line else "--shape"
+    code, out, _ = call(*words, name, "1,4,4", "--json")
+    assert code == 0 and json.loads(out)
+    assert "does not fit" in refused(*words, name, "3x4x4")
+    assert "3,32,32" in refused(*words, name, "4,,4")
+
+
+def test_crossings(tmp_path, model, answer, refused, call):
+    rng = np.random.default_rng(3)
+    points, net = rng.normal(size=(5, 2)) * 2, lr.load(model)
+    np.save(tmp_path / "way.npy", points)
+    np.save(tmp_path / "two.npy", points[:2])
+    ends = np.stack([points[:-1], points[1:]], axis=1)
+    for kind in ("activation", "linear"):
+        found = answer("measure", "crossings", model, "--data", tmp_path / "way.npy",
+                       "--kind", kind, "-o", tmp_path / "t.npz")  # fmt: skip
+        assert found["regions"] == lr.crossings(net, ends).count(kind).tolist()
+        assert found["exact"] and found["complete"]
+    with np.load(tmp_path / "t.npz") as file:
+        assert file["t"].tolist() == lr.crossings(net, ends).t.tolist()
+        assert np.bincount(file["segment"], minlength=4).tolist() == list(map(len, found["t"]))
+    one = answer("measure", "crossings", model, "--segment", tmp_path / "two.npy")
+    assert one["t"] == [lr.crossings(net, ends[:1]).t.tolist()]
+    line = answer("measure", "crossings", model, "--line", tmp_path / "two.npy")
+    assert line["regions"][0] >= one["regions"][0]
+    text = call("measure", "crossings", model, "--data", tmp_path / "way.npy")[1]
+    assert "4 segments" in text and "exact" in text
+    assert "give one of" in refused("measure", "crossings", model)
+    both = ["--segment", tmp_path / "two.npy", "--line", tmp_path / "two.npy"]
+    assert "give one of" in refused("measure", "crossings", model, *both)
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [
@@ -573,7 +688,7 @@ def test_numbers_at_the_end_of_the_range(files, model, call, monkeypatch, line):
 
 @pytest.mark.parametrize("error", [OverflowError, ZeroDivisionError, MemoryError, ArithmeticError])
 def test_what_no_check_foresaw_is_one_line(model, refused, monkeypatch, error):
-    from linregions import cli
+    from linregions.cli import count as cli
 
     def fail(*_, **__):
         raise error("first\nsecond")

@@ -9,7 +9,7 @@ from helpers import run_here
 
 from linregions import Box, Network, caching
 from linregions.caching import KernelCache, folders, sorted_repr, stamp
-from linregions.compiling import JOBS, needed, tiny_max
+from linregions.cli.compile import JOBS, needed, tiny_max
 from linregions.jit import inner, kernel
 
 FACTOR = 2
@@ -91,8 +91,9 @@ def test_a_long_compilation_is_announced(two_folders, monkeypatch):
 def test_every_kernel_releases_the_lock_and_is_kept():
     """All that Python calls is compiled by `jit.kernel`."""
     code = """
-import gc, linregions.cli, linregions.complex.engine, linregions.estimate.sampling.verb
-import linregions.merging, linregions.graph, linregions.search.subtree, linregions.search.thin
+import gc, linregions.cli.app, linregions.complex.engine, linregions.sampling.sample
+import linregions.merging.maps, linregions.merging.graph
+import linregions.search.branch, linregions.estimation.thin_kernel
 from numba.core.dispatcher import Dispatcher
 from linregions.caching import KernelCache
 found = [d for d in gc.get_objects() if isinstance(d, Dispatcher)
@@ -115,10 +116,11 @@ def test_what_a_model_needs():
 
 @pytest.mark.slow
 def test_the_command():
-    code, out, err = run_here("compile", "--json", "--workers", "2")
-    answer = json.loads(out)
-    assert code == 0 and list(JOBS) == sorted(answer["kernels"], key=list(JOBS).index)
-    assert all(name in err for name in JOBS)
+    run = run_here("compile", "--json", "--workers", "2")
+    answer = json.loads(run.stdout)
+    assert run.returncode == 0
+    assert list(JOBS) == sorted(answer["kernels"], key=list(JOBS).index)
+    assert all(name in run.stderr for name in JOBS)
 
 
 def test_a_kernel_cache_names_its_folder():

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 import linregions as lr
 from linregions.complex import engine, lattice
 from linregions.complex.cells import complex_of
-from linregions.domain import restrict
+from linregions.domain.restrict import restrict
 from linregions.testing.oracle import facet_neighbours, linear_regions
 from linregions.testing.strategies import KINDS, boxes, networks, polytopes
 
@@ -219,7 +219,7 @@ def test_generic_arrangement_has_zaslavsky_many_faces():
 @pytest.mark.parametrize("activation", ["leaky", "hardtanh", "abs"])
 @pytest.mark.parametrize("k", [1, 2, 3])
 def test_other_units(activation, k):
-    from linregions.units import ABS, HARDTANH, leaky_relu
+    from linregions.network.units import ABS, HARDTANH, leaky_relu
 
     kind = {"leaky": leaky_relu(0.1), "hardtanh": HARDTANH, "abs": ABS}[activation]
     net = lr.Network.from_layers(gaussian(k + 7, k, 5, 4, 2), kind)
@@ -229,9 +229,9 @@ def test_other_units(activation, k):
 
 
 def test_residual_network():
-    from linregions.affine import Affine
-    from linregions.network import Layer, Network
-    from linregions.units import RELU, Pointwise
+    from linregions.network.affine import Affine
+    from linregions.network.network import Layer, Network
+    from linregions.network.units import RELU, Pointwise
 
     rng = np.random.default_rng(0)
     relu = Pointwise.uniform(RELU, 5)
@@ -332,7 +332,7 @@ def test_auto_takes_the_complex_where_it_can():
 def test_auto_searches_when_the_complex_would_be_too_large(monkeypatch):
     net = gaussian(0, 2, 30, 30, 1)
     expected = lr.count(net, lr.Box(-1, 1))
-    monkeypatch.setattr("linregions.counting.MEMORY", 1000)
+    monkeypatch.setattr("linregions.questions.count.MEMORY", 1000)
     answer = lr.count(net, lr.Box(-1, 1))
     assert answer == expected and answer.engine == "search"
 
@@ -340,7 +340,7 @@ def test_auto_searches_when_the_complex_would_be_too_large(monkeypatch):
 def test_threads_change_nothing(monkeypatch):
     net = gaussian(1, 3, 12, 12, 1)
     one = lr.subdivide(net, lr.Box(-1, 1))
-    monkeypatch.setattr(engine, "threads", lambda: 1)
+    monkeypatch.setattr(engine, "available", lambda: 1)
     two = lr.subdivide(net, lr.Box(-1, 1))
     assert one.face_counts == two.face_counts
     # coordinates may differ, within their bounds: rows reach a cell by other updates

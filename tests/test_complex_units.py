@@ -10,12 +10,12 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import linregions as lr
-from linregions.affine import Affine
 from linregions.complex import program
-from linregions.network import Layer, Network
+from linregions.network.affine import Affine
+from linregions.network.network import Layer, Network
+from linregions.network.units import RELU, MaxUnits, Pointwise
 from linregions.testing import oracle
 from linregions.testing.strategies import boxes, canonical
-from linregions.units import RELU, MaxUnits, Pointwise
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 

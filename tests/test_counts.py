@@ -10,10 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.affine import INPUT, ONE, Affine, Term
+from linregions.network.affine import INPUT, ONE, Affine, Term
+from linregions.network.units import ABS, HARDTANH, RELU6, leaky_relu
 from linregions.testing import oracle
 from linregions.testing.strategies import networks, problems
-from linregions.units import ABS, HARDTANH, RELU6, leaky_relu
 
 common = settings(deadline=None, derandomize=True)
 

@@ -1,4 +1,4 @@
-"""Patterns of all dimensions and closed regions: definitions R1 and R5 of the six."""
+"""PatternSearch of all dimensions and closed regions: definitions R1 and R5 of the six."""
 
 import itertools
 import time
@@ -12,12 +12,12 @@ from hypothesis import strategies as st
 from known import NETWORKS
 
 import linregions as lr
-from linregions.affine import ONE, Affine, Term
-from linregions.network import Layer, Network
-from linregions.search.patterns import Patterns
+from linregions.network.affine import ONE, Affine, Term
+from linregions.network.network import Layer, Network
+from linregions.network.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
+from linregions.search.patterns import PatternSearch
 from linregions.testing import oracle
 from linregions.testing.strategies import networks, problems
-from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
 common = settings(deadline=None, derandomize=True)
 DEGENERATE = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead")
@@ -27,7 +27,7 @@ def patterns(network, domain=None):
     """All patterns with a point each; the point proves the pattern in rational arithmetic."""
     problem = lr.restrict(lr.load(network), domain)
     found = {}
-    for pieces, x in Patterns(problem):
+    for pieces, x in PatternSearch(problem):
         assert pieces not in found
         x = [Fraction(int(v.p), int(v.q)) for v in x]
         assert problem.network.exactly(x)[1] == list(pieces)

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 from linregions.testing.strategies import networks
-from linregions.units import HARDTANH, MaxUnits, Pointwise, leaky_relu
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 NORMS = (2, 1, "inf")

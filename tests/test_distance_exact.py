@@ -13,8 +13,8 @@ import pytest
 from helpers import gaussian
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
-from linregions.units import MaxUnits
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import MaxUnits
 
 NORMS = (2, 1, "inf")
 common = {"deadline": None, "derandomize": True}
@@ -456,6 +456,18 @@ def test_a_flat_piece_with_a_value_changes_no_map():
 def test_points_in_several_batches(monkeypatch):
     import sys
 
-    monkeypatch.setattr(sys.modules["linregions.measure.distance"], "NUMBERS", 1)
+    monkeypatch.setattr(sys.modules["linregions.boundary.distance"], "NUMBERS", 1)
     found = lr.distance([([[1.0]], [0.0]), ([[1.0]], [0.0])], [[1.0], [2.0], [-3.0]])
     assert found.distance.tolist() == [1.0, 2.0, 3.0]
+
+
+def test_max_units_of_unequal_sizes_around_a_boundary_that_changes_no_map():
+    """Smaller groups are filled up in a table; what fills them bounds nothing."""
+    first = Affine.dense(np.array([[0.0], [0.0], [-1.0]]), None, 0)
+    pools = lr.MaxUnits(((0, 2, 1), (0, 2)), 3)
+    silent = lr.Network(1, (lr.Layer(first, pools),), Affine.dense(np.zeros((1, 2)), None, 1))
+    found = lr.distance(silent, [[-1.0], [0.0], [0.3], [1.0]], kind="linear")
+    assert (found.distance == np.inf).all() and (found.error == 0).all()
+    heard = lr.Network(1, silent.layers, Affine.dense(np.ones((1, 2)), None, 1))
+    found = lr.distance(heard, [[-1.0], [0.25], [1.0]], kind="linear")
+    assert found.distance.tolist() == [1.0, 0.25, 1.0]

@@ -13,7 +13,7 @@ DOCS = Path(__file__).parents[1] / "docs"
 SECTIONS = {"constructions", "draw", "theory", "training"}  # modules
 
 
-@pytest.mark.parametrize("where", ["", ".draw", ".estimate", ".estimate.sampling", ".training"])
+@pytest.mark.parametrize("where", ["", ".draw", ".estimation", ".sampling", ".training"])
 def test_every_public_name_is_on_the_page(where):
     page = (DOCS / "api.md").read_text()
     named = {name.split(".")[-1] for name in re.findall(r"auto\w+:: ([\w.]+)", page)}

@@ -338,7 +338,7 @@ def test_a_network_that_ignores_its_input():
 
 
 def test_an_output_that_reads_the_input_counts_for_the_rank():
-    from linregions.affine import INPUT, Affine, Term
+    from linregions.network.affine import INPUT, Affine, Term
 
     base = lr.load([(np.eye(1, 3), [0.0]), (np.ones((1, 1)), None)])
     skip = Affine(1, (*base.output.terms, Term(INPUT, (np.array([[0.0, 1, 1]]),))))

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.domain import Line, Plane, Segment
+from linregions.domain.domains import Line, Plane, Segment
 from linregions.testing import oracle
 from linregions.testing.strategies import networks
 

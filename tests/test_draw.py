@@ -16,8 +16,8 @@ from draw_stub import Stub
 from helpers import gaussian, write_npz
 
 import linregions as lr
-from linregions.cli import main
-from linregions.domain import Plane, Segment
+from linregions.cli.app import main
+from linregions.domain.domains import Plane, Segment
 from linregions.draw.classes import boundary, pieces, winners
 from linregions.draw.colours import SIZE, palette, region_colours
 from linregions.draw.growth import Growth
@@ -390,7 +390,7 @@ def test_absent_packages_are_named(cells, tmp_path, monkeypatch, module, package
 
 
 def test_importing_the_room_is_light():
-    code = "import sys, linregions.draw.command; print(json.dumps([m for m in sys.modules]))"
+    code = "import sys, linregions.cli.draw; print(json.dumps([m for m in sys.modules]))"
     done = subprocess.run(
         [sys.executable, "-c", "import json;" + code], capture_output=True, text=True, check=True
     )

@@ -13,14 +13,15 @@ from data import shared
 from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
-from linregions import cli_progress
-from linregions.counting import Status
-from linregions.estimate import _ahead, _estimate
-from linregions.estimate._groups import Groups
-from linregions.search import thin
-from linregions.search.engine import Search
-from linregions.search.subtree import adopt, give
-from linregions.search.thinned import KNUTH, Thinned
+from linregions.cli import progress as cli_progress
+from linregions.estimation import ahead as _ahead
+from linregions.estimation import thin_kernel as thin
+from linregions.estimation.estimate import EstimateRun as Run
+from linregions.estimation.interval import Groups
+from linregions.estimation.thinned_walk import KNUTH, Thinned
+from linregions.questions.count import Status
+from linregions.search.branch import adopt, give
+from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 from linregions.testing.networks import random_network
 
@@ -423,7 +424,7 @@ def test_many_rational_decisions_in_a_limited_time(net):
 
 def test_time_slices_are_no_longer_where_they_end_early(monkeypatch):
     """Steps per slice grow with the speed of the walk alone, whatever ends the slices."""
-    from linregions.search import thinned
+    from linregions.estimation import thinned_walk as thinned
 
     asked, thin = [], thinned.T.thin
     monkeypatch.setattr(thinned.T, "thin", lambda *a: asked.append(a[-1]) or thin(*a))
@@ -449,7 +450,7 @@ def test_a_domain_has_one_region_at_least():
         assert found.interval is None or found.interval[0] >= found.seen
         assert "about 0" not in found.describe()
     problem = lr.restrict(lr.load(net), lr.Box(0, 1))
-    run = _estimate.Run(problem, "thinned", 0, 100, True)
+    run = Run(problem, "thinned", 0, 100, True)
     for _ in range(12):
         run.groups.add(0.0)  # passes that left out everything
     found = run.answer(0.95)
@@ -462,7 +463,7 @@ def test_a_domain_has_one_region_at_least():
 def test_estimates_respect_what_is_certain(value):
     """Values beyond the least or the most that there can be."""
     net = gaussian(0, 2, 3, 1)
-    run = _estimate.Run(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
+    run = Run(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
     for n in range(12):
         run.groups.add(value * (1 + 0.01 * n))
     found = run.answer(0.95)
@@ -472,7 +473,7 @@ def test_estimates_respect_what_is_certain(value):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_weights_beyond_floats_are_no_estimate(value):
-    run = _estimate.Run(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
+    run = Run(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
     for _ in range(12):
         run.groups.add(value)
     assert not run.groups.interval(0.95).given and run._so_far() >= 1

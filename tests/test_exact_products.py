@@ -8,13 +8,19 @@ from flint import fmpz_mat
 from scipy import sparse
 
 import linregions as lr
-from linregions import digits
-from linregions.affine import INPUT, ONE, Affine, Term
-from linregions.composing import _backward, _forward, exact_map, nearest_map, outputs
-from linregions.digits import BASE, HALF, Digits, Factor
-from linregions.rational import IntMatrix, SparseIntMatrix, finest, integers
+from linregions.network import digits
+from linregions.network.affine import INPUT, ONE, Affine, Term
+from linregions.network.composing import (
+    _backward,
+    _forward,
+    exact_map,
+    nearest_map,
+    outputs,
+)
+from linregions.network.digits import BASE, HALF, Digits, Factor
+from linregions.network.rational import IntMatrix, SparseIntMatrix, finest, integers
+from linregions.network.units import Activation, MaxUnits, Pointwise
 from linregions.testing.networks import random_network
-from linregions.units import Activation, MaxUnits, Pointwise
 
 EDGES = [0, 1, -1, HALF - 1, HALF, -HALF, -HALF - 1, BASE, -BASE, BASE**2 - 1, -(BASE**2), 1 << 300]
 
@@ -130,7 +136,7 @@ def test_the_map_of_a_convolutional_network(leaky):
     """Rounded once from the exact one, whatever the units; the floats agree to rounding."""
     rng = np.random.default_rng(3)
     W = convolution(rng)
-    kind = lr.units.leaky_relu(0.01) if leaky else lr.units.RELU
+    kind = lr.network.units.leaky_relu(0.01) if leaky else lr.network.units.RELU
     bias = rng.standard_normal((W.shape[0], 1))
     pools = MaxUnits(
         tuple((4 * i, 4 * i + 1, 4 * i + 2) for i in range(W.shape[0] // 4)), W.shape[0]
@@ -171,7 +177,7 @@ def test_units_with_shifts_on_digits():
     assert other.in_digits and not forms.in_digits
     bent = Activation((Fraction(1, 3), 2), (0, Fraction(1, 7), -1), Fraction(1, 5))
     for units, pieces in (
-        (Pointwise.uniform(lr.units.RELU, 4), [1, 0, 1, 0]),
+        (Pointwise.uniform(lr.network.units.RELU, 4), [1, 0, 1, 0]),
         (Pointwise.uniform(bent, 4), [0, 1, 2, 1]),
         (MaxUnits(((0, 2), (3, 1, 0)), 4), [1, 0]),
     ):

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.bounds import Bound
-from linregions.cli import main
+from linregions.bounding import Bound
+from linregions.cli.app import main
 from linregions.figures import LARGEST, brief, decimal, dump, jsonable, log10_of, magnitude
 
 HUGE = 2**32768

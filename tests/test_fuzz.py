@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.counting import Count
+from linregions.questions.count import Count
 from linregions.testing import FAMILIES, assert_same_regions, draw, fuzz, oracle
 from linregions.testing import counts as counts_module
 from linregions.testing.__main__ import main
@@ -220,3 +220,12 @@ def test_a_family_can_be_added():
 def test_the_package_needs_no_hypothesis():
     code = "import sys; sys.modules['hypothesis'] = None; import linregions.testing.fuzz"
     subprocess.run([sys.executable, "-c", code], check=True, timeout=120)
+
+
+def test_an_open_slice_of_which_the_network_sees_little():
+    whole = lr.Slice([0.5, 1.0, 0.5, -1.0], np.eye(4), lr.Space(), coordinates="slice")
+    for net in (
+        [([[0.0] * 4], [0.0])],
+        [([[1.0, 1.0, 0.0, 0.0], [0.0, 0.0, 1.0, 0.0]], [0.0, 0.5]), ([[1.0, 2.0]], [0.0])],
+    ):
+        assert assert_same_regions(net, whole, deep=True).cells in (1, 4)

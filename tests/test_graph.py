@@ -12,9 +12,9 @@ from known import NETWORKS, ulp
 from scipy.sparse.csgraph import connected_components
 
 import linregions as lr
+from linregions.network.units import ABS, HARDTANH
 from linregions.testing import oracle
 from linregions.testing.strategies import problems
-from linregions.units import ABS, HARDTANH
 
 common = settings(deadline=None, derandomize=True)
 DEGENERATE = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead")
@@ -172,3 +172,26 @@ def test_ten_thousand_regions_are_quick():
     graph = lr.regions(net, box).graph()
     assert graph.shape == (n, n) and n > 10_000
     assert time.perf_counter() - middle < 1 + 20 * (middle - start)
+
+
+def test_cells_come_in_one_order_however_the_search_is_divided():
+    """A near-tie sends some cells to rationals: they keep their places among the others."""
+    tie = [
+        [-2.75, -1.0, 2.75],
+        [-0.275, -0.1, 0.275],
+        [-0.275, -0.09999999999999999, 0.2750000047881736],
+        [0.0, -2.5, -1.0],
+    ]
+    second = np.random.default_rng(3).integers(-9, 10, (5, 4)) / 4.0
+    net = [(tie, np.zeros(4)), (second, np.zeros(5)), (np.ones((1, 5)), [0.0])]
+    found = list(lr.regions(net))
+    patterns = [r.pattern.tolist() for r in found]
+    assert sum(r._rational is not None for r in found) not in (0, len(found))
+    for batch in (1, 7, len(found) // 2):
+        assert [r.pattern.tolist() for r in lr.regions(net, batch=batch)] == patterns
+    place = {tuple(p): i for i, p in enumerate(patterns)}
+    edges = {
+        (place[tuple(r.pattern)], place[tuple(q.pattern)]) for r in found for q in r.neighbours
+    }
+    graph = lr.regions(net).graph().tocoo()
+    assert edges == set(zip(graph.row.tolist(), graph.col.tolist(), strict=True))

@@ -7,12 +7,14 @@ from helpers import domain_of, gaussian
 from hypothesis import given, settings
 
 import linregions as lr
-from linregions.search import engine, exact
-from linregions.search.engine import Search
-from linregions.search.exact import Exact
-from linregions.search.guess import farthest
+from linregions.exact import forms, lp
+from linregions.exact.forms import Exact
+from linregions.exact.guess import farthest
+from linregions.exact.rows import value
+from linregions.search import search as engine
 from linregions.search.rational_branch import rational_branch
 from linregions.search.rational_node import walk_node
+from linregions.search.search import Search
 from linregions.testing.strategies import problems
 
 
@@ -21,7 +23,8 @@ def at(monkeypatch):
     """The patience of the simplex."""
 
     def use(patience):
-        monkeypatch.setattr(exact, "PATIENCE", patience)
+        for module in (forms, lp):
+            monkeypatch.setattr(module, "PATIENCE", patience)
         monkeypatch.setattr(engine, "PATIENCE", patience)
 
     return use
@@ -34,9 +37,9 @@ def walk(net, domain):
         return None
     base = Exact(search.compiled)
     rows = base.domain_rows()
-    x = exact.inside(rows, base.k, "the domain")
+    x = lp.inside(rows, base.k, "the domain")
     signs = np.zeros(base.cut[-1], np.int8)
-    found = list(base.leaves(0, rows, x, signs, base.candidates(0)))
+    found = list(base.leaves(0, rows, x, signs, base.layout.candidates(0)))
     return sorted(tuple(s.tolist()) for s, _, _ in found), any(tie for *_, tie in found)
 
 
@@ -44,12 +47,13 @@ def walk(net, domain):
 @settings(deadline=None, derandomize=True, max_examples=60)
 def test_guesses_decide_as_the_simplex_does(problem):
     net, domain = problem
-    before, answers = exact.PATIENCE, []
+    before, answers = lp.PATIENCE, []
     try:
-        for exact.PATIENCE in (float("inf"), 0.0):
+        for lp.PATIENCE in (float("inf"), 0.0):
+            forms.PATIENCE = lp.PATIENCE
             answers.append(walk(net, domain_of(domain)))
     finally:
-        exact.PATIENCE = before
+        lp.PATIENCE = forms.PATIENCE = before
     assert answers[0] == answers[1]
 
 
@@ -61,19 +65,19 @@ def test_a_point_that_moves_on_to_an_earlier_row():
     stack = [rational_branch(0, (), [0, 1], np.ones(2, np.int8), [fmpq(0)])]
     while stack:
         stack += walk_node(search, stack.pop())
-    found = [signs.tolist() for signs, _ in search._found]
+    found = [signs.tolist() for _, signs, _ in search._found]
     assert sorted(found) == [[-1, 1], [1, -1], [1, 1]]
 
 
 def test_most_decisions_in_sixteen_dimensions_need_no_whole_simplex(monkeypatch):
     solves = []
-    simplex = exact.minimise
+    simplex = lp.minimise
 
     def noted(*args, **options):
         solves.append(options.get("patience", np.inf) == np.inf)
         return simplex(*args, **options)
 
-    monkeypatch.setattr(exact, "minimise", noted)
+    monkeypatch.setattr(lp, "minimise", noted)
     found = lr.count(gaussian(0, 16, 20, 20, 1), engine="search", limit=3000)
     assert found >= 3000 and found.stats["rational"] > 20
     assert sum(solves) < found.stats["rational"] / 4
@@ -99,21 +103,21 @@ def test_a_guess_in_a_thin_cell():
     found = farthest(rows, x0, row(0, 1, 0))
     assert found is not None and found.tight == [2]
     assert abs(float(found.point[1]) + 1) < 1e-6
-    other, *_ = exact.guessed(rows, x0, row(0, 2, 1))
-    assert exact.value(row(0, 2, 1), other) < 0 and all(exact.value(r, other) > 0 for r in rows)
-    assert exact.guessed(rows, x0, row(0, 1, 2)) == (None, False, (2,))
-    assert exact.guessed(rows, x0, row(0, 3, 3)) == (None, True, (2,))
+    other, *_ = lp.guessed(rows, x0, row(0, 2, 1))
+    assert value(row(0, 2, 1), other) < 0 and all(value(r, other) > 0 for r in rows)
+    assert lp.guessed(rows, x0, row(0, 1, 2)) == (None, False, (2,))
+    assert lp.guessed(rows, x0, row(0, 3, 3)) == (None, True, (2,))
 
 
 def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
     """A corner cut off a box: the exact simplex would take hours and is stopped early."""
-    k, simplex, patience = 200, exact.minimise, []
+    k, simplex, patience = 200, lp.minimise, []
 
     def noted(*args, **options):
         patience.append(options["patience"])
         return simplex(*args, **options)
 
-    monkeypatch.setattr(exact, "minimise", noted)
+    monkeypatch.setattr(lp, "minimise", noted)
     eye = np.eye(k, dtype=int).tolist()
     rows = [[*map(fmpz, e), fmpz(0)] for e in eye] + [
         [*map(fmpz, [-v for v in e]), fmpz(1)] for e in eye
@@ -122,6 +126,6 @@ def test_an_interior_point_of_hundreds_of_inputs(monkeypatch):
     rows += [
         [*map(fmpz, rng.integers(1, 2**40, k).tolist()), fmpz(-(2**40) * k // 3)] for _ in range(5)
     ]
-    x = exact.interior_point(rows, k)
-    assert x is not None and all(exact.value(r, x) > 0 for r in rows)
-    assert patience == [exact.PATIENCE]
+    x = lp.interior_point(rows, k)
+    assert x is not None and all(value(r, x) > 0 for r in rows)
+    assert patience == [lp.PATIENCE]

@@ -8,9 +8,9 @@ from helpers import gaussian, run_cli
 from onnx_models import f32, model
 
 import linregions as lr
-from linregions.domain import restrict
-from linregions.readers.onnx import from_model
-from linregions.seen import seen_dimension
+from linregions.domain.restrict import restrict
+from linregions.network.rank import seen_dimension
+from linregions.readers.onnx.model import from_model
 
 onnx = pytest.importorskip("onnx")
 

@@ -12,10 +12,10 @@ CODE = """
 import json, warnings
 import numpy as np
 import linregions as lr
-from linregions.affine import Affine
+from linregions.network.affine import Affine
 from linregions.jit import INTERPRETED
-from linregions.network import Layer
-from linregions.units import MaxUnits
+from linregions.network.network import Layer
+from linregions.network.units import MaxUnits
 
 warnings.simplefilter("ignore")  # of NumPy: whole numbers that wrap around, divisions by zero
 

@@ -7,19 +7,19 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions import domain as domain_module
-from linregions import network as network_module
-from linregions import operators
-from linregions.affine import INPUT, ONE
-from linregions.domain import restrict
+from linregions.domain import domains as domain_module
+from linregions.domain.restrict import restrict
 from linregions.errors import LinregionsError
-from linregions.large.columns import Column, Factor
+from linregions.large.columns import Column, ColumnFactor
 from linregions.large.fixed import BITS, TOP, carry, split, to_float, to_ints
 from linregions.large.whole import whole_signs
-from linregions.operators import Convolution
-from linregions.readers import layers
-from linregions.readers.windows import Window
-from linregions.units import MaxUnits
+from linregions.network import network as network_module
+from linregions.network import operators
+from linregions.network.affine import INPUT, ONE
+from linregions.network.operators import Convolution
+from linregions.network.units import MaxUnits
+from linregions.readers.symbolic import layers
+from linregions.readers.symbolic.windows import Window
 
 torch = pytest.importorskip("torch")
 nn = torch.nn
@@ -235,7 +235,7 @@ def test_convolution_of_columns(window, groups, digits):
     m = Convolution(weight, groups, shape, window.outputs(shape), window)
     x = rng.normal(size=m.shape[1])
     some = np.flatnonzero(np.isin(np.arange(len(x)) % 42, (8, 9, 15)))[:5]
-    factor, exact = Factor(m), m.matrix()
+    factor, exact = ColumnFactor(m), m.matrix()
     assert factor.shape == exact.shape
     e = np.abs(x)
     assert np.all(factor.bound(e) >= abs(exact) @ e * (1 - 1e-12))

@@ -3,6 +3,7 @@
 The large part is slow: 20 networks, every verb with ``seconds``, 1 and 5 seconds.
 """
 
+import json
 import os
 import signal
 import subprocess
@@ -17,6 +18,7 @@ import pytest
 from scipy import sparse
 
 import linregions as lr
+from linregions.progress import current
 
 BOX = lr.Box(0.0, 1.0)
 
@@ -198,8 +200,9 @@ def compiled(name, verb):
 @pytest.fixture(scope="module")
 def warm():
     for name in ("10", "lattice", "200 in 784"):
-        for verb in VERBS if name == "10" else ("count", "estimate", "sample", "crossings"):
-            if name == "200 in 784" and verb in ("count", "estimate"):
+        few = ("count", "linear", "estimate", "sample", "crossings")
+        for verb in VERBS if name == "10" else few:
+            if name == "200 in 784" and verb in ("count", "linear", "estimate"):
                 measured(name, verb, 1.0)
             else:
                 compiled(name, verb)
@@ -262,9 +265,72 @@ def test_a_limit_is_exact_with_workers_too():
         assert found.stopped == "limit"
 
 
+@pytest.mark.parametrize("workers", [None, 2])
+@pytest.mark.parametrize("way", [{}, {"kind": "linear"}, {"checkpoint": "file"}])
+def test_why_a_count_ended(workers, way, tmp_path):
+    """Time is no interrupt, whoever notices first; and a box has a region."""
+    if "checkpoint" in way:
+        way = {"checkpoint": tmp_path / "file"}
+    net = lr.load(dense(40, 300, 200, 1))
+    seen = []
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.count(
+            net, BOX, engine="search", seconds=0.7, workers=workers, progress=seen.append, **way
+        )
+    assert found.stopped == "seconds"
+    assert found.number >= 1
+    with pytest.warns(lr.PartialAnswerWarning):
+        assert lr.count(net, BOX, engine="search", seconds=0.0, workers=workers, **way).number >= 1
+
+
+@pytest.mark.parametrize("workers", [None, 2])
+def test_a_compilation_in_the_middle_of_a_count_is_not_charged(monkeypatch, workers):
+    """The first estimate of how far it is needs kernels of its own."""
+    from linregions.estimation import ahead as _ahead
+    from linregions.progress import Stopped, announced
+
+    def prepare(self):
+        if not compiled:
+            with announced():
+                time.sleep(1.5)
+            compiled.append(True)
+            if workers:  # compiled apart; the estimate comes in a thread of its own
+                return
+        raise Stopped("seconds")  # of the estimate, which the count goes on without
+
+    compiled = []
+
+    monkeypatch.setattr(_ahead, "FIRST", 0.1)
+    monkeypatch.setattr(_ahead.Ahead, "prepare", prepare)
+    net, seen, begin = lr.load(dense(6, 60, 60, 1)), [], time.perf_counter()
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.count(net, lr.Box(-9, 9), engine="search", seconds=0.8, workers=workers,
+                         progress=seen.append)  # fmt: skip
+    took = time.perf_counter() - begin
+    assert found.stopped == "seconds"
+    assert took > found.report.seconds + 1.4
+    assert any(status.stage == "compiling" for status in seen)
+
+
+def test_a_search_that_does_not_fit_is_refused_with_the_way_out(monkeypatch):
+    net = lr.load(wide(20_000))
+    real = np.empty
+
+    def empty(shape, *args, **options):
+        if np.prod(shape, dtype=float) > 1e8:
+            raise MemoryError("too much")
+        return real(shape, *args, **options)
+
+    monkeypatch.setattr(np, "empty", empty)
+    begin = time.perf_counter()
+    with pytest.raises(lr.LinregionsError, match=r"not give.*sample"):
+        lr.count(net, BOX, engine="search", kind="linear")
+    assert time.perf_counter() - begin < 5.0
+
+
 def test_a_search_that_was_broken_off_is_not_resumed():
     from linregions.progress import Deadline, Stopped
-    from linregions.search.engine import Search
+    from linregions.search.search import Search
 
     problem = lr.restrict(lr.load(iterated(6)), lr.Box(0.0, 1.0))
     search = Search(problem)
@@ -287,6 +353,36 @@ def test_partial_answers_hold_the_first_of_what_was_asked():
     again = lr.crossings(net, first.given.both[:some])
     assert (first.regions[:some] == again.regions).all()
     assert whole.complete and not whole.stopped
+
+
+@pytest.mark.parametrize("repeats", [1, 3])
+def test_points_and_lines_that_are_done_are_kept(monkeypatch, repeats):
+    """Of a batch that has to stop in the middle the first ones are the answer."""
+    from linregions.measure import crossings as module
+
+    net, x = lr.load(dense(3, 10, 10, 1)), np.random.default_rng(0).random((40, 3))
+    whole = lr.local_complexity(net, x, radius=0.3, repeats=repeats)
+    real, seen = module._floats, []
+
+    def floats(*args):
+        seen.append(args)
+        clock = current()
+        while clock.parent is not None:
+            clock = clock.parent
+        if len(seen) > 3:
+            clock.trip("seconds")  # the whole verb, not the crossings alone
+        return real(*args)
+
+    monkeypatch.setattr(module, "_floats", floats)
+    monkeypatch.setattr(module, "SEGMENTS", 7)  # segments at a time, of one batch
+    with pytest.warns(lr.PartialAnswerWarning):
+        found = lr.local_complexity(net, x, radius=0.3, repeats=repeats)
+    assert found.stopped == "seconds"
+    assert len(found) == 3 * 7 // repeats
+    assert (found.regions == whole.regions[: len(found)]).all()
+    seen.clear()
+    volume = lr.boundary_volume(net, BOX, method="crofton", lines=1000)
+    assert volume.stopped == "seconds" and volume.lines == 21
 
 
 SCRIPT = """
@@ -370,3 +466,36 @@ def test_ctrl_c_on_the_command_line_prints_the_answer(tmp_path):
         out, _ = process.communicate(timeout=10)
     assert process.returncode == 130
     assert '"complete": false' in out and '"stopped": "interrupt"' in out
+
+
+READS = {
+    "draw": ["--box=0,1", "-o", "picture.png"],
+    "bounds": ["--box=0,1", "--lp"],
+    "count": ["--box=0,1"],
+}
+
+
+@pytest.mark.parametrize("command", READS)
+def test_ctrl_c_ends_every_command_with_json(command, tmp_path):
+    """Also where there is nothing to show yet, and where the way out takes the longest."""
+    target = tmp_path / "net.npz"
+    inputs = 2 if command == "draw" else 100
+    lr.load(dense(inputs, 500, 500, 500, 1)).save(target)
+    words = [sys.executable, "-m", "linregions", command, str(target), *READS[command], "--json"]
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, cwd=tmp_path,
+        preexec_fn=default_interrupts,
+    ) as process:  # fmt: skip
+        assert process.stderr is not None
+        assert "(Ctrl-C stops)" in process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        begin = time.perf_counter()
+        out, _ = process.communicate(timeout=10)
+        took = time.perf_counter() - begin
+    assert process.returncode == 130
+    assert took < slack()
+    found = json.loads(out)
+    if command == "bounds":
+        assert any(bound["name"] == "weights" for bound in found)
+    else:
+        assert found["complete"] is False and found["stopped"] == "interrupt"

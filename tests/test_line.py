@@ -12,11 +12,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
-from linregions.domain import Line, Segment
-from linregions.measure.crossings import crossings, regions_along
+from linregions.domain.domains import Line, Segment
+from linregions.line.crossings import crossings, regions_along
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import ABS, HARDTANH, RELU, RELU6, Activation, leaky_relu
 from linregions.testing.strategies import networks
-from linregions.units import ABS, HARDTANH, RELU, RELU6, Activation, leaky_relu
 
 KINDS = ("activation", "linear", "affine")
 STEPS = Activation((-1, Fraction(1, 3), 2), (0.5, 0, Fraction(-1, 7), 1), 1)

@@ -12,10 +12,10 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.measure import wide
-from linregions.measure.crossings import crossings, regions_along
+from linregions.line import by_complex as wide
+from linregions.line.crossings import crossings, regions_along
+from linregions.network.units import MaxUnits
 from linregions.testing.strategies import canonical
-from linregions.units import MaxUnits
 
 RELAXED = {"deadline": None, "suppress_health_check": list(HealthCheck)}
 
@@ -123,8 +123,8 @@ def test_any_units_by_the_oracle(net, data, lines):
 def test_maxout_along_a_segment_and_a_curve():
     # max(x, -x, 1/2): three pieces over [-1, 1]
     W, b = np.array([[1.0], [-1.0], [0.0]]), np.array([0.0, 0.0, 0.5])
-    layer = lr.Layer(lr.network.Affine.dense(W, b, 0), MaxUnits(((0, 1, 2),), 3))
-    net = lr.Network(1, (layer,), lr.network.Affine.dense(np.ones((1, 1)), None, 1))
+    layer = lr.Layer(lr.network.affine.Affine.dense(W, b, 0), MaxUnits(((0, 1, 2),), 3))
+    net = lr.Network(1, (layer,), lr.network.affine.Affine.dense(np.ones((1, 1)), None, 1))
     found = crossings(net, [[[-1.0], [1.0]]])
     assert found.t.tolist() == [0.25, 0.75] and found.patterns(0)[:, 0].tolist() == [1, 2, 0]
     assert lr.count(net, lr.Segment([-1.0], [1.0])) == 3

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.affine import Affine
+from linregions.network.affine import Affine
 from linregions.testing import oracle
 from linregions.testing.strategies import any_networks, domains
 

@@ -21,13 +21,22 @@ from scipy.optimize import linprog
 
 import linregions as lr
 import linregions.milp as milp
-from linregions.affine import ONE, Affine, Term
-from linregions.cli import main
-from linregions.network import Layer, Network
-from linregions.search.patterns import Patterns
+from linregions.cli.app import main
+from linregions.network.affine import ONE, Affine, Term
+from linregions.network.network import Layer, Network
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    MaxUnits,
+    Pointwise,
+    clip,
+    leaky_relu,
+)
+from linregions.search.patterns import PatternSearch
 from linregions.testing import oracle
 from linregions.testing.strategies import boxes, networks
-from linregions.units import ABS, HARDTANH, RELU, RELU6, MaxUnits, Pointwise, clip, leaky_relu
 
 common = settings(deadline=None, derandomize=True)
 TIES = ("fresh", "duplicate", "opposite", "scaled", "parallel", "zero bias", "dead", "concurrent")
@@ -104,7 +113,7 @@ NETS = {
 
 
 def brute(net, lo, hi, margin):
-    """Patterns whose cell in a box holds a ball: one linear program for every combination."""
+    """PatternSearch whose cell in a box holds a ball: one linear program for every combination."""
     n = net.inputs
     sides = [(np.eye(n)[j] * s, hi if s > 0 else -lo) for j in range(n) for s in (1.0, -1.0)]
 
@@ -159,9 +168,9 @@ def test_every_kind_of_network_against_brute_force(name):
 
 @pytest.mark.parametrize("name", NETS)
 def test_every_kind_of_network_against_rational_patterns(name):
-    """Patterns of all dimensions: the paper's own count, and exact sign sets."""
+    """PatternSearch of all dimensions: the paper's own count, and exact sign sets."""
     net, box = NETS[name], lr.Box(-2, 2)
-    exact = {p for p, _ in Patterns(lr.restrict(net, box))}
+    exact = {p for p, _ in PatternSearch(lr.restrict(net, box))}
     assert set(referee(net, box, "pattern").patterns()) == exact
     assert lr.count(net, box, kind="pattern", engine="milp") == len(exact)
 
@@ -364,7 +373,7 @@ def test_the_command_line_in_prose(tmp_path, capsys):
 def test_ctrl_c_on_the_command_line(tmp_path):
     model = write_npz(tmp_path / "net.npz", gaussian(0, 4, 14, 12, 1))
     arguments = ["count", str(model), "--box=-1,1", "--engine", "milp", "--json"]
-    command = [sys.executable, "-m", "linregions.cli", *arguments]
+    command = [sys.executable, "-m", "linregions.cli.app", *arguments]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
         time.sleep(8)  # the import takes seconds on a busy machine
         process.send_signal(signal.SIGINT)

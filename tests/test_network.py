@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from scipy import sparse
 
 import linregions as lr
-from linregions.affine import INPUT, ONE, Affine, Term
+from linregions.network.affine import INPUT, ONE, Affine, Term
+from linregions.network.units import ABS, HARDTANH, RELU, RELU6, clip, leaky_relu
 from linregions.testing.strategies import networks
-from linregions.units import ABS, HARDTANH, RELU, RELU6, clip, leaky_relu
 
 PAIRS = [
     (np.array([[1.0, 2.0], [-1.0, 0.5]]), np.array([0.5, 0.0])),

@@ -7,10 +7,10 @@ from onnx import defs
 from onnx_models import refused
 from onnx_versions import CASES, FOLDED, RNG, Case, f32, grid, i64, values
 
-from linregions.readers.onnx import AT_THE_END, SHAPES, from_model
-from linregions.readers.onnx_moves import SELECTIONS
-from linregions.readers.onnx_ops import TABLE
-from linregions.readers.onnx_refusals import (
+from linregions.readers.onnx.model import AT_THE_END, SHAPES, from_model
+from linregions.readers.onnx.movement import SELECTIONS
+from linregions.readers.onnx.ops import TABLE
+from linregions.readers.onnx.refusals import (
     CONTROL,
     JUMPS,
     OTHERS,
@@ -20,7 +20,7 @@ from linregions.readers.onnx_refusals import (
     SMOOTH,
     STRINGS,
 )
-from linregions.readers.onnx_versions import VERSIONS
+from linregions.readers.onnx.versions import VERSIONS
 
 ALL = {**CASES, **FOLDED}
 READ = sorted((op, v) for op, versions in VERSIONS.items() for v in versions)

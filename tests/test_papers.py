@@ -230,7 +230,7 @@ def test_an_interrupted_run_goes_on(toy, tmp_path):
 
 
 def test_interrupt_on_the_command_line(toy, tmp_path, capsys):
-    from linregions.cli import main
+    from linregions.cli.app import main
 
     toy[1]["at"] = 1
     with pytest.raises(SystemExit) as end:

@@ -16,13 +16,14 @@ from flint import fmpq
 from helpers import gaussian, patterns, run_cli, write_npz
 
 import linregions as lr
+from linregions.exact.forms import Exact
 from linregions.parallel import pool, task
 from linregions.parallel.crew import Crew
 from linregions.parallel.run import Means, Shared
 from linregions.parallel.task import Job, work
-from linregions.search.engine import Search
-from linregions.search.exact import Exact
+from linregions.processors import workers_of
 from linregions.search.rational_node import walk_node, whole
+from linregions.search.search import Search
 from linregions.testing.networks import random_network
 
 NET = gaussian(0, 5, 9, 8, 1)
@@ -148,7 +149,7 @@ def test_progress_and_an_interrupt_in_it(threads, short, total):
 def test_ctrl_c_ends_a_count_by_processes_in_order(tmp_path):
     path = write_npz(tmp_path / "large.npz", gaussian(0, 10, 20, 20, 1))
     run = subprocess.Popen(
-        [sys.executable, "-m", "linregions.cli", "count", path, "--workers", "2"],
+        [sys.executable, "-m", "linregions.cli.app", "count", path, "--workers", "2"],
         stdout=subprocess.PIPE, text=True, start_new_session=True,
     )  # fmt: skip
     deadline = time.perf_counter() + 60
@@ -289,9 +290,9 @@ def test_auto_respects_what_the_process_may_use(monkeypatch):
     monkeypatch.setattr(os, "sched_getaffinity", lambda _: set(range(12)), raising=False)
     monkeypatch.setattr(os, "cpu_count", lambda: 16)
     monkeypatch.delenv("SLURM_CPUS_PER_TASK", raising=False)
-    assert pool.workers_of("auto") == 12
+    assert workers_of("auto") == 12
     monkeypatch.setenv("SLURM_CPUS_PER_TASK", "3")
-    assert pool.workers_of("auto") == 3 and pool.workers_of("5") == 5
+    assert workers_of("auto") == 3 and workers_of("5") == 5
 
 
 # -- dask ---------------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from linregions.progress import (
     Deadline,
     Status,
     Stopped,
+    Stopwatch,
     abandoned,
     announced,
     check,
@@ -83,6 +84,19 @@ def test_a_part_may_end_before_what_it_is_a_part_of():
     assert watched(outer, 30.0) == ("inner", "whole")
 
 
+def test_time_that_is_over_is_over_for_what_it_is_a_part_of():
+    """Else what a part gave early is taken for its whole answer, until somebody looks."""
+    whole = Deadline(0.05)
+    with whole.current(), Deadline(None, whole).current() as part:
+        time.sleep(0.1)
+        with pytest.raises(Stopped):
+            part.check()
+        assert whole.reason == part.reason == "seconds"
+    whole = Deadline()
+    with whole.current(), Deadline(0.0, whole).current() as part:
+        assert part.ended() == "seconds" and not whole.reason
+
+
 def test_time_that_is_paused_is_not_charged():
     clock = Deadline(0.2)
     with clock.pause(), clock.pause():
@@ -107,6 +121,32 @@ def test_compiling_is_not_charged():
     clock.check()
     assert clock.stage == "setup"
     assert took() > 0.25
+
+
+def test_what_a_compilation_finds_is_not_what_the_work_has_found():
+    with Deadline().current() as clock:
+        with announced():
+            current().stage, current().known = "search", lambda: 3  # of the tiny problem
+            assert clock.known() == 0 and clock.stage == "compiling"
+        assert clock.known() == 0
+
+
+def test_who_watches_is_told_of_a_compilation_in_a_part():
+    with Deadline().current() as whole, Deadline(9.0, whole).current():
+        whole.stage, watch = "search", Stopwatch()
+        with announced():
+            assert whole.stage == "compiling"
+            time.sleep(0.2)
+            assert watch.seconds < 0.15
+        assert whole.stage == "search" and whole.paused > 0.15
+        time.sleep(0.05)
+        assert 0.04 < watch.seconds < 0.15
+
+
+def test_a_compilation_stops_with_its_work():
+    with Deadline().current() as clock, pytest.raises(Stopped), announced():
+        clock.trip("interrupt")
+        check()
 
 
 def test_wires_are_tripped_from_another_thread_and_put_back():

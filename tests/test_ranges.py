@@ -14,14 +14,21 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.affine import Affine
-from linregions.complex.line_program import measured
 from linregions.errors import LinregionsError
-from linregions.network import Layer, Network
-from linregions.rational import nearest
-from linregions.scaling import is_ordinary, scaled
+from linregions.line.program import measured
+from linregions.network.affine import Affine
+from linregions.network.network import Layer, Network
+from linregions.network.rational import nearest
+from linregions.network.scaling import is_ordinary, scaled
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    leaky_relu,
+)
 from linregions.search.program import Compiled
-from linregions.units import ABS, HARDTANH, Activation, MaxUnits, Pointwise, leaky_relu
 
 KINDS = ("activation", "linear", "affine", "closed")
 SHAPES = ((1, 3, 3, 1), (2, 4, 3, 1), (2, 3, 3, 3, 2), (3, 4, 3, 1))
@@ -340,7 +347,7 @@ def test_ordinary_networks_are_left_alone():
     for shape in SHAPES:
         net = lr.load(drawn(shape, 3))
         assert measured(net).network is net
-        problem = lr.domain.restrict(net, lr.Box(-1.0, 1.0))
+        problem = lr.restrict(net, lr.Box(-1.0, 1.0))
         compiled = Compiled(problem)
         assert compiled.network is problem.network and compiled.tame
 
@@ -348,7 +355,7 @@ def test_ordinary_networks_are_left_alone():
 def test_extreme_networks_are_searched_in_floats():
     rng = np.random.default_rng(0)
     far = next(f for s in range(99) if (f := rescaled(drawn((2, 4, 3, 1), s), rng, 500)))
-    compiled = Compiled(lr.domain.restrict(lr.load(far), lr.Box(-1.0, 1.0)))
+    compiled = Compiled(lr.restrict(lr.load(far), lr.Box(-1.0, 1.0)))
     assert compiled.tame
     assert lr.count(far, lr.Box(-1.0, 1.0), engine="search").stats["rational_cells"] == 0
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from linregions.errors import LinregionsError
-from linregions.network import Network
+from linregions.network.network import Network
 from linregions.readers import load
 
 PAIRS = [(np.array([[1.0, 2.0], [3.0, 4.0]]), np.array([0.5, 0.0])), (np.ones((1, 2)), None)]

@@ -7,7 +7,7 @@ import pytest
 from data import shared
 
 from linregions.errors import LinregionsError
-from linregions.network import Network
+from linregions.network.network import Network
 from linregions.readers import load
 
 RNG = np.random.default_rng(5)

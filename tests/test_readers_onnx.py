@@ -13,9 +13,9 @@ from onnx import TensorProto, helper
 from onnx_models import RNG, assert_agrees, f32, model, ort, refused
 
 from linregions.errors import LinregionsError, UnsupportedNetwork
+from linregions.network.units import MaxUnits
 from linregions.readers import load
-from linregions.readers.onnx import from_model
-from linregions.units import MaxUnits
+from linregions.readers.onnx.model import from_model
 
 # -- collected models ---------------------------------------------------------------------
 

@@ -9,7 +9,7 @@ from helpers import run_here
 from onnx import TensorProto, helper, numpy_helper
 from onnx_models import RNG, assert_agrees, f32, model, refused
 
-from linregions.readers.onnx import from_model
+from linregions.readers.onnx.model import from_model
 
 i64 = np.int64
 W = f32(3, 4)

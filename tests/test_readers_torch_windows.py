@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from linregions.errors import LinregionsError, UnsupportedNetwork
+from linregions.network.units import MaxUnits
 from linregions.readers import load
-from linregions.units import MaxUnits
 
 torch = pytest.importorskip("torch")
 nn, F = torch.nn, torch.nn.functional

@@ -9,7 +9,7 @@ from data import shared
 from helpers import run_here
 
 from linregions import count
-from linregions.domain import Box
+from linregions.domain.domains import Box
 from linregions.errors import LinregionsError
 
 DECLARED = "(declare-const X_0 Real) (declare-const X_1 Real) (declare-const Y_0 Real)\n"

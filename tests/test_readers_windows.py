@@ -10,10 +10,10 @@ from onnx_models import RNG, assert_agrees, f32, model, refused
 from scipy import sparse
 
 from linregions.errors import UnsupportedNetwork
-from linregions.readers.layers import inverse_roots
-from linregions.readers.onnx import from_model
-from linregions.readers.windows import Window
-from linregions.units import MaxUnits, Pointwise
+from linregions.network.units import MaxUnits, Pointwise
+from linregions.readers.onnx.model import from_model
+from linregions.readers.symbolic.layers import inverse_roots
+from linregions.readers.symbolic.windows import Window
 
 i64 = np.int64
 SAME = {"auto_pad": "SAME_UPPER"}

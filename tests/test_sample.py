@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 from scipy import stats
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
-from linregions.estimate.sampling import blocks, draws, floats, table
-from linregions.estimate.sampling.exactly import Exactly
-from linregions.estimate.sampling.laws import source
-from linregions.estimate.sampling.layout import Layout
-from linregions.estimate.sampling.species import chao1, coverage
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import HARDTANH, MaxUnits, Pointwise
+from linregions.sampling import blocks, draws, floats, table
+from linregions.sampling.exactly import Exactly
+from linregions.sampling.laws import source
+from linregions.sampling.layout import Layout
+from linregions.sampling.species import chao1, coverage
 from linregions.testing.strategies import networks
-from linregions.units import HARDTANH, MaxUnits, Pointwise
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
@@ -99,7 +99,7 @@ def test_table_2_of_xiong_by_all_paths():
     for first, last in ((0, 5000), (1000, 5000), (777, 4321)):
         tables = []
         for sampler in (kernel, plain):
-            t = table.Table(1, 0, 1 << 24)
+            t = table.PatternTable(1, 0, 1 << 24)
             for found in sampler(1, 3, first, last).found:
                 found.words = found.words[:, :0]
                 t.add(found, 0)
@@ -207,7 +207,7 @@ def pooled(seed):
     rng = np.random.default_rng(seed)
     first = lr.Layer(
         Affine.dense(rng.normal(size=(6, 2)), None, INPUT),
-        Pointwise.uniform(lr.units.RELU, 6),
+        Pointwise.uniform(lr.network.units.RELU, 6),
     )
     groups = ((0, 1, 2), (3, 4, 5))
     second = lr.Layer(Affine.identity(6, 1), MaxUnits(groups, 6))

@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from known import central, ulp
 
 import linregions as lr
-from linregions.domain import restrict
-from linregions.search.engine import Search
+from linregions.domain.restrict import restrict
+from linregions.search.search import Search
 from linregions.testing import oracle
 from linregions.testing.strategies import problems
 

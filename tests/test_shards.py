@@ -8,7 +8,7 @@ import pytest
 from helpers import gaussian, patterns, write_npz
 
 import linregions as lr
-from linregions.cli import main
+from linregions.cli.app import main
 from linregions.parallel.prefixes import frontier
 from linregions.testing.networks import random_network
 

@@ -11,9 +11,9 @@ from hypothesis import given, settings
 from test_kinds import DEGENERATE
 
 import linregions as lr
-from linregions import spill
-from linregions.domain import restrict
-from linregions.search.engine import Search
+from linregions.domain.restrict import restrict
+from linregions.merging import cells as spill
+from linregions.search.search import Search
 from linregions.testing.networks import random_network
 from linregions.testing.strategies import problems
 
@@ -24,7 +24,7 @@ NET = gaussian(1, 3, 9, 7, 1)
 def runs(monkeypatch):
     """Runs of a few cells; the number of files and the largest part, as they come."""
     monkeypatch.setattr(spill, "LEAST", 5)
-    monkeypatch.setattr("linregions.running.BATCH", 16)
+    monkeypatch.setattr("linregions.questions.run.BATCH", 16)
     seen = []
     parts = spill.Cells.parts
 

@@ -14,11 +14,11 @@ import pytest
 from helpers import gaussian, patterns, write_npz
 
 import linregions as lr
-from linregions.cli import main
-from linregions.listing import Listing
+from linregions.cli.app import main
 from linregions.parallel.run import Means
-from linregions.parts import PartsWriter
-from linregions.store import open_list, read_regions
+from linregions.questions.listing import Listing
+from linregions.questions.parquet import PartsWriter
+from linregions.questions.store import open_list, read_regions
 from linregions.testing.networks import random_network
 
 pa = pytest.importorskip("pyarrow")
@@ -30,9 +30,9 @@ NET = gaussian(0, 3, 8, 6, 1)
 @pytest.fixture
 def small(monkeypatch):
     """Row groups of at most 16 rows, a part after 40."""
-    monkeypatch.setattr("linregions.parts.MOST", 16)
-    monkeypatch.setattr("linregions.parts.PART", 40)
-    monkeypatch.setattr("linregions.listing.BATCH", 16)
+    monkeypatch.setattr("linregions.questions.parquet.MOST", 16)
+    monkeypatch.setattr("linregions.questions.parquet.PART", 40)
+    monkeypatch.setattr("linregions.questions.listing.BATCH", 16)
 
 
 @pytest.fixture
@@ -183,9 +183,9 @@ def open_list_rows(path):
 
 
 def test_a_part_is_finished_when_it_is_old(tmp_path, monkeypatch):
-    monkeypatch.setattr("linregions.parts.AGE", 0.0)
-    monkeypatch.setattr("linregions.parts.SHARE", 1e9)
-    monkeypatch.setattr("linregions.listing.BATCH", 64)
+    monkeypatch.setattr("linregions.questions.parquet.AGE", 0.0)
+    monkeypatch.setattr("linregions.questions.parquet.SHARE", 1e9)
+    monkeypatch.setattr("linregions.questions.listing.BATCH", 64)
     counts = []
     Listing(lr.load(NET), lr.Space()).write(
         tmp_path / "r.parquet",
@@ -196,7 +196,7 @@ def test_a_part_is_finished_when_it_is_old(tmp_path, monkeypatch):
 
 
 def test_memory_holds_one_row_group(tmp_path, small):
-    from linregions.store import writer
+    from linregions.questions.store import writer
 
     listing = Listing(lr.load(NET), lr.Space())
     with writer(tmp_path / "r.parquet", listing.problem, listing.facts(False)) as sink:
@@ -237,8 +237,8 @@ def test_a_killed_run_leaves_its_parts(tmp_path, refused):
     model = write_npz(tmp_path / "net.npz", gaussian(0, 6, 12, 12, 1))
     target, parts = tmp_path / "r.parquet", tmp_path / "r.parquet.parts"
     code = (
-        "import sys; import linregions.parts as p; p.AGE, p.SHARE = 0.05, 1e9\n"
-        "from linregions.cli import main; main(sys.argv[1:])"
+        "import sys; import linregions.questions.parquet as p; p.AGE, p.SHARE = 0.05, 1e9\n"
+        "from linregions.cli.app import main; main(sys.argv[1:])"
     )
     process = subprocess.Popen([sys.executable, "-c", code, "list", model, "-o", target])
     deadline = time.monotonic() + 60

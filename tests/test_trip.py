@@ -10,19 +10,18 @@ from data import shared
 from helpers import gaussian as layers_of
 
 from linregions import Box, Network, count, load
-from linregions.complex import line
 from linregions.complex.engine import Refinement
-from linregions.complex.line_program import Sweeper, prepare, sweep
-from linregions.counting import compile_kernel
-from linregions.domain import restrict
+from linregions.domain.restrict import restrict
+from linregions.estimation import thin_kernel as T
+from linregions.estimation.thinned_walk import Thinned
+from linregions.line import kernel as line
+from linregions.line.program import Sweeper, prepare, sweep
+from linregions.merging.compile import compile_kernel
 from linregions.progress import Deadline
-from linregions.readers.vnnlib import read_box
 from linregions.search import kernel as K
-from linregions.search import thin as T
-from linregions.search.engine import Search
 from linregions.search.lp import TRIP
 from linregions.search.recorded import Recorder
-from linregions.search.thinned import Thinned
+from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 
 
@@ -58,9 +57,9 @@ class Nagger:
 
 def maxout(seed, *widths):
     """A network of max units of three arguments."""
-    from linregions.affine import Affine
-    from linregions.network import Layer
-    from linregions.units import MaxUnits
+    from linregions.network.affine import Affine
+    from linregions.network.network import Layer
+    from linregions.network.units import MaxUnits
 
     rng, layers = np.random.default_rng(seed), []
     for i, (n, m) in enumerate(pairwise(widths)):
@@ -268,7 +267,7 @@ def test_a_limit_is_never_passed(limit):
 @pytest.mark.slow
 def test_a_large_network_stops_soon():
     net = load(shared("mnistfc/mnist-net_256x2.onnx"))
-    problem = restrict(net, read_box(shared("mnistfc/prop_0_0.03.vnnlib")))
+    problem = restrict(net, Box.from_vnnlib(shared("mnistfc/prop_0_0.03.vnnlib")))
     search = Search(problem)
     took, ended = [], []
 

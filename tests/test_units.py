@@ -4,7 +4,16 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from linregions.units import ABS, HARDTANH, RELU, RELU6, Activation, MaxUnits, Pointwise, leaky_relu
+from linregions.network.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    leaky_relu,
+)
 
 KINDS = [RELU, ABS, RELU6, HARDTANH, leaky_relu(0.25), Activation((), (2,), 1), leaky_relu(-1)]
 INTEGERS = st.integers(-7, 7)

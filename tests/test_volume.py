@@ -7,9 +7,9 @@ import pytest
 from helpers import gaussian, run_here, write_npz
 
 import linregions as lr
-from linregions.affine import INPUT, Affine
 from linregions.measure.chords import through_ball, through_box, through_polytope
-from linregions.units import HARDTANH, RELU, MaxUnits
+from linregions.network.affine import INPUT, Affine
+from linregions.network.units import HARDTANH, RELU, MaxUnits
 
 CROSS = [([[1.0, 0.0], [0.0, 1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])]
 

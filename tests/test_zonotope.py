@@ -10,15 +10,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import linregions as lr
-from linregions.affine import Affine
-from linregions.domain import restrict
+from linregions.domain.restrict import restrict
+from linregions.exact.boxed import least, positive
+from linregions.exact.lp import inside
+from linregions.network.affine import Affine
 from linregions.papers._data import digits
 from linregions.papers._networks import he
 from linregions.papers._train import Training, epoch
 from linregions.search import kernel
-from linregions.search.boxed import least, positive
-from linregions.search.engine import Search
-from linregions.search.exact import inside
+from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 from linregions.testing.strategies import STYLES
 

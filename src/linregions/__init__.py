@@ -15,32 +15,95 @@ Load a network, say where to look, ask::
     lr.sample(net); lr.distance(net, points)        # random points; the nearest boundary
 """
 
-from . import constructions, draw, theory, training
-from .answer import Count
-from .bounds import Bound, bounds
-from .check_regions import Refused
-from .checking import check
-from .complex.cells import CellComplex, subdivide
-from .counting import count
-from .domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space, restrict
-from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
-from .estimate import Estimate, Plan, estimate, plan
-from .estimate.sampling import Sampled, sample
-from .maps import AffineMaps, affine
-from .measure.chords import Ball
-from .measure.crossings import Along, Crossings, crossings, regions_along
-from .measure.distance import Distances, distance
-from .measure.local import DistinctPatterns, LocalComplexity, distinct_patterns, local_complexity
-from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
-from .measure.volume import BoundaryVolume, boundary_volume
-from .network import Layer, Network
-from .parallel.shards import Part, merge, shard
-from .progress import Status
-from .readers import load
-from .regions import Region, Regions, region, regions
-from .units import Activation, MaxUnits, Pointwise
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from .version import __version__ as __version__
+
+if TYPE_CHECKING:
+    from . import constructions, draw, theory, training
+    from .answer import Count
+    from .boundary.distance import Distances, distance
+    from .bounding import Bound, bounds
+    from .certificates.checking import check
+    from .check_regions import Refused
+    from .complex.cells import CellComplex
+    from .complex.subdivide import subdivide
+    from .domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+    from .domain.restrict import restrict
+    from .errors import Interrupted, LinregionsError, PartialAnswerWarning, UnsupportedNetwork
+    from .estimation import Estimate, Plan, estimate, plan
+    from .exact.maps import AffineMaps, affine
+    from .exact.region import Region, region
+    from .line.crossings import Along, Crossings, crossings, regions_along
+    from .measure.chords import Ball
+    from .measure.local import (
+        DistinctPatterns,
+        LocalComplexity,
+        distinct_patterns,
+        local_complexity,
+    )
+    from .measure.theorem import ExpectedVolume, RandomNetworks, expected_boundary_volume
+    from .measure.volume import BoundaryVolume, boundary_volume
+    from .network.network import Layer, Network
+    from .network.units import Activation, MaxUnits, Pointwise
+    from .progress import Status
+    from .questions.count import count
+    from .questions.shards import Part, merge, shard
+    from .questions.stream import Regions, regions
+    from .readers import load
+    from .sampling import Sampled, sample
+
+# where each public name is: imported when it is first asked for, so that `import linregions` costs
+# next to nothing
+_ROOMS = ("constructions", "draw", "theory", "training")
+_HOME = {
+    name: module
+    for module, names in {
+        "answer": "Count",
+        "boundary.distance": "Distances distance",
+        "bounding": "Bound bounds",
+        "certificates.checking": "check",
+        "check_regions": "Refused",
+        "complex.cells": "CellComplex",
+        "complex.subdivide": "subdivide",
+        "domain.domains": "Box Domain Line Plane Polytope Segment Slice Space",
+        "domain.restrict": "restrict",
+        "errors": "Interrupted LinregionsError PartialAnswerWarning UnsupportedNetwork",
+        "estimation": "Estimate Plan estimate plan",
+        "exact.maps": "AffineMaps affine",
+        "exact.region": "Region region",
+        "line.crossings": "Along Crossings crossings regions_along",
+        "measure.chords": "Ball",
+        "measure.local": "DistinctPatterns LocalComplexity distinct_patterns local_complexity",
+        "measure.theorem": "ExpectedVolume RandomNetworks expected_boundary_volume",
+        "measure.volume": "BoundaryVolume boundary_volume",
+        "network.network": "Layer Network",
+        "network.units": "Activation MaxUnits Pointwise",
+        "progress": "Status",
+        "questions.count": "count",
+        "questions.shards": "Part merge shard",
+        "questions.stream": "Regions regions",
+        "readers": "load",
+        "sampling": "Sampled sample",
+    }.items()
+    for name in names.split()
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name in _ROOMS:
+        return import_module(f".{name}", __name__)
+    if name not in _HOME:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = getattr(import_module(f".{_HOME[name]}", __name__), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})
+
 
 __all__ = [
     "Activation",

@@ -1,6 +1,6 @@
 """``python -m linregions``: the same as the command ``linregions``."""
 
-from .cli import main
+from .cli.app import main
 
 if __name__ == "__main__":
     main()

@@ -57,8 +57,8 @@ def handed_over(answer: T, on_interrupt: str = "raise", level: int = 3) -> T:
     stopped = getattr(answer, "stopped", "")
     if stopped not in CUT:
         return answer
-    if current().reason:
-        raise Stopped(current().reason, answer)
+    if reason := current().ended():
+        raise Stopped(reason, answer)
     if stopped == "interrupt":
         if on_interrupt == "raise":
             raise Interrupted(answer)

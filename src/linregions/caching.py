@@ -42,6 +42,7 @@ class _Log:
     def __init__(self) -> None:
         self.say: Callable[[str], None] = _to_stderr
         self.seconds = 0.0
+        self.now = "kernels"  # what is being compiled, in words
 
 
 def _to_stderr(line: str) -> None:
@@ -150,7 +151,7 @@ class KernelCache:
             found = self._at(folder).load_overload(sig, target_context)
             if found is not None:
                 return found
-        self.begin = time.perf_counter()
+        self.begin, log.now = time.perf_counter(), self.what
         line = f"linregions: compiling {self.what} (once per machine) ..."
         self.timer = threading.Timer(PATIENCE, log.say, [line])
         self.timer.daemon = True

@@ -12,7 +12,7 @@ from collections.abc import Callable
 from dataclasses import fields
 from decimal import Decimal
 from fractions import Fraction
-from math import log10
+from math import isfinite, log10
 from typing import Any
 
 import numpy as np
@@ -51,6 +51,30 @@ def _power(value: int | Fraction, digits: int) -> str:
     if text.startswith("10"):
         text, whole = f"{1:.{digits}f}", whole + 1
     return f"{'-' if value < 0 else ''}{text}e{whole}"
+
+
+def short(value: float) -> str:
+    """An estimate for people: digits while they fit, else a power of ten."""
+    return "unknown" if value != value else magnitude(round(value))
+
+
+def duration(seconds: float) -> str:
+    """Time for people."""
+    if not isfinite(seconds):
+        return "unknown"
+    for unit, length in (("years", 31_557_600.0), ("days", 86400.0), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= 2 * length:
+            value = seconds / length
+            return f"{short(value) if value >= 1000 else f'{value:.3g}'} {unit}"
+    return f"{seconds:.2g} s"
+
+
+def size(number: int) -> str:
+    """Bytes for people."""
+    for unit, length in (("GB", 1e9), ("MB", 1e6), ("kB", 1e3)):
+        if number >= length:
+            return f"{number / length:.3g} {unit}"
+    return f"{number} bytes"
 
 
 def brief(value: Any) -> str:

@@ -51,3 +51,16 @@ def beside(path: Path) -> Iterator[Path]:
         raise LinregionsError(f"{path} cannot be written: {error.strerror or error}") from None
     finally:
         part.unlink(missing_ok=True)
+
+
+@contextmanager
+def about(path: str | Path) -> Iterator[None]:
+    """Name the file in every error that arises while it is read."""
+    try:
+        yield
+    except LinregionsError as error:
+        text = str(error)
+        raise type(error)(text if text.startswith(f"{path}:") else f"{path}: {text}") from error
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise LinregionsError(f"{path}: cannot be read ({reason})") from error

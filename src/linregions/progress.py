@@ -116,8 +116,12 @@ class Deadline:
     @property
     def elapsed(self) -> float:
         """Seconds so far, without those that compiling took."""
-        now = time.perf_counter()
-        return now - self._begin - self._paused - (now - self._pause if self._pause else 0.0)
+        return time.perf_counter() - self._begin - self.paused
+
+    @property
+    def paused(self) -> float:
+        """Seconds so far that compiling took."""
+        return self._paused + (time.perf_counter() - self._pause if self._pause else 0.0)
 
     @property
     def left(self) -> float:
@@ -146,10 +150,20 @@ class Deadline:
 
     def check(self) -> None:
         """Raise `Stopped` where this work is to stop. Cheap: call it in every long loop."""
-        if not self.reason and self.left <= 0.0:
-            self.trip("seconds")
-        if self.reason:
+        if self.ended():
             raise Stopped(self.reason)
+
+    def ended(self) -> str:
+        """Why it is to stop, now; empty: it is not.
+
+        What is late is the outermost work whose time is over, and all its parts with it.
+        """
+        if not self.reason and self.left <= 0.0:
+            if self.parent is not None and self.parent.left <= 0.0:
+                self.parent.ended()
+            else:
+                self.trip("seconds")
+        return self.reason
 
     @contextmanager
     def wire(self, array: np.ndarray, place: int) -> Iterator[None]:
@@ -199,6 +213,19 @@ class Deadline:
     def status(self) -> Status:
         """What can be said from outside."""
         return Status(self.known(), self.elapsed, self.stage, hint=self.hint)
+
+
+class Stopwatch:
+    """Seconds since it was made, without those that compiling took in the work of this thread."""
+
+    def __init__(self) -> None:
+        self._clock = current()
+        self._begin = time.perf_counter() - self._clock.paused
+
+    @property
+    def seconds(self) -> float:
+        """The time on it."""
+        return time.perf_counter() - self._begin - self._clock.paused
 
 
 _never = Deadline()
@@ -332,6 +359,12 @@ class _Watch:
                 if pressed and on_interrupt == "raise" and _unaware(value):
                     raise Interrupted(value if hasattr(value, "stopped") else None)
                 return cast(T, value)
+            if kind == "error" and isinstance(value, MemoryError):
+                raise LinregionsError(
+                    f"{value or 'out of memory'} ({clock.stage}), which this machine does not "
+                    "give; a plane or a segment (`subdivide`, `crossings`), or `sample`, takes a "
+                    "small part of it"
+                ) from value
             if kind == "error" and not isinstance(value, KeyboardInterrupt):
                 raise cast(BaseException, value)
             late = time.perf_counter() > self.patience
@@ -399,13 +432,20 @@ class _Watch:
 def announced(announce: Callable[[str], None] | None = None) -> Iterator[Callable[[], float]]:
     """Time a compilation; ``announce`` is told what is compiled (by default stderr is).
 
-    The time is not charged to the work that waits for it. Gives a function that returns the
-    seconds since the beginning.
+    The time is not charged to the work that waits for it, and what the tiny problem that is
+    compiled with finds is nothing that the work has found: it has a deadline of its own. Gives a
+    function that returns the seconds since the beginning.
     """
     start, clock = time.perf_counter(), current()
-    stage, clock.stage = clock.stage, "compiling"
+    around = [clock]  # whoever watches one of them is told
+    while (parent := around[-1].parent) is not None:
+        around.append(parent)
+    stages = [one.stage for one in around]
+    for one in around:
+        one.stage = "compiling"
     try:
-        with told(announce), clock.pause():
+        with told(announce), clock.pause(), Deadline(None, clock).current():
             yield lambda: time.perf_counter() - start
     finally:
-        clock.stage = stage
+        for one, stage in zip(around, stages, strict=True):
+            one.stage = stage

@@ -15,17 +15,11 @@ from typing import NamedTuple
 import numpy as np
 from flint import fmpq, fmpz
 
-from ..domain import Restricted
+from ..domain.restrict import Restricted
+from ..exact.forms import Exact
+from ..exact.lp import interior_point, minimise
+from ..exact.rows import Point, Row, reduced, value
 from ..search import records as R
-from ..search.exact import (
-    Exact,
-    Point,
-    Row,
-    interior_point,
-    minimise,
-    reduced,
-    value,
-)
 from ..search.program import Compiled
 from ..search.replay import Replay
 
@@ -42,11 +36,11 @@ class Leaf(NamedTuple):
 
 def leaves(problem: Restricted, folder: Path, numbers: list[int]) -> list[Leaf]:
     """All cells of the parts of a proof, in their order."""
-    exact = Exact(Compiled(problem))
-    out = []
+    compiled = Compiled(problem)
+    exact, out = Exact(compiled), []
     for part, number in enumerate(sorted(numbers)):
         index = 0
-        replay = Replay(exact.compiled.program, exact.k)
+        replay = Replay(compiled.program, compiled.k)
         blocks = _blocks(folder / f"{number:06d}")
         if number:
             replay.enter(next(blocks)[0])
@@ -80,7 +74,7 @@ def _sign(exact: Exact, row: int, signs: np.ndarray) -> int:
 
 
 def _map(exact: Exact, signs: np.ndarray) -> tuple[tuple[int, ...], int]:
-    form = exact.applied(exact.compiled.network.output, signs)
+    form = exact.applied(exact.network.output, signs)
     common = fmpz(form.den)
     entries = [v for row in form.num.tolist() for v in row]
     for v in entries:

@@ -9,14 +9,14 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..search import kernel as K
 from ..search import records as R
-from ..search.engine import Search
+from ..search.branch import Branch, adopt, branch
 from ..search.forms import KIND
 from ..search.program import Cursor, Program
 from ..search.recorded import Recorder
-from ..search.subtree import Branch, adopt, branch
+from ..search.search import Search
 from .stream import Stream
 
 LEAVES = 20_000  # of a part, from where on it gives branches away

@@ -23,15 +23,15 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..files import beside
 from ..parallel.crew import end
 from ..parallel.identity import Identity, coordinates_hash
 from ..parallel.pool import Here, processes
 from ..progress import check, current, reason_of
+from ..search.branch import Branch
 from ..search.program import Compiled
-from ..search.subtree import Branch
 from .linear import Joins, leaves
 from .part import Prover, Task, Unfinished
 from .statement import network_members, statement
@@ -87,7 +87,7 @@ def prove(
 # -- the folder -----------------------------------------------------------------------------
 
 
-class State:
+class ProofState:
     """The parts of a proof that are done, and the branches that are not."""
 
     def __init__(self, folder: Path) -> None:
@@ -121,7 +121,7 @@ class State:
 
 
 @contextmanager
-def _opened(folder: Path, problem: Restricted, kind: str) -> Iterator[State]:
+def _opened(folder: Path, problem: Restricted, kind: str) -> Iterator[ProofState]:
     """The state that lies in the folder; a new folder where there is none."""
     coordinates = coordinates_hash(Compiled(problem))
     identity = Identity.of(problem, kind, True, coordinates, "")
@@ -137,7 +137,7 @@ def _opened(folder: Path, problem: Restricted, kind: str) -> Iterator[State]:
         else:
             folder.mkdir()
             label.write_text(json.dumps(asdict(identity)))
-        yield State(folder)
+        yield ProofState(folder)
     except OSError as error:
         raise LinregionsError(
             f"{folder} cannot be written: {error.strerror or error}; what is done stays there"
@@ -161,7 +161,7 @@ def _load(folder: Path, number: int) -> Task:
 
 
 def _run(
-    problem: Restricted, state: State, executor: Executor, workers: int, limits: Limits,
+    problem: Restricted, state: ProofState, executor: Executor, workers: int, limits: Limits,
     progress: Callable[[int], None],
 ) -> str:  # fmt: skip
     """Prove all branches; empty, or why it stopped."""
@@ -252,7 +252,7 @@ def _prove(
 # -- the archive ----------------------------------------------------------------------------
 
 
-def _pack(problem: Restricted, path: Path, kind: str, total: int | None, state: State) -> int:
+def _pack(problem: Restricted, path: Path, kind: str, total: int | None, state: ProofState) -> int:
     """Put the archive together; its size."""
     keys = ("sha256", "count")
     parts = [

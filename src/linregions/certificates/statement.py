@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import INPUT
-from ..domain import Restricted
-from ..network import Network
-from ..rational import integers
+from ..domain.restrict import Restricted
+from ..network.affine import INPUT
+from ..network.network import Network
+from ..network.rational import integers
 
 FORMAT = "linregions proof 1"
 

@@ -10,27 +10,24 @@ the regions. Signs, errors and coordinates of the float kernels do not enter.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import numpy as np
 from flint import fmpq, fmpq_mat
 
 from ..audit import AuditError
-from ..rational import to_fmpq
-from ..search.exact import Point, Row, value
-from ..units import MaxUnits
+from ..exact.rows import Point, Row, value
+from ..network.rational import to_fmpq
+from ..network.units import MaxUnits
 from .exact import Forms, difference
 from .lattice import Faces
 from .program import BIT, TEST
-from .referee import Corners
-
-if TYPE_CHECKING:
-    from .engine import Refined, Refinement, Round
+from .refined import Refined, Round
+from .undecided import Corners
 
 Claim = tuple[Row, int]  # a row that is nowhere negative (0), and somewhere positive (1)
 
 
-def look(engine: Refinement, this: Round, done: Refined) -> None:
+def look(forms: Forms, this: Round, done: Refined, start: Faces, corners: list[Point]) -> None:
     """Prove a finished round, or raise `AuditError`."""
     X, bits = done.faces, done.bits_of(np.arange(done.cells))
     assert X is not None
@@ -40,14 +37,13 @@ def look(engine: Refinement, this: Round, done: Refined) -> None:
     places: dict[int, Point] = {}
     total = fmpq(0)
     for cell in range(done.cells):
-        why = _sides(engine.forms, this, X, cell, bits[cell], places)
+        why = _sides(forms, this, X, cell, bits[cell], places)
         size = fmpq(0) if why else _volume(X, X.k, int(X.at[-2]) + cell, places)
         if why or size <= 0:
             pattern = "".join(map(str, bits[cell]))
             raise AuditError(f"audit: {this}: cell {cell} ({pattern}) {why or 'has no volume'}")
         total += size
-    start = engine.faces
-    if total != _volume(start, X.k, int(start.at[-2]), dict(enumerate(engine.corners))):
+    if total != _volume(start, X.k, int(start.at[-2]), dict(enumerate(corners))):
         raise AuditError(f"audit: {this}: the volumes of the cells do not add up to the domain's")
 
 

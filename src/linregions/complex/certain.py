@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, UNIT
 from ..large.reduce import OTHER, ZERO, Kept
-from ..rational import rounded
-from ..units import MaxUnits, Pointwise
+from ..network.affine import INPUT, ONE, UNIT
+from ..network.rational import rounded
+from ..network.units import MaxUnits, Pointwise
 
 AT_ONCE = 1 << 23  # numbers of one block
 

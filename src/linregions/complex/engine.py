@@ -9,11 +9,9 @@ one by one in rational arithmetic.
 from __future__ import annotations
 
 import itertools
-import os
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
 from math import comb
 from threading import Event
 from typing import Any
@@ -21,24 +19,26 @@ from typing import Any
 import numpy as np
 
 from ..audit import asked
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..jit import Tripped
+from ..network.rational import nearest
+from ..network.scaling import MILD
+from ..network.units import MaxUnits
+from ..processors import available
 from ..progress import check, current, reason_of
-from ..rational import nearest
-from ..scaling import MILD
-from ..units import MaxUnits
 from . import audit
 from . import lattice as K
-from .errors import bounds
+from .bits import Patterns
+from .domain_faces import domain_faces, rounded
 from .exact import Forms
 from .forms import Rows, Task, rows_of
 from .kernel import refine, refine_largest
 from .lattice import Faces, Output
-from .patterns import Patterns, unpack
 from .program import BIT, PRE, SPARSE, TEST, WIDE, Plan
-from .referee import Corners, Referee
-from .start import domain_faces, rounded
+from .refined import Refined, Round
+from .rounding import bounds
+from .undecided import Corners, Referee
 
 VAGUE = 1e-6  # error of a vertex, in units of the domain's size, beyond which it is made exact
 VAGUER = 1e-4  # the same for sparse layers, where exact forms take a second or more
@@ -48,69 +48,12 @@ HELD = 1 << 26  # bytes of patterns in one output
 FARTHEST = 2.0**1023
 
 
-@dataclass
-class Round:
-    """Tests ``first`` to ``last`` of a layer (0-based), and the bits that they take."""
-
-    layer: int
-    first: int
-    last: int
-    bit: int
-    bits: int
-
-
-@dataclass
-class Refined:
-    """A finished refinement.
-
-    ``faces`` is the complex (without patterns), ``before`` the patterns of the cells one round
-    earlier, ``parent`` the cell of that round that holds each cell; ``bits`` their own ``count``
-    bits, from number ``first``.
-    """
-
-    faces: Faces | None
-    cells: int
-    before: Patterns
-    parent: np.ndarray
-    bits: np.ndarray
-    first: int
-    count: int
-    seconds: float
-    stats: dict[str, int] = field(default_factory=dict)
-    complete: bool = True
-    stopped: str = ""
-
-    def bits_of(self, cells: np.ndarray) -> np.ndarray:
-        """Patterns of cells as 0 and 1, (n, bits); 0 for bits still to come."""
-        out = self.before.of(self.parent[cells])
-        if self.count:
-            mine = unpack(self.bits[cells])[:, : self.count]
-            out[:, self.first : self.first + self.count] = mine
-        return out
-
-    def patterns(self) -> Patterns:
-        """Those of all cells."""
-        return self.before.then(self.parent, self.bits, self.first, self.count)
-
-    def without_faces(self) -> Refined:
-        """Without the lattice, which the complex holds."""
-        return replace(self, faces=None)
-
-
 _pool: list[ThreadPoolExecutor] = []
-
-
-def threads() -> int:
-    """Threads used: the cores this process may run on."""
-    try:
-        return max(1, len(os.sched_getaffinity(0)))
-    except AttributeError:  # not on every system
-        return max(1, os.cpu_count() or 1)
 
 
 def _executor() -> ThreadPoolExecutor:
     if not _pool:
-        _pool.append(ThreadPoolExecutor(threads(), thread_name_prefix="linregions"))
+        _pool.append(ThreadPoolExecutor(available(), thread_name_prefix="linregions"))
     return _pool[0]
 
 
@@ -217,7 +160,7 @@ class Refinement:
                     X = done.faces
                     self._sharpen(done, X)
                 if audited:
-                    audit.look(self, round_, done)
+                    audit.look(self.forms, round_, done, self.faces, self.corners)
                 if progress is not None:
                     progress(done.cells, time.perf_counter() - begin)
         except (KeyboardInterrupt, Tripped) as stop:
@@ -255,7 +198,7 @@ class Refinement:
         tally = np.zeros((k + 1, faces if not count_only else 1), np.int32)
         outputs: list[Output] = []
         doubtful: list[int] = []
-        work = max(1, min(4 * threads(), cells // 24))
+        work = max(1, min(4 * available(), cells // 24))
         edges = np.linspace(0, cells, work + 1).astype(np.int64).tolist()
         ranges = iter(list(itertools.pairwise(edges)))
 
@@ -268,10 +211,10 @@ class Refinement:
             outputs.extend(mine.outputs)
             doubtful.extend(mine.doubtful)
 
-        if work == 1 or threads() == 1:
+        if work == 1 or available() == 1:
             worker()
         else:
-            jobs = [_executor().submit(worker) for _ in range(threads())]
+            jobs = [_executor().submit(worker) for _ in range(available())]
             try:
                 for job in jobs:
                     job.result()
@@ -438,3 +381,8 @@ def _assemble(k: int, X: Faces, outputs: list[Output], tally: np.ndarray, many: 
 
     _each(write, outputs)
     return new, parent, bits
+
+
+def suits_complex(problem: Restricted) -> bool:
+    """Whether ``auto`` counts with the complex: a bounded domain of 1 to 4 dimensions."""
+    return bool(problem.bounded) and 1 <= problem.dimension <= 4

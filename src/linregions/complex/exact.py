@@ -12,11 +12,12 @@ from functools import cached_property
 import numpy as np
 from flint import fmpz
 
-from ..affine import INPUT, ONE
-from ..composing import outputs
-from ..rational import IntMatrix, integers
-from ..search.exact import Row, exact_domain, reduced
-from ..units import MaxUnits
+from ..exact.forms import exact_domain
+from ..exact.rows import Row, reduced
+from ..network.affine import INPUT, ONE
+from ..network.composing import outputs
+from ..network.rational import IntMatrix, integers
+from ..network.units import MaxUnits
 from .program import PRE, TEST, Plan
 
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..jit import held, inner, kernel, raised
+from ..held import held
+from ..jit import inner, kernel, raised
 from .cutting import insert
-from .envelope import BROKEN, MORE, envelope
 from .lattice import (
     ALIVE,
     ASKED,
@@ -24,6 +24,7 @@ from .lattice import (
     emit,
     load,
 )
+from .max_units import BROKEN, MORE, envelope
 from .rows import compose
 from .signs import candidates, facet_rows, signs
 

@@ -12,18 +12,14 @@ rectifiers of f and -f, for several their maximum, once with ties to the first a
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import dataclass
 
 import numpy as np
 
-from ..affine import Affine
-from ..errors import LinregionsError
-from ..network import Layer, Network
-from ..units import RELU, MaxUnits, Pointwise
-
-if TYPE_CHECKING:
-    from .cells import CellComplex
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import RELU, MaxUnits, Pointwise
+from .faces import CellFaces
 
 
 @dataclass(frozen=True, eq=False)
@@ -81,15 +77,9 @@ def with_outputs(network: Network) -> Network:
     return Network(network.inputs, layers, output, network.notes)
 
 
-def level_set(complex_: CellComplex) -> LevelSet:
-    """See `CellComplex.level_set`."""
-    from .cells import complex_of
-
-    net, k = complex_.problem.network, complex_.dimension
-    if k > 3:
-        raise LinregionsError("level sets are drawn out in 1 to 3 dimensions, not in 4")
-    fine = complex_of(replace(complex_.problem, network=with_outputs(net)))
-    label, sets = _largest(fine, net.outputs)
+def level_set(fine: CellFaces, outputs: int) -> LevelSet:
+    """See `CellComplex.level_set`; ``fine`` is the complex of the network `with_outputs`."""
+    label, sets = _largest(fine, outputs)
     a, b = fine.facet_cells.T
     chosen = np.flatnonzero((b >= 0) & (label[a] != label[b]))
     ptr, vertices = _pieces(fine, chosen)
@@ -106,7 +96,7 @@ def level_set(complex_: CellComplex) -> LevelSet:
     )
 
 
-def _largest(fine: CellComplex, outputs: int) -> tuple[np.ndarray, list[frozenset[int]]]:
+def _largest(fine: CellFaces, outputs: int) -> tuple[np.ndarray, list[frozenset[int]]]:
     """A number for the set of largest outputs of every cell, and these sets."""
     pieces = fine.last_pieces(2)
     if outputs == 1:
@@ -130,7 +120,7 @@ def _first(mine: frozenset[int], other: frozenset[int]) -> int:
     return min(mine - other or mine)
 
 
-def _pieces(fine: CellComplex, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _pieces(fine: CellFaces, chosen: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Vertices of chosen facets, in order."""
     if fine.dimension == 1:
         return np.arange(len(chosen) + 1), chosen

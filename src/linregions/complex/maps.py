@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import UNIT
-from ..units import MaxUnits
+from ..network.affine import UNIT
+from ..network.units import MaxUnits
 from .exact import Forms
 from .forms import Task, rows_of
 from .program import PRE, TEST, Plan

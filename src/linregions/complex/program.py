@@ -19,13 +19,14 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, Affine
-from ..domain import Restricted
-from ..network import Network
-from ..rational import integers
-from ..scaling import inequalities, is_ordinary, scaled
-from ..search.program import _exponent, _reach, kind_in_floats
-from ..units import MaxUnits, Pointwise, Units
+from ..domain.restrict import Restricted
+from ..domain.scaling import exponent, reach_of
+from ..network.affine import INPUT, ONE, Affine
+from ..network.network import Network
+from ..network.rational import integers
+from ..network.scaling import inequalities, is_ordinary, scaled
+from ..network.units import MaxUnits, Pointwise, Units
+from ..search.program import kind_in_floats
 
 # columns of the table of layers: first pre-activation, test, value; the range of values read;
 # place of the weights; first bit, first wall; whether the weights are sparse; bits of a max unit
@@ -134,8 +135,8 @@ class Plan:
     def __init__(self, problem: Restricted, reach: np.ndarray | None = None) -> None:
         self.problem, self.network = problem, problem.network
         self.k = self.network.inputs
-        found = _reach(problem) if reach is None else reach
-        exponents = [0] * self.k if found is None else [min(1023, _exponent(r)) for r in found]
+        found = reach_of(problem) if reach is None else reach
+        exponents = [0] * self.k if found is None else [min(1023, exponent(r)) for r in found]
         scale = np.array(exponents, np.int64)
         self.bounded = found is not None
         self.unit = np.ldexp(1.0, scale)

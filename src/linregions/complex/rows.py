@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..affine import UNIT
 from ..jit import held, inner, kernel, raised
+from ..network.affine import UNIT
 from .forms import (
     SOME,
     refresh,

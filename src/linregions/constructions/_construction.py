@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..network import Network
+from ..network.network import Network
 
 
 @dataclass(frozen=True, eq=False)

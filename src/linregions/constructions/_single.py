@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ..affine import ONE, Affine, Term
 from ..errors import LinregionsError
-from ..network import Layer, Network
+from ..network.affine import ONE, Affine, Term
+from ..network.network import Layer, Network
+from ..network.units import RELU, Pointwise
 from ..theory._check import whole, wholes
-from ..units import RELU, Pointwise
 from ._construction import Construction, built
 
 KINDS = ("pattern", "activation", "convex", "linear", "closed", "affine")

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 from ..files import beside, check_target
 from .html import page

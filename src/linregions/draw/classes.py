@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 
-class Pieces(NamedTuple):
+class ClassPieces(NamedTuple):
     """Convex pieces on which one output is the largest: polygons, their class and their cell."""
 
     polygons: list[np.ndarray]
@@ -29,12 +29,12 @@ def winners(cells: Any) -> tuple[np.ndarray, np.ndarray]:
     return everywhere.argmax(axis=1), np.asarray(~everywhere.any(axis=1))
 
 
-def pieces(cells: Any, only_mixed: bool = False) -> Pieces:
+def pieces(cells: Any, only_mixed: bool = False) -> ClassPieces:
     """All cells split by class; ``only_mixed``: only the cells in which several classes win."""
     winner, mixed = winners(cells)
     ptr, idx = (np.asarray(x) for x in cells.polygons())
     corners = np.asarray(cells.points)[idx]
-    out = Pieces([], np.zeros(0, int), np.zeros(0, int))
+    out = ClassPieces([], np.zeros(0, int), np.zeros(0, int))
     classes, owner = [], []
     if not only_mixed:
         for i in np.nonzero(~mixed)[0]:
@@ -50,7 +50,7 @@ def pieces(cells: Any, only_mixed: bool = False) -> Pieces:
                 out.polygons.append(part)
                 owner.append(i)
                 classes.append(c)
-    return Pieces(out.polygons, np.array(classes, int), np.array(owner, int))
+    return ClassPieces(out.polygons, np.array(classes, int), np.array(owner, int))
 
 
 def boundary(cells: Any) -> np.ndarray:

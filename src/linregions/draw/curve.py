@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from .colours import layer_colours
 from .packages import new_axes
 from .subject import axis_names, complex_of, counts, layer_name

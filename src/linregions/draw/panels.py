@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from .growth import Growth
 from .packages import need
 from .plane import draw

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 from .classes import boundary as boundary_of
 from .classes import pieces

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 from ..files import beside, check_target
 from .colours import layer_colours, palette, region_colours

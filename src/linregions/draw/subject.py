@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
 
 REMEDIES = {
@@ -25,7 +25,7 @@ def complex_of(subject: Any, domain: Domain | None, dimension: int) -> Any:
     else:
         if domain is None:
             raise LinregionsError("a network is drawn over a domain; give a box or a slice")
-        from ..complex.cells import subdivide
+        from ..complex.subdivide import subdivide
 
         cells = subdivide(subject, domain)
     if cells.dimension != dimension:

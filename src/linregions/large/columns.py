@@ -14,7 +14,7 @@ import numpy as np
 from numpy.lib.stride_tricks import as_strided
 from scipy import sparse
 
-from ..operators import Convolution
+from ..network.operators import Convolution
 from ..progress import check
 from .fixed import BITS, FURTHEST, SUMS, TOP, carry, in_floats, shortened, split, ulp
 
@@ -97,7 +97,7 @@ def _largest(X: np.ndarray) -> float:
     )
 
 
-class Factor:
+class ColumnFactor:
     """A factor of a term, prepared for columns: its digits, and its absolute values."""
 
     def __init__(self, matrix: Any) -> None:

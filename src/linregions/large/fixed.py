@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LinregionsError
-from ..rational import is_rational, nearest
+from ..network.rational import is_rational, nearest
 
 BITS = 20
 BASE = 2.0**BITS

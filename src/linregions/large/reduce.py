@@ -16,13 +16,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..affine import INPUT, ONE, Affine, Term
 from ..errors import LinregionsError
-from ..network import Layer, Network
+from ..network.affine import INPUT, ONE, Affine, Term
+from ..network.network import Layer, Network
+from ..network.rational import nearest, rounded
+from ..network.units import MaxUnits, Pointwise
 from ..progress import current
-from ..rational import nearest, rounded
-from ..units import MaxUnits, Pointwise
-from .columns import Column, Factor, added, column, times
+from .columns import Column, ColumnFactor, added, column, times
 from .fixed import BITS, TOP, split, to_float, to_ints
 
 DIGITS = 9  # of the fixed-point numbers: steps of 2^-120
@@ -254,7 +254,7 @@ class _Reduction:
             mine: dict[int, Column] = dict(of.columns)
             e = of.error
             for part in term.parts:
-                factor = Factor(part)
+                factor = ColumnFactor(part)
                 if factor.kind == "same":
                     continue
                 seen = np.zeros(len(e), bool)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..network import Network
-from ..units import MaxUnits, Pointwise, Units
+from ..network.network import Network
+from ..network.units import MaxUnits, Pointwise, Units
 
 
 def whole_signs(network: Network, pattern: np.ndarray) -> np.ndarray:

@@ -18,12 +18,13 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Segment
+from ..complex.subdivide import subdivide
+from ..domain.domains import Segment
 from ..errors import LinregionsError
-from ..network import Network
-from ..progress import Status
-from ..units import Pointwise
-from .crossings import crossings
+from ..line.crossings import crossings
+from ..network.network import Network
+from ..network.units import Pointwise
+from ..progress import Status, Stopped, reason_of
 
 
 @dataclass(frozen=True)
@@ -170,17 +171,28 @@ def bends(
     """(m,) exact number of boundary points inside each of the segments (m, 2, n).
 
     A segment of length zero has none. Where several units switch at one point it counts once.
-    Networks with max units are swept one segment after the other (`subdivide`).
+    Networks with max units are swept one segment after the other (`subdivide`). Where that has to
+    stop, the numbers of the first segments go with `Stopped` as its ``partial``.
     """
     out = np.zeros(len(ends), np.int64)
     live = np.flatnonzero((ends[:, 0] != ends[:, 1]).any(axis=1))
     if not len(live) or not network.layers:
         return out
     if all(isinstance(layer.units, Pointwise) for layer in network.layers):
-        out[live] = crossings(network, ends[live], progress=progress).count(kind) - 1
+        try:
+            out[live] = crossings(network, ends[live], progress=progress).count(kind) - 1
+        except KeyboardInterrupt as stop:
+            first = getattr(stop, "partial", None)
+            if first is None or kind != "activation":  # merging would take longer still
+                raise Stopped(reason_of(stop), out[: live[0]]) from stop
+            out[live[: len(first)]] = first.regions - 1
+            end = live[len(first)] if len(first) < len(live) else len(out)
+            raise Stopped(reason_of(stop), out[:end]) from stop
         return out
-    from ..complex.cells import subdivide
 
     for i in live:
-        out[i] = subdivide(network, Segment(*ends[i])).count(kind) - 1
+        try:
+            out[i] = subdivide(network, Segment(*ends[i])).count(kind) - 1
+        except KeyboardInterrupt as stop:
+            raise Stopped(reason_of(stop), out[:i]) from stop
     return out

@@ -11,16 +11,19 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort
-from ..counting import _network, count
-from ..domain import Box, Segment, Slice
+from ..boundary.distance import distance
+from ..complex.subdivide import subdivide
+from ..domain.domains import Box, Segment, Slice
 from ..errors import LinregionsError
-from ..network import Network
-from ..progress import Status, check, current, reason_of
-from ..units import Pointwise
+from ..line.crossings import crossings
+from ..network.arrays import finite_points
+from ..network.network import Network
+from ..network.units import Pointwise
+from ..progress import Status, Stopped, check, current, reason_of
+from ..questions.count import count
+from ..readers import load
 from ..watching import watchful
 from .chords import bends, directions
-from .crossings import crossings
-from .distance import _points, distance
 
 SHAPES = ("segment", "slice", "ball")
 BATCH = 512  # points whose segments are swept together
@@ -158,8 +161,8 @@ def local_complexity(
     >>> local_complexity(net, [[0.1], [0.5], [3.0]], radius=0.75).regions.tolist()
     [[2], [3], [1]]
     """
-    net = _network(network)
-    x = _points(points, net.inputs)
+    net = load(network)
+    x = finite_points(points, net.inputs)
     repeats = (16 if shape == "ball" else 1) if repeats is None else repeats
     _check(net, x, radius, shape, dimension, repeats, kind)
     start, single, stopped, known = time.perf_counter(), None, "", 0
@@ -210,8 +213,13 @@ def _on_segments(
     step = max(1, BATCH // repeats)
     for a in range(0, len(x), step):
         ends = _ends(x[a : a + step], a, radius, repeats, seed)
-        out[a : a + step] = bends(net, ends, kind).reshape(-1, repeats) + 1
-        report(min(a + step, len(x)))
+        try:
+            found = bends(net, ends, kind)
+        except Stopped as stop:
+            found = np.zeros(0, np.int64) if stop.partial is None else stop.partial
+        done = len(found) // repeats  # points with all of their segments
+        out[a : a + done] = found[: done * repeats].reshape(-1, repeats) + 1
+        report(a + done)
 
 
 def _slices(
@@ -251,7 +259,6 @@ def _along(net: Network, ends: np.ndarray) -> list[list[bytes]]:
         found = crossings(net, ends)
         signs = (np.packbits(found.signs(i), axis=1) for i in range(len(ends)))
         return [[row.tobytes() for row in mine] for mine in signs]
-    from ..complex.cells import subdivide
 
     pieces = (subdivide(net, Segment(*pair)).patterns() for pair in ends)
     return [[row.astype(np.uint16).tobytes() for row in mine] for mine in pieces]
@@ -338,8 +345,8 @@ def distinct_patterns(
     >>> distinct_patterns(net, [[0.1], [0.5], [3.0]]).labels
     array([0, 0, 1])
     """
-    net = _network(network, shape)
-    x = _points(points, net.inputs)
+    net = load(network, shape=shape)
+    x = finite_points(points, net.inputs)
     widest = max([1, *(layer.affine.size for layer in net.layers)])
     step = max(1, ROWS // max(widest, net.units))
     number: dict[bytes, int] = {}

@@ -25,12 +25,12 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort
-from ..domain import Box
+from ..domain.domains import Box
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
+from ..network.rational import rounded
+from ..network.units import RELU, Activation
 from ..progress import Progress, Status, check, current, reason_of
-from ..rational import rounded
-from ..units import RELU, Activation
 from ..watching import watchful
 
 NUMBERS = 1 << 21  # weights of the networks of one batch

@@ -12,12 +12,13 @@ import numpy as np
 
 from ..answer import CutShort
 from ..complex.cells import CellComplex, complex_of
-from ..counting import _network
-from ..domain import Domain, Restricted, restrict
+from ..domain.domains import Domain
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
+from ..network.rational import rounded
 from ..progress import Progress, Status, check, current, reason_of
-from ..rational import rounded
+from ..readers import load
 from ..watching import watchful
 from .chords import Ball, Chords, bends, through_ball, through_box, through_polytope
 
@@ -149,7 +150,7 @@ def boundary_volume(
     >>> boundary_volume(net, Box(-1, 1), codimension=2).value
     1.0
     """
-    net = _network(network, shape)
+    net = load(network, shape=shape)
     if kind not in ("activation", "linear"):
         raise LinregionsError(f"kind={kind!r}: give activation or linear")
     if method not in ("auto", "exact", "crofton"):
@@ -249,6 +250,9 @@ def _crossed(
                     progress(Status(done, clock.elapsed, "lines"))
                 check()
     except KeyboardInterrupt as stop:
+        first = getattr(stop, "partial", None)
+        if not counts and isinstance(first, np.ndarray) and len(first):
+            counts = [first]  # else a batch is dropped: its quick lines alone would be too few
         if not counts:
             raise
         return np.concatenate(counts), reason_of(stop)

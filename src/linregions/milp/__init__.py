@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from .cell import Balls, thickness
 from .formulation import formulate, of_size_one

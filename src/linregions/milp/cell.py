@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..affine import INPUT, ONE
-from ..domain import Restricted
-from ..network import Layer
-from ..rational import rounded
-from ..units import MaxUnits
+from ..domain.restrict import Restricted
+from ..network.affine import INPUT, ONE
+from ..network.network import Layer
+from ..network.rational import rounded
+from ..network.units import MaxUnits
 from .programme import quiet
 
 VANISH = 1e-12  # a row this small against the sizes that it was added up from is zero

@@ -22,13 +22,13 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..affine import INPUT, ONE
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
-from ..network import Layer
-from ..rational import rounded
-from ..scaling import ZERO, exponents, is_ordinary, scaled
-from ..units import MaxUnits
+from ..network.affine import INPUT, ONE
+from ..network.network import Layer
+from ..network.rational import rounded
+from ..network.scaling import ZERO, exponents, is_ordinary, scaled
+from ..network.units import MaxUnits
 from .cell import Balls
 from .programme import TOLERANCE, Programme
 

@@ -24,10 +24,10 @@ from . import (  # noqa: F401 (each registers its items)
     xiong2020_beyond,
     xiong2020_theory,
 )
-from ._item import ITEMS, Item, Report, Result, Run, whole
+from ._item import ITEMS, Item, ItemRun, Report, Result, whole
 from ._page import write
 
-__all__ = ["ITEMS", "Item", "Result", "Run", "find", "run"]
+__all__ = ["ITEMS", "Item", "Result", "ItemRun", "find", "run"]
 
 TITLES = {
     "xiong2020": "On the Number of Linear Regions of Convolutional Neural Networks (ICML 2020)",
@@ -57,8 +57,8 @@ def run(
     output: str | Path = ".",
     seed: int = 0,
     report: Report | None = None,
-) -> tuple[Run, Result, list[Path]]:
-    """Run an item and write its files.
+) -> tuple[ItemRun, Result, list[Path]]:
+    """ItemRun an item and write its files.
 
     Parameters
     ----------
@@ -77,7 +77,7 @@ def run(
     Returns
     -------
     tuple
-        The `Run` (settings, seconds, rows), the `Result`, and the paths written.
+        The `ItemRun` (settings, seconds, rows), the `Result`, and the paths written.
     """
     chosen = find(paper, name)
     if seed < 0:
@@ -88,6 +88,6 @@ def run(
     except OSError as error:
         raise LinregionsError(f"{folder}: cannot be made: {error.strerror or error}") from None
     whole(lr.count([([[1.0]], [0.0]), ([[1.0]], [0.0])], kind="linear"))  # compile apart
-    this = Run(chosen, quick, folder, seed, report)
+    this = ItemRun(chosen, quick, folder, seed, report)
     result = chosen.work(this)
     return this, result, write(this, result)

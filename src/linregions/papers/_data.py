@@ -12,7 +12,7 @@ import numpy as np
 from ..errors import LinregionsError
 
 
-class Digits(NamedTuple):
+class Labelled(NamedTuple):
     """Images (m, pixels) in [0, 1] and labels, to train on and to test with."""
 
     name: str
@@ -22,7 +22,7 @@ class Digits(NamedTuple):
     test_labels: np.ndarray
 
 
-def digits(small: bool = False) -> Digits:
+def digits(small: bool = False) -> Labelled:
     """MNIST from ``$LINREGIONS_DATA/mnist``; scikit-learn's digits without it, or if ``small``.
 
     Of those 1,797 images of 8 x 8 pixels the last 297 are for testing.
@@ -30,7 +30,7 @@ def digits(small: bool = False) -> Digits:
     folder = Path(os.environ.get("LINREGIONS_DATA", "")) / "mnist"
     if not small and (folder / "train-images-idx3-ubyte.gz").exists():
         parts = [_part(folder, name) for name in ("train", "t10k")]
-        return Digits("MNIST", *parts[0], *parts[1])
+        return Labelled("MNIST", *parts[0], *parts[1])
     try:
         from sklearn.datasets import load_digits
     except ImportError:
@@ -40,7 +40,7 @@ def digits(small: bool = False) -> Digits:
         ) from None
     data: Any = load_digits()
     x, y = data.data / 16.0, data.target.astype(int)
-    return Digits("scikit-learn's digits", x[:-297], y[:-297], x[-297:], y[-297:])
+    return Labelled("scikit-learn's digits", x[:-297], y[:-297], x[-297:], y[-297:])
 
 
 def _part(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -52,7 +52,7 @@ def _part(folder: Path, name: str) -> tuple[np.ndarray, np.ndarray]:
     return raw("images-idx3", 16).reshape(len(labels), -1) / 255.0, labels
 
 
-def three_examples(data: Digits) -> np.ndarray:
+def three_examples(data: Labelled) -> np.ndarray:
     """The first training images of a 0, a 1 and a 2."""
     return np.array([data.images[np.argmax(data.labels == c)] for c in (0, 1, 2)])
 

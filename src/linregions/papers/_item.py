@@ -1,6 +1,6 @@
 """What every table and figure shares: settings, rows that survive an interrupt, a result.
 
-An item is a function from a `Run` to a `Result`. It asks the run for rows, one unit of work at
+An item is a function from a `ItemRun` to a `Result`. It asks the run for rows, one unit of work at
 a time; a row that an earlier run with the same settings has computed is read, not computed again.
 """
 
@@ -17,6 +17,7 @@ import numpy as np
 
 from ..draw.packages import need
 from ..errors import LinregionsError
+from ..version import __version__
 
 Row = dict[str, Any]
 Report = Callable[[str, int, int | None], None]  # what is under way, units done, units in all
@@ -52,7 +53,7 @@ class Item:
     paper: str
     name: str
     title: str
-    work: Callable[[Run], Result]
+    work: Callable[[ItemRun], Result]
     full: Mapping[str, Any]
     quick: Mapping[str, Any]
 
@@ -72,14 +73,14 @@ ITEMS: dict[tuple[str, str], Item] = {}
 def item(paper: str, name: str, title: str, *, full: Mapping[str, Any], quick: Mapping[str, Any]):
     """Register a function as an item; ``quick`` holds the settings that differ from ``full``."""
 
-    def register(work: Callable[[Run], Result]) -> Callable[[Run], Result]:
+    def register(work: Callable[[ItemRun], Result]) -> Callable[[ItemRun], Result]:
         ITEMS[paper, name] = Item(paper, name, title, work, full, quick)
         return work
 
     return register
 
 
-class Run:
+class ItemRun:
     """One run of an item: its settings, and the rows of its journal.
 
     The journal is a file of JSON lines, the settings first; a row is added as soon as it is
@@ -150,8 +151,6 @@ class Run:
     # -- the journal --------------------------------------------------------------------
 
     def _head(self) -> dict[str, Any]:
-        from .. import __version__
-
         settings = json.loads(json.dumps(self.settings, default=_plain))
         return {"item": self.item.stem, "version": __version__, "settings": settings}
 

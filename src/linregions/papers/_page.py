@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import Any
 
 from ..files import beside
-from ._item import Result, Row, Run
+from ..version import __version__
+from ._item import ItemRun, Result, Row
 
 
-def write(run: Run, result: Result) -> list[Path]:
+def write(run: ItemRun, result: Result) -> list[Path]:
     """Write everything into the folder of the run; the paths, the page first."""
     paths, stem = [], run.item.stem
     for suffix, rows in result.tables.items():
@@ -37,7 +38,7 @@ def _csv(target: Path, rows: list[Row]) -> Path:
     return target
 
 
-def page(run: Run, result: Result) -> str:
+def page(run: ItemRun, result: Result) -> str:
     """The page in Markdown."""
     chosen = run.item
     size = "`--quick` settings" if run.quick else "full settings"
@@ -49,8 +50,6 @@ def page(run: Run, result: Result) -> str:
     if result.figure is not None:
         lines += ["", f"![{chosen.title}]({chosen.stem}.png)"]
     given = ", ".join(f"{k} {show(v)}" for k, v in run.settings.items())
-    from .. import __version__
-
     lines += [
         "",
         f"Settings ({size}): {given}. {len(run.used)} units of work, {run.seconds:.1f} s in all; "

@@ -8,16 +8,17 @@ import numpy as np
 
 import linregions as lr
 
+from ..network.affine import Affine
 from ..theory import arrangements
-from ._data import Digits, digits, three_examples
-from ._item import Compared, Result, Run, canvas, item
+from ._data import Labelled, digits, three_examples
+from ._item import Compared, ItemRun, Result, canvas, item
 from ._networks import Layers, he
 from ._train import Training, epoch
 
 PAPER = "hanin2019"
 
 
-def trained(run: Run, data: Digits, widths: Sequence[int], epochs: int) -> Iterator[Layers]:
+def trained(run: ItemRun, data: Labelled, widths: Sequence[int], epochs: int) -> Iterator[Layers]:
     """The network at the start and after every epoch: Adam, rate 1e-3, batches of 128."""
     sizes = [data.images.shape[1], *widths, 10]
     training = Training([he(sizes, run.rng(*widths))])
@@ -28,7 +29,7 @@ def trained(run: Run, data: Digits, widths: Sequence[int], epochs: int) -> Itera
         yield training.layers()
 
 
-def accuracy(net: Layers, data: Digits) -> float:
+def accuracy(net: Layers, data: Labelled) -> float:
     """On the test images."""
     return float(np.mean(lr.load(net)(data.test).argmax(axis=1) == data.test_labels))
 
@@ -38,7 +39,7 @@ def accuracy(net: Layers, data: Digits) -> float:
     full={"width": 64, "epochs": 2, "digits": False},
     quick={"width": 16, "epochs": 10, "digits": True},
 )  # fmt: skip
-def figure1(run: Run) -> Result:
+def figure1(run: ItemRun) -> Result:
     """Three hidden layers; the plane through a 0, a 1 and a 2."""
     data = digits(small=run["digits"])
     *_, net = trained(run, data, [run["width"]] * 3, run["epochs"])
@@ -67,7 +68,7 @@ def figure1(run: Run) -> Result:
     PAPER, "figure2", "regions after each layer of a network of two inputs",
     full={"width": 8, "layers": 3, "bias": 0.3}, quick={},
 )  # fmt: skip
-def figure2(run: Run) -> Result:
+def figure2(run: ItemRun) -> Result:
     """Lines, bent lines, regions; biases of deviation 0.3 spread the lines over the square."""
     net = lr.load(he([2, *[run["width"]] * run["layers"], 1], run.rng(2), run["bias"]))
     cells = lr.subdivide(net, lr.Box(-1, 1))
@@ -88,8 +89,6 @@ def figure2(run: Run) -> Result:
 
 def _upto(net: lr.Network, layers: int) -> lr.Network:
     """The first hidden layers, all of their units as outputs."""
-    from ..affine import Affine
-
     size = net.layers[layers - 1].size
     output = Affine.dense(np.eye(size), np.zeros(size), layers)
     return lr.Network(net.inputs, net.layers[:layers], output)
@@ -99,7 +98,7 @@ def _upto(net: lr.Network, layers: int) -> lr.Network:
     PAPER, "figure3", "a sawtooth, and the same with noise in its weights",
     full={"depth": 5, "noise": 0.1, "noisy": 1000}, quick={"noisy": 50},
 )  # fmt: skip
-def figure3(run: Run) -> Result:
+def figure3(run: ItemRun) -> Result:
     """2^n pieces on [0, 1] from 2n units; noise of deviation 0.1 leaves few of them."""
     n, unit = run["depth"], lr.Box(0, 1)
     net = lr.constructions.sawtooth(n)
@@ -148,7 +147,7 @@ def _pairs(net: lr.Network) -> Layers:
     PAPER, "figure4", "the graph of a network of one input at initialisation",
     full={"width": 20, "reach": 0.006}, quick={},
 )  # fmt: skip
-def figure4(run: Run) -> Result:
+def figure4(run: ItemRun) -> Result:
     """He normal weights, biases of variance 1e-6."""
     net = he([1, *[run["width"]] * 3, 1], run.rng(4))
     near = lr.Box(-run["reach"], run["reach"])
@@ -173,7 +172,7 @@ def figure4(run: Run) -> Result:
     full={"width": 64, "epochs": [0, 1, 2, 5, 10, 20], "digits": False},
     quick={"width": 24, "epochs": [0, 4, 12], "digits": True},
 )  # fmt: skip
-def figure8(run: Run) -> Result:
+def figure8(run: ItemRun) -> Result:
     """The square around the circumcentre of a 0, a 1 and a 2."""
     data, width = digits(small=run["digits"]), run["width"]
     three = three_examples(data)

@@ -8,7 +8,7 @@ import numpy as np
 
 import linregions as lr
 
-from ._item import Compared, Result, Row, Run, canvas, item
+from ._item import Compared, ItemRun, Result, Row, canvas, item
 
 PAPER = "hanin2019"
 SHAPES = ((1, (10,)), (2, (8, 8)), (2, (4, 4, 4)), (3, (6, 6)))
@@ -20,7 +20,7 @@ SHAPES = ((1, (10,)), (2, (8, 8)), (2, (4, 4, 4)), (3, (6, 6)))
           "widths3": [4, 6, 8, 12, 16, 20]},
     quick={"networks": 40, "draws": 5_000, "widths": [8, 16, 32], "nets": 4, "widths3": [4, 6, 8]},
 )  # fmt: skip
-def theorem3(run: Run) -> Result:
+def theorem3(run: ItemRun) -> Result:
     """Both sides of the theorem for small networks; growth for networks of two hidden layers."""
     sides = [_sides(run, n, widths, c) for n, widths in SHAPES for c in range(1, n + 1)]
     compared = []
@@ -51,7 +51,7 @@ def theorem3(run: Run) -> Result:
     return Result({"": sides, "growth": growth}, compared, _figure(growth), [note])
 
 
-def _sides(run: Run, n: int, widths: tuple[int, ...], codimension: int) -> Row:
+def _sides(run: ItemRun, n: int, widths: tuple[int, ...], codimension: int) -> Row:
     nets = lr.RandomNetworks((n, *widths, 1))
     box = lr.Box([-1.0] * n, [1.0] * n)
 
@@ -72,7 +72,7 @@ def _sides(run: Run, n: int, widths: tuple[int, ...], codimension: int) -> Row:
     return run.unit(work, part="theorem", inputs=n, widths=widths, codimension=codimension)
 
 
-def _growth(run: Run, n: int, width: int) -> Row:
+def _growth(run: ItemRun, n: int, width: int) -> Row:
     """Boundary per volume, and regions, of two layers of ``width`` units in [-1, 1]^n."""
     nets = lr.RandomNetworks((n, width, width, 1))
     box = lr.Box([-1.0] * n, [1.0] * n)

@@ -9,7 +9,7 @@ import numpy as np
 import linregions as lr
 
 from ._data import digits
-from ._item import Compared, Result, Row, Run, canvas, item
+from ._item import Compared, ItemRun, Result, Row, canvas, item
 from ._networks import he
 from ._train import Training, epoch
 from .hanin2019 import PAPER, accuracy, trained
@@ -23,7 +23,7 @@ def title(widths: list[int]) -> str:
     return f"[{', '.join(map(str, widths))}]"
 
 
-def measured(run: Run, widths: list[int], number: int, measures: Any) -> Row:
+def measured(run: ItemRun, widths: list[int], number: int, measures: Any) -> Row:
     """One network trained and measured at 0 and four moments in each decade of steps."""
 
     def work() -> dict[str, Any]:
@@ -47,7 +47,7 @@ def measured(run: Run, widths: list[int], number: int, measures: Any) -> Row:
     return run.unit(work, widths=widths, run=number)
 
 
-def _rows(run: Run, measures: Any) -> dict[str, list[Row]]:
+def _rows(run: ItemRun, measures: Any) -> dict[str, list[Row]]:
     chosen = [w for w in WIDTHS if sum(w) <= run["largest"]]
     run.total = run["runs"] * len(chosen)
     return {title(w): [measured(run, w, i, measures) for i in range(run["runs"])] for w in chosen}
@@ -78,7 +78,7 @@ def _long(found: dict[str, list[Row]], names: list[str]) -> list[Row]:
     full={"runs": 5, "lines": 100, "epochs": 20, "largest": 192, "digits": False},
     quick={"runs": 1, "lines": 20, "epochs": 8, "largest": 112, "digits": True},
 )  # fmt: skip
-def figure5(run: Run) -> Result:
+def figure5(run: ItemRun) -> Result:
     """Whole lines through the origin and a training image, counted exactly."""
     found = _rows(run, lambda d: [lr.training.Lines(d.images, number=run["lines"], name="lines")])
     compared = []
@@ -105,7 +105,7 @@ def figure5(run: Run) -> Result:
     full={"runs": 12, "points": 10_000, "epochs": 20, "largest": 192, "digits": False},
     quick={"runs": 1, "points": 200, "epochs": 8, "largest": 112, "digits": True},
 )  # fmt: skip
-def figure6(run: Run) -> Result:
+def figure6(run: ItemRun) -> Result:
     """Normal points with the mean and the variance of the training images in every pixel."""
     found = _rows(
         run,
@@ -146,7 +146,7 @@ def figure6(run: Run) -> Result:
     full={"points": 10_000, "epochs": [0, 1, 20], "digits": False},
     quick={"points": 500, "epochs": [0, 1, 10], "digits": True},
 )  # fmt: skip
-def figure7(run: Run) -> Result:
+def figure7(run: ItemRun) -> Result:
     """At initialisation and after 1 and 20 epochs."""
     data = digits(small=run["digits"])
     points = lr.training.normal_points(data.images, run["points"], run.seed)

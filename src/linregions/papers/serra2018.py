@@ -10,7 +10,7 @@ import linregions as lr
 
 from ..theory import dense
 from ._data import digits
-from ._item import Compared, Result, Row, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, Row, canvas, item, whole
 from ._networks import Layers, he
 from ._train import Training, epoch
 
@@ -18,7 +18,7 @@ PAPER = "serra2018"
 CLASSES = 10
 
 
-def network(run: Run, n1: int, number: int) -> tuple[Layers, Any]:
+def network(run: ItemRun, n1: int, number: int) -> tuple[Layers, Any]:
     """A trained classifier of ``units`` hidden units, n1 of them in the first layer."""
     data = digits(small=run["digits"])
     sizes = [data.images.shape[1], n1, run["units"] - n1, CLASSES]
@@ -29,7 +29,7 @@ def network(run: Run, n1: int, number: int) -> tuple[Layers, Any]:
     return training.layers(), data
 
 
-def counted(run: Run, n1: int, number: int) -> Row:
+def counted(run: ItemRun, n1: int, number: int) -> Row:
     """One network: trained, counted over [0, 1]^n for at most ``seconds``, its errors."""
 
     def work() -> dict[str, Any]:
@@ -49,7 +49,7 @@ def counted(run: Run, n1: int, number: int) -> Row:
     return run.unit(work, n1=n1, network=number)
 
 
-def _all(run: Run) -> list[Row]:
+def _all(run: ItemRun) -> list[Row]:
     splits = run["splits"]
     run.borrow("counts" if run.item.name == "errors" else "errors")
     run.total = run["networks"] * len(splits)
@@ -62,7 +62,7 @@ QUICK = {"units": 8, "splits": [1, 2, 3], "networks": 3, "seconds": 5, "wide": 2
 
 
 @item(PAPER, "counts", "regions of trained networks of 22 units, by split", full=FULL, quick=QUICK)
-def counts(run: Run) -> Result:
+def counts(run: ItemRun) -> Result:
     """Least, mean and most of each split, under the bounds; milp against search on a sample."""
     rows, table, compared = _all(run), [], []
     for n1 in run["splits"]:
@@ -106,7 +106,7 @@ def counts(run: Run) -> Result:
     return Result(tables, compared, _counts_figure(run, table), [note])
 
 
-def _referee(run: Run) -> list[Row]:
+def _referee(run: ItemRun) -> list[Row]:
     """Both engines on networks of four inputs: the mixed-integer model wants a small box."""
 
     def work(i: int) -> dict[str, Any]:
@@ -120,7 +120,7 @@ def _referee(run: Run) -> list[Row]:
     return [run.unit(lambda i=i: work(i), part="referee", network=i) for i in range(5)]
 
 
-def _counts_figure(run: Run, table: list[Row]) -> Any:
+def _counts_figure(run: ItemRun, table: list[Row]) -> Any:
     figure, axes = canvas(1, 1, (6.5, 4))
     ax, x = axes[0, 0], [r["n1"] for r in table]
     ax.axhline(2 ** run["units"], color="k", lw=0.8, label=f"2^{run['units']}")
@@ -144,7 +144,7 @@ def _counts_figure(run: Run, table: list[Row]) -> Any:
     PAPER, "errors", "errors of trained networks against their counts", full=FULL,
     quick=QUICK,
 )  # fmt: skip
-def errors(run: Run) -> Result:
+def errors(run: ItemRun) -> Result:
     """Training and test error against the count, by the width of the first layer."""
     rows = _all(run)
     every = [r for r in rows if r["complete"]]
@@ -162,7 +162,7 @@ def errors(run: Run) -> Result:
     return Result({"": rows}, compared, _errors_figure(run, every), [f"Data: {rows[0]['data']}."])
 
 
-def _errors_figure(run: Run, rows: list[Row]) -> Any:
+def _errors_figure(run: ItemRun, rows: list[Row]) -> Any:
     """From red to blue by the width of the first layer, as in the paper."""
     figure, axes = canvas(1, 2, (9.5, 3.8), sharey=True)
     splits = run["splits"]
@@ -185,7 +185,7 @@ def _errors_figure(run: Run, rows: list[Row]) -> Any:
     PAPER, "bounds", "the bounds of the paper for every split of 22 units",
     full={"inputs": 784, "units": 22}, quick={},
 )  # fmt: skip
-def bounds(run: Run) -> Result:
+def bounds(run: ItemRun) -> Result:
     """2^N, Montufar 2017 and Theorem 1 for two layers; exact on one input."""
     n0, N = run["inputs"], run["units"]
     rows = [

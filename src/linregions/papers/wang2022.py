@@ -9,7 +9,7 @@ import numpy as np
 
 import linregions as lr
 
-from ._item import Compared, Result, Row, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, Row, canvas, item, whole
 from ._networks import Layers, uniform
 
 PAPER = "wang2022"
@@ -37,7 +37,7 @@ def name_of(widths: tuple[int, ...]) -> str:
 
 
 @item(PAPER, "figure1", "seven activation regions, five linear regions", full={}, quick={})
-def figure1(run: Run) -> Result:
+def figure1(run: ItemRun) -> Result:
     """Two inputs, two units, one unit: small integers with the counts of the caption."""
     from .wang2022_drawing import diagram, regions
 
@@ -84,7 +84,7 @@ def both(net: Layers) -> tuple[int, int]:
     return int(found), int(found.also["activation"])
 
 
-def block(run: Run, sizes: tuple[int, ...], many: int, at: int) -> Row:
+def block(run: ItemRun, sizes: tuple[int, ...], many: int, at: int) -> Row:
     """Counts of the networks number ``at`` to ``at + many``, one unit of work."""
 
     def work() -> dict[str, Any]:
@@ -94,7 +94,7 @@ def block(run: Run, sizes: tuple[int, ...], many: int, at: int) -> Row:
     return run.unit(work, sizes="-".join(map(str, sizes)), first=at, networks=many)
 
 
-def means(run: Run, sizes: tuple[int, ...], many: int) -> dict[str, np.ndarray]:
+def means(run: ItemRun, sizes: tuple[int, ...], many: int) -> dict[str, np.ndarray]:
     """Counts of so many networks, in blocks."""
     rows = [block(run, sizes, min(BLOCK, many - at), at) for at in range(0, many, BLOCK)]
     return {k: np.concatenate([r[k] for r in rows]).astype(float) for k in ("linear", "activation")}
@@ -121,7 +121,7 @@ def summary(linear: np.ndarray, activation: np.ndarray) -> Row:
     PAPER, "figure3", "regions of random networks of ten units on seven inputs",
     full={"networks": 5000}, quick={"networks": 60},
 )  # fmt: skip
-def figure3(run: Run) -> Result:
+def figure3(run: ItemRun) -> Result:
     """Seven architectures, weights and biases uniform in (-1, 1)."""
     run.total = len(PUBLISHED) * -(-run["networks"] // BLOCK)
     rows, every, compared = [], {}, []
@@ -157,7 +157,7 @@ def figure3(run: Run) -> Result:
     PAPER, "figure4", "one input: n layers of two units against one layer of 2n",
     full={"networks": 5000}, quick={"networks": 200},
 )  # fmt: skip
-def figure4(run: Run) -> Result:
+def figure4(run: ItemRun) -> Result:
     """n = 2, 4, 6, 8; both have 4n weights and 2n + 1 biases between hidden units and output."""
     depths, rows, every, compared = (2, 4, 6, 8), [], {}, []
     run.total = 2 * len(depths) * -(-run["networks"] // BLOCK)

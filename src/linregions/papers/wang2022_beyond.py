@@ -9,7 +9,7 @@ import numpy as np
 
 import linregions as lr
 
-from ._item import Compared, Result, Row, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, Row, canvas, item, whole
 from ._networks import uniform
 from .wang2022 import PAPER, name_of
 
@@ -20,7 +20,7 @@ from .wang2022 import PAPER, name_of
           "networks": 10, "count_up_to": 400_000, "passes": 64},
     quick={"inputs": [3], "units": [20, 30], "layers": [1, 2, 5], "networks": 3},
 )  # fmt: skip
-def beyond(run: Run) -> Result:
+def beyond(run: ItemRun) -> Result:
     """Activation regions over R^n of networks of one size, by the number of layers."""
     shapes = [(N, L) for N in run["units"] for L in run["layers"] if N % L == 0]
     run.total = len(run["inputs"]) * len(shapes) * run["networks"]
@@ -40,7 +40,7 @@ def beyond(run: Run) -> Result:
     return Result({"": rows}, compared, _figure(run, rows), [note])
 
 
-def _shape(run: Run, inputs: int, units: int, layers: int) -> Row:
+def _shape(run: ItemRun, inputs: int, units: int, layers: int) -> Row:
     """The mean over networks of one shape."""
     widths = (units // layers,) * layers
     nets = [_one(run, inputs, widths, i) for i in range(run["networks"])]
@@ -54,7 +54,7 @@ def _shape(run: Run, inputs: int, units: int, layers: int) -> Row:
     }  # fmt: skip
 
 
-def _one(run: Run, inputs: int, widths: tuple[int, ...], i: int) -> Row:
+def _one(run: ItemRun, inputs: int, widths: tuple[int, ...], i: int) -> Row:
     net = uniform((inputs, *widths, 1), run.rng(*widths, i))
 
     def work() -> dict[str, Any]:
@@ -93,7 +93,7 @@ def _order_line(inputs: int, units: int, rows: list[Row]) -> Compared:
     )  # fmt: skip
 
 
-def _figure(run: Run, rows: list[Row]) -> Any:
+def _figure(run: ItemRun, rows: list[Row]) -> Any:
     figure, axes = canvas(1, len(run["inputs"]), (5.2 * len(run["inputs"]), 4))
     for ax, n in zip(axes[0], run["inputs"], strict=True):
         for L in run["layers"]:

@@ -11,7 +11,7 @@ import numpy as np
 import linregions as lr
 
 from ..theory import expectation
-from ._item import Compared, Result, Row, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, Row, canvas, item, whole
 from .wang2022 import PAPER, means, summary
 
 TWO_LAYERS = ((1, 2), (2, 2), (3, 3), (5, 5), (7, 3), (8, 2))
@@ -32,7 +32,7 @@ FORMULAS = (
     full={"networks": 5000, "deepest": 9, "many_up_to": 6, "few": 200, "regions": [1, 2, 3]},
     quick={"networks": 100, "deepest": 4, "many_up_to": 4, "few": 20, "regions": [1, 2]},
 )  # fmt: skip
-def theorems(run: Run) -> Result:
+def theorems(run: ItemRun) -> Result:
     """Means with 95 % intervals, numbers of the constructed networks, satisfiability."""
     part1 = [_mean(run, "2.1 part 1", (n, *[1] * n, 1), n) for n in range(1, run["deepest"] + 1)]
     part2 = [_mean(run, "2.1 part 2", (max(w), *w, 1), w) for w in TWO_LAYERS]
@@ -74,7 +74,7 @@ def theorems(run: Run) -> Result:
     return Result(tables, compared, _figure(part1, part3, one))
 
 
-def _mean(run: Run, what: str, sizes: tuple[int, ...], n: Any) -> Row:
+def _mean(run: ItemRun, what: str, sizes: tuple[int, ...], n: Any) -> Row:
     return {"theorem": what, "n": n, "inputs": sizes[0],
             **summary(**means(run, sizes, run["networks"]))}  # fmt: skip
 
@@ -93,7 +93,7 @@ def _inside(r: Row, what: str, low: float | None, high: float) -> Compared:
     )  # fmt: skip
 
 
-def _comparison(run: Run, n: int) -> tuple[list[Row], list[Compared]]:
+def _comparison(run: ItemRun, n: int) -> tuple[list[Row], list[Compared]]:
     """Theorem 1.1 at n: 2 x n against 1 x 2n, and n x 2 against 2 x n (k x l: l layers of k)."""
     many = run["networks"] if n <= run["many_up_to"] else run["few"]
     shapes = {"2 x n": [2] * n, "1 x 2n": [1] * (2 * n), "n x 2": [n, n]}
@@ -115,7 +115,7 @@ def _comparison(run: Run, n: int) -> tuple[list[Row], list[Compared]]:
     return rows, compared
 
 
-def _folded(run: Run, n0: int, widths: tuple[int, ...]) -> Row:
+def _folded(run: ItemRun, n0: int, widths: tuple[int, ...]) -> Row:
     net = lr.constructions.wang2022(n0, widths)
 
     def work() -> dict[str, Any]:
@@ -126,7 +126,7 @@ def _folded(run: Run, n0: int, widths: tuple[int, ...]) -> Row:
     return run.unit(work, part="3.1", inputs=n0, widths=widths)
 
 
-def _formula(run: Run, clauses: Sequence[Sequence[int]], K: int) -> Row:
+def _formula(run: ItemRun, clauses: Sequence[Sequence[int]], K: int) -> Row:
     """The network of a formula, counted, and the formula, tried out."""
 
     def work() -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from ._data import spirals
-from ._item import Compared, Result, Row, Run, canvas, item
+from ._item import Compared, ItemRun, Result, Row, canvas, item
 from ._networks import uniform
 from ._train import Training
 from .wang2022 import INPUTS, PAPER, PUBLISHED, WHY, both, means, name_of, summary
@@ -33,7 +33,7 @@ EVERY = 20  # steps between two looks at the accuracy
           "faster": 0.1},
     quick={"random": 50, "each": 3, "side_by_side": 6, "steps": 400, "rounds": 1},
 )  # fmt: skip
-def table1(run: Run) -> Result:
+def table1(run: ItemRun) -> Result:
     """Snapshots on the way: each network gives at most one to a band of accuracy."""
     rows, compared = [], []
     for widths in PUBLISHED:
@@ -69,7 +69,7 @@ def table1(run: Run) -> Result:
     return Result({"": rows}, compared, _figure(rows), notes)
 
 
-def _bands(run: Run, widths: tuple[int, ...], row: Row, states: list[Row]) -> list[Row]:
+def _bands(run: ItemRun, widths: tuple[int, ...], row: Row, states: list[Row]) -> list[Row]:
     """A row for every band of accuracy, over the first networks that came into it."""
     rows = []
     for (low, high), (mean, deviation) in zip(BANDS, TRAINED[widths], strict=True):
@@ -86,7 +86,7 @@ def _bands(run: Run, widths: tuple[int, ...], row: Row, states: list[Row]) -> li
     return rows
 
 
-def _fast_line(run: Run, rows: list[Row]) -> Compared:
+def _fast_line(run: ItemRun, rows: list[Row]) -> Compared:
     """All bands in one line, after training ten times as fast."""
     here = [f"{r['linear']:.2f}, {r['deviation']:.2f} ({r['networks']})" if r["networks"]
             else "none" for r in rows]  # fmt: skip
@@ -113,7 +113,7 @@ def _line(r: Row) -> Compared:
     return Compared(what, says, f"{r['linear']:.2f}, {r['deviation']:.2f}{few}", why)
 
 
-def _by_band(run: Run, widths: tuple[int, ...]) -> list[Row]:
+def _by_band(run: ItemRun, widths: tuple[int, ...]) -> list[Row]:
     """States of networks in training, rounds of them until every band is full."""
     found: list[Row] = []
     for number in range(run["rounds"]):
@@ -125,7 +125,7 @@ def _by_band(run: Run, widths: tuple[int, ...]) -> list[Row]:
     return found
 
 
-def _round(run: Run, widths: tuple[int, ...], number: int, faster: float | None = None) -> Row:
+def _round(run: ItemRun, widths: tuple[int, ...], number: int, faster: float | None = None) -> Row:
     """Networks trained side by side, each counted when it first comes into a band."""
     rate, key = faster or run["rate"], {} if faster is None else {"rate": faster}
     return run.unit(
@@ -133,7 +133,9 @@ def _round(run: Run, widths: tuple[int, ...], number: int, faster: float | None 
     )
 
 
-def _states(run: Run, widths: tuple[int, ...], number: int, rate: float) -> list[dict[str, Any]]:
+def _states(
+    run: ItemRun, widths: tuple[int, ...], number: int, rate: float
+) -> list[dict[str, Any]]:
     x, labels, test, test_labels = spirals(run.seed)
     key = (*widths, number)
     many = run["side_by_side"]

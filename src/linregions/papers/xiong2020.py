@@ -12,7 +12,7 @@ import linregions as lr
 
 from ..theory import Conv, arrangements, conv, deepconv, shared
 from . import _search
-from ._item import Compared, Result, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, canvas, item, whole
 from ._networks import Layers, conv_dense, conv_draw
 
 PAPER = "xiong2020"
@@ -34,7 +34,7 @@ def two_layers(filters: int) -> list[Conv]:
     return deepconv.chain((4,), 1, [((2,), 2), ((2,), filters)])
 
 
-def sampled(run: Run, net: Layers, filters: int) -> dict[str, Any]:
+def sampled(run: ItemRun, net: Layers, filters: int) -> dict[str, Any]:
     """Distinct patterns at random points: for the best v, as the paper reports, and in all."""
     found = whole(
         lr.sample(net, points=int(run["points"]), seed=run.seed, device="cpu",
@@ -60,7 +60,7 @@ def counts(nets: Iterable[Any]) -> dict[str, Any]:
     full={"networks": 200, "points": 2e9},
     quick={"networks": 20, "points": 1e6},
 )  # fmt: skip
-def table1(run: Run) -> Result:
+def table1(run: ItemRun) -> Result:
     """By formula, by exact count of random networks, and by sampling one of them."""
     run.total = 3 * len(FILTERS)
     rows = []
@@ -121,7 +121,7 @@ def table1(run: Run) -> Result:
     full={"points": 2e9, "networks": 200, "draws": 1000, "climbs": 8, "steps": 600},
     quick={"points": 1e6, "networks": 10, "draws": 60, "climbs": 1, "steps": 60},
 )  # fmt: skip
-def table2(run: Run) -> Result:
+def table2(run: ItemRun) -> Result:
     """The printed rows, the corrected ones, and the largest exact count that a search finds."""
     run.total = 3 * len(FILTERS)
     rows, best = [], []
@@ -203,7 +203,7 @@ def _table2_figure(c: dict[str, list[Any]]) -> Any:
 
 
 @item(PAPER, "counterexample", "255 regions where Theorem 2 says 256", full={}, quick={})
-def counterexample(run: Run) -> Result:
+def counterexample(run: ItemRun) -> Result:
     """The smallest layer for which equation (4) is not the maximum."""
     layer = Conv((3, 3), (2, 2), 2)
     net = lr.constructions.xiong_counterexample()

@@ -9,10 +9,10 @@ import numpy as np
 
 import linregions as lr
 
-from ..affine import Affine
+from ..network.affine import Affine
+from ..network.units import ABS, HARDTANH, RELU, leaky_relu
 from ..theory import Conv, conv, deepconv
-from ..units import ABS, HARDTANH, RELU, leaky_relu
-from ._item import Compared, Result, Row, Run, canvas, item, whole
+from ._item import Compared, ItemRun, Result, Row, canvas, item, whole
 from ._networks import conv_dense, conv_draw
 from .xiong2020 import PAPER, counts, two_layers
 
@@ -25,7 +25,7 @@ UNITS = {"relu": RELU, "leaky relu": leaky_relu(0.1), "abs": ABS, "hard tanh": H
     full={"networks": 100, "depth": 4, "moved": 60, "steps": 2000, "trained": 8},
     quick={"networks": 5, "depth": 3, "moved": 5, "steps": 300, "trained": 2},
 )  # fmt: skip
-def beyond(run: Run) -> Result:
+def beyond(run: ItemRun) -> Result:
     """One table for each open question of section 7."""
     variants = [_variant(run, kind) for kind in KINDS]
     deep = [_depth(run, depth) for depth in range(1, run["depth"] + 1)]
@@ -59,7 +59,7 @@ def beyond(run: Run) -> Result:
 # -- (1) pooling, padding, heads -----------------------------------------------------------------
 
 
-def _variant(run: Run, kind: str) -> Row:
+def _variant(run: ItemRun, kind: str) -> Row:
     """Input 1 x 5 x 1, two filters of 2, then two of 2: in between or after it, the variant."""
     one = Conv((5,), (2,), 2, padding=1 if kind == "zero padding" else 0)
 
@@ -114,7 +114,7 @@ def _pooled(one: Conv, two: Conv, filters: np.ndarray, largest: bool) -> lr.Netw
 # -- (2) means of deeper networks ----------------------------------------------------------------
 
 
-def _depth(run: Run, depth: int) -> Row:
+def _depth(run: ItemRun, depth: int) -> Row:
     """Input 1 x 5 x 1 and so many layers of two filters of 2."""
     layers = deepconv.chain((5,), 1, [((2,), 2)] * depth)
 
@@ -130,7 +130,7 @@ def _depth(run: Run, depth: int) -> Row:
 # -- (4) small changes, and training -------------------------------------------------------------
 
 
-def _moved(run: Run, size: float) -> Row:
+def _moved(run: ItemRun, size: float) -> Row:
     """Networks of Table 2 (d2 = 3), each parameter moved by ``size`` standard deviations."""
     layers = two_layers(3)
 
@@ -147,7 +147,7 @@ def _moved(run: Run, size: float) -> Row:
     return run.unit(work, part="moved", size=size)
 
 
-def _trained(run: Run, i: int) -> Row:
+def _trained(run: ItemRun, i: int) -> Row:
     """The same network fitted to a smooth function of four inputs by Adam, and counted."""
     layers = two_layers(3)
     at = sorted({0, *(int(run["steps"] * 2.0**-k) for k in range(9))})
@@ -200,7 +200,7 @@ def _slope(dense: Any, maps: Any, x: np.ndarray, y: np.ndarray) -> tuple[float, 
 # -- (5) units of other pieces -------------------------------------------------------------------
 
 
-def _units(run: Run, name: str, filters: int) -> Row:
+def _units(run: ItemRun, name: str, filters: int) -> Row:
     """The layer of Table 1 with other units; the bound is equation (4) for K pieces."""
     layer, kind = Conv((3,), (2,), filters), UNITS[name]
 

@@ -6,7 +6,7 @@ from math import comb, prod
 from typing import Any
 
 from ..theory import Conv, arrangements, comparison, conv, deepconv, dense
-from ._item import Compared, Result, Row, Run, canvas, item
+from ._item import Compared, ItemRun, Result, Row, canvas, item
 from .xiong2020 import LOWER, PAPER
 
 
@@ -14,7 +14,7 @@ from .xiong2020 import LOWER, PAPER
     PAPER, "examples", "Examples 1 to 5, Lemma 3, Theorems 3 and 4",
     full={"largest": 4096}, quick={"largest": 256},
 )  # fmt: skip
-def examples(run: Run) -> Result:
+def examples(run: ItemRun) -> Result:
     """Every example from the general formulas, and growth in the number of filters."""
     first = Conv((3,), (2,), 1)
     c = conv.polynomial(first)
@@ -73,7 +73,7 @@ def _composed(kernel: int, stride: int, second: int) -> str:
     return f"{' x '.join(map(str, found.kernel))}, stride {found.stride[0]}"
 
 
-def _growth(run: Run) -> list[Row]:
+def _growth(run: ItemRun) -> list[Row]:
     """Equation (4) for d1 = 1, 2, 4, ...: the slope in log-log, and the ratio to its limit."""
     rows = []
     for name, layer in LAYERS.items():
@@ -116,7 +116,7 @@ def _growth_figure(rows: list[Row]) -> Any:
     full={"depths": 40, "filters": [2, 4, 8, 16, 32], "side": 2},
     quick={"depths": 12, "filters": [2, 4, 8]},
 )  # fmt: skip
-def theorem6(run: Run) -> Result:
+def theorem6(run: ItemRun) -> Result:
     """Regions per parameter of the two sides of Theorem 6 and of section 5.2."""
     n = run["side"]
     rows = []

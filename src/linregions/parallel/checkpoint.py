@@ -23,8 +23,8 @@ from typing import Any
 import numpy as np
 
 from ..errors import LinregionsError
+from ..search.branch import Branch
 from ..search.rational_branch import RationalBranch
-from ..search.subtree import Branch
 from .identity import Identity
 from .task import Bundle
 

@@ -10,8 +10,8 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future
 from typing import Any
 
 from ..errors import LinregionsError
-from ..progress import current, reason_of
-from ..search.engine import Leaves
+from ..progress import Stopwatch, current, reason_of
+from ..search.search import Leaves
 from . import policy, pool
 from .task import Bundle, Done, Job, Size, work
 
@@ -66,8 +66,8 @@ class Crew:
         self._warming: list[Future[None]] = []  # processes of a pool that are starting
         self._cells: list[Any] = []
         self._unknown = 0  # workers that asked for the job
-        self._interrupted = self._seasoned = False
-        self._start = time.perf_counter()
+        self._told, self._seasoned = "", False
+        self._watch = Stopwatch()
         self._width, self._asked = 1, 0.0
         self.stop = ""
 
@@ -95,7 +95,7 @@ class Crew:
         After the last one, ``stop`` says why it ended: empty, ``limit``, ``seconds`` or
         ``interrupt``. Closing the iterator early abandons the tasks under way, uncounted.
         """
-        self._start, self.stop, self._interrupted = time.perf_counter(), "", False
+        self._watch, self.stop, self._told = Stopwatch(), "", ""
         try:
             while not self.finished:
                 self.stop = self._due(limit, seconds)
@@ -115,18 +115,18 @@ class Crew:
         finally:
             self._abandon()
 
-    def interrupt(self) -> None:
-        """Stop as after Ctrl-C: what is under way may still land, then `run` ends."""
-        self._interrupted = True
+    def halt(self, reason: str) -> None:
+        """Stop for a reason: what is under way may still land, then `run` ends."""
+        self._told = self._told or reason
 
     def _due(self, limit: int | None, seconds: float | None) -> str:
-        if self._interrupted:
-            return "interrupt"
+        if self._told:
+            return self._told
         if current().reason:
             return current().reason
         if limit is not None and self.leaves >= limit:
             return "limit"
-        if seconds is not None and time.perf_counter() - self._start >= seconds:
+        if seconds is not None and self._watch.seconds >= seconds:
             return "seconds"
         return ""
 
@@ -144,7 +144,7 @@ class Crew:
         policy.divide(self._queue, target - len(self._flights))
         budget = policy.budget(width, len(self._queue) + len(self._flights), target)
         if seconds is not None:
-            budget = min(budget, max(0.01, seconds - (time.perf_counter() - self._start)))
+            budget = min(budget, max(0.01, seconds - (self._watch.seconds)))
         while self._queue and len(self._flights) < target:
             self._submit(budget, self._most(limit))
 
@@ -156,7 +156,7 @@ class Crew:
         ours = self.executor is None and (self.workers or 1) > 1
         if not ours or self._pool is not None or self._seasoned:
             return True
-        self._seasoned = time.perf_counter() - self._start >= policy.ALONE
+        self._seasoned = self._watch.seconds >= policy.ALONE
         return self._seasoned
 
     def _most(self, limit: int | None) -> int | None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Domain, Restricted
+from ..domain.domains import Domain
+from ..domain.restrict import Restricted
 from ..errors import LinregionsError
-from ..rational import is_rational
+from ..network.rational import is_rational
+from ..version import __version__
 
 
 @dataclass(frozen=True)
@@ -34,8 +36,6 @@ class Identity:
     @staticmethod
     def of(problem: Restricted, kind: str, exact: bool, coordinates: str, shard: str) -> Identity:
         """The identity of counting a restricted problem."""
-        from .. import __version__
-
         return Identity(
             __version__,
             problem.source.hash,

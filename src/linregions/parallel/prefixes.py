@@ -15,18 +15,18 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..affine import Affine
-from ..domain import Restricted
-from ..network import Layer, Network
+from ..domain.restrict import Restricted
+from ..exact.lp import inside
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.pattern import pieces
+from ..network.units import MaxUnits, Pointwise
 from ..progress import check
-from ..regions import pieces
 from ..search import kernel as K
-from ..search.engine import Search
-from ..search.exact import inside
+from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import rational_branch
 from ..search.rational_node import whole
-from ..search.subtree import Branch, adopt, hand_over
-from ..units import MaxUnits, Pointwise
+from ..search.search import Search
 from .task import Bundle
 
 
@@ -137,7 +137,7 @@ def _root(search: Search, front: Frontier, i: int) -> Any:
     signs = np.full(search.compiled.cuts, -1, np.int8)
     signs[:rows] = front.signs[i].astype(np.int8) * 2 - 1
     layer, left = _layer(search.compiled.network, front.units)
-    cand = [c for c in exact.candidates(layer) if c >= rows] if left else []
+    cand = [c for c in exact.layout.candidates(layer) if c >= rows] if left else []
     bounds = [c for c in exact.bounding(signs) if c < rows and _sloped(exact.row(c, signs))]
     if not left and layer + 1 < len(search.compiled.network.layers):
         layer, fresh = layer + 1, True
@@ -155,7 +155,7 @@ def _root(search: Search, front: Frontier, i: int) -> Any:
         x = exact.in_kernel(front.exact[i])
     else:
         x = inside(exact.cell(con, signs), exact.k, "a prefix")
-    return rational_branch(layer, con, exact.candidates(layer) if fresh else cand, signs, x)
+    return rational_branch(layer, con, exact.layout.candidates(layer) if fresh else cand, signs, x)
 
 
 def _layer(network: Network, units: int) -> tuple[int, int]:

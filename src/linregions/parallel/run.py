@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import contextvars
-import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from ..domain import Restricted
-from ..estimate._ahead import PART, Ahead
-from ..search.engine import Leaves, Search
+from ..domain.restrict import Restricted
+from ..processors import check_processes, workers_of
+from ..progress import Stopwatch
+from ..search.branch import hand_over
 from ..search.rational_node import whole
-from ..search.subtree import hand_over
-from . import pool
+from ..search.search import Leaves, Search
 from .checkpoint import EVERY, SHARE, Checkpoint, State
 from .crew import Crew, unpack
 from .identity import Identity, coordinates_hash
@@ -45,9 +42,9 @@ class Means:
     ) -> Means:
         """Means from what a caller gave, checked."""
         file = None if checkpoint is None else Path(checkpoint)
-        number = pool.workers_of(workers)
+        number = workers_of(workers)
         if executor is None:
-            pool.check_processes(number)
+            check_processes(number)
         return Means(number, executor, file)
 
     @property
@@ -100,7 +97,7 @@ class Shared:
             Job.of(problem, exact, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
         )  # fmt: skip
-        self.before, self.start = 0.0, time.perf_counter()
+        self.before, self.watch = 0.0, Stopwatch()
         self.file: Checkpoint | None = None
         if means.checkpoint is not None:
             place = coordinates_hash(self.search.compiled)
@@ -119,7 +116,7 @@ class Shared:
     @property
     def seconds(self) -> float:
         """Seconds spent so far, those of earlier processes included."""
-        return self.before + time.perf_counter() - self.start
+        return self.before + self.watch.seconds
 
     @property
     def stop(self) -> str:
@@ -132,7 +129,7 @@ class Shared:
 
     def run(self, limit: int | None, seconds: float | None) -> Iterator[list[Leaves]]:
         """Walk on; yields now and then, with the cells found since. See `Crew.run`."""
-        self.start = time.perf_counter()
+        self.watch = Stopwatch()
         due = 0.0
         try:
             for cells in self.crew.run(limit, seconds):
@@ -170,29 +167,3 @@ class Shared:
 
 def _whole_tree(search: Search) -> list[Bundle]:
     return [[whole(search)] if search.cursor is None else list(hand_over(search))]
-
-
-class Forecast:
-    """`Ahead` in a thread of its own, so that workers never wait for it."""
-
-    def __init__(self, problem: Restricted, exact: bool) -> None:
-        self.ahead = Ahead(problem, exact)
-        self.thread: threading.Thread | None = None
-        self.latest: float | None = None
-
-    def total(self, regions: int, elapsed: float) -> float | None:
-        """The latest estimate of all regions, or None; starts the next one when it is due."""
-        idle = self.thread is None or not self.thread.is_alive()
-        if idle and elapsed >= self.ahead.due:
-            self.ahead.prepare()  # here: a process does not end while a thread of it compiles
-            context = contextvars.copy_context()  # it stops with the count
-            self.thread = threading.Thread(
-                target=context.run, args=(self._improve, regions, elapsed), daemon=True
-            )
-            self.thread.start()
-        return None if self.latest is None else max(self.latest, float(regions))
-
-    def _improve(self, regions: int, elapsed: float) -> None:
-        least = min(elapsed, self.ahead.used / PART + 20.0)  # two seconds more, at most
-        with suppress(KeyboardInterrupt):
-            self.latest = self.ahead.total(regions, max(least, self.ahead.due))

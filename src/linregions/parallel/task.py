@@ -14,12 +14,12 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ..domain import Restricted
+from ..domain.restrict import Restricted
 from ..progress import current
-from ..search.engine import Leaves, Search
+from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import RationalBranch
 from ..search.rational_node import walk_node
-from ..search.subtree import Branch, adopt, hand_over
+from ..search.search import Leaves, Search
 
 SLICE = 0.05  # seconds between looks at the clock
 Bundle = list[Branch | RationalBranch]  # shallowest first, so the last is the next to walk

@@ -9,9 +9,12 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import LinregionsError
-from ..network import Network
-from . import keras, sklearn
-from .values import about, floats
+from ..files import about
+from ..network.network import Network
+from . import nnet, npz, sklearn
+from .keras import graph as keras
+from .symbolic.values import floats
+from .torch import files as torch_files
 
 TORCH = (".pt2", ".pt", ".pth")
 FILES = (".onnx", ".nnet", ".npz", *TORCH)
@@ -54,20 +57,20 @@ def load(source: Any, *, shape: Sequence[int] | None = None) -> Network:
     >>> load([([[1.0, 1.0], [1.0, -1.0]], [0.0, 0.0]), ([[1.0, 1.0]], [0.0])])
     Network(2-2-1, relu)
     """
+    if isinstance(source, Network) and shape is None:
+        return source
     if shape is not None:
         shape = _checked(shape)
     if isinstance(source, str | os.PathLike):
         return _load_file(Path(source), shape)
     if _is_torch(source):
-        from . import torch
+        from .torch import graph as torch
 
         return torch.read_any(source, shape)
     if keras.is_model(source):
         return keras.read(source, shape)
     if shape is not None:
         raise LinregionsError(SHAPELESS)
-    if isinstance(source, Network):
-        return source
     if sklearn.is_perceptron(source):
         return sklearn.read(source)
     if isinstance(source, list | tuple):
@@ -88,17 +91,13 @@ def _load_file(path: Path, shape: tuple[int, ...] | None) -> Network:
         if path.stat().st_size == 0:
             raise LinregionsError("the file is empty")
         if kind == ".onnx":
-            from . import onnx
+            from .onnx import model as onnx
 
             return onnx.read(path, shape)
         if kind in TORCH:
-            from . import torch_files
-
             return torch_files.read(path, shape)
         if shape is not None:
             raise LinregionsError(SHAPELESS)
-        from . import nnet, npz
-
         return nnet.read(path) if kind == ".nnet" else npz.read(path)
 
 

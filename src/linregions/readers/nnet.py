@@ -9,10 +9,11 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LinregionsError
-from ..network import Network
-from ..units import RELU
-from .builder import Builder
-from .values import Value, about, constant, inverse
+from ..files import about
+from ..network.network import Network
+from ..network.units import RELU
+from .symbolic.builder import Builder
+from .symbolic.values import Value, constant, inverse
 
 
 def read(path: str | Path) -> Network:

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from ..errors import LinregionsError
-from ..files import check_numpy
-from ..network import Network
-from .values import about, floats
+from ..files import about, check_numpy
+from ..network.network import Network
+from .symbolic.values import floats
 
 KEYS = "keys W0 (n1 x n0), b0 (n1), W1, b1, ...; the last pair is the affine output"
 

@@ -1,7 +1,7 @@
 """How a reader refuses a part of a model: one line with its name, operator, version and the remedy.
 
 Readings raise a plain ``LinregionsError("why")`` or ``("why; remedy")``. The walk that called
-them knows the `Part`, and the one function `refusal` makes the whole line.
+them knows the `Refusal`, and the one function `refusal` makes the whole line.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ CURVED = "replace it by a piecewise-linear function, or cut the model before it"
 
 
 @dataclass(frozen=True)
-class Part:
+class Refusal:
     """A node, operator or module of a model.
 
     Parameters
@@ -54,7 +54,7 @@ class Part:
         return f"{self.kind} '{self.name}' ({self.operator}{version}){at}"
 
 
-def refusal(part: Part, error: Exception, remedy: str = "") -> LinregionsError:
+def refusal(part: Refusal, error: Exception, remedy: str = "") -> LinregionsError:
     """The error that a user sees: what stands where, why it is refused, and what to do.
 
     ``remedy`` is the one to name where the error itself has none (it follows a semicolon).
@@ -72,7 +72,7 @@ def refusal(part: Part, error: Exception, remedy: str = "") -> LinregionsError:
 
 
 @contextmanager
-def reading(part: Part, remedy: str = "") -> Iterator[None]:
+def reading(part: Refusal, remedy: str = "") -> Iterator[None]:
     """Name a part in every error that arises while it is read."""
     try:
         yield

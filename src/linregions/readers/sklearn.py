@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 
 from ..errors import LinregionsError, UnsupportedNetwork
-from ..network import Network
-from ..units import RELU
-from .builder import Builder
-from .values import constant, floats
+from ..network.network import Network
+from ..network.units import RELU
+from .symbolic.builder import Builder
+from .symbolic.values import constant, floats
 
 
 def is_perceptron(source: Any) -> bool:

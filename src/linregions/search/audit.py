@@ -15,8 +15,11 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from ..audit import AuditError
+from ..exact.forms import Exact
+from ..exact.lp import interior_point, minimise
+from ..exact.rows import Point, Row, negative, sign, value
+from ..network.pattern import pair
 from . import records as R
-from .exact import Exact, Point, Row, interior_point, minimise, negative, pair, sign, value
 from .replay import Event, Replay
 
 if TYPE_CHECKING:
@@ -97,7 +100,7 @@ class Audit:
         j, k = event.row >> 1, self.exact.k
         s = 1 if event.row % 2 == 0 else -1
         least = minimise(rows, x, [fmpz(s if i == j else 0) for i in range(k + 1)]).value
-        unit = Fraction(float(self.exact.compiled.unit[j]))
+        unit = Fraction(float(self.exact.unit[j]))
         limit = Fraction(event.reals[0]) / unit * s
         if least is None or least < fmpq(limit.numerator, limit.denominator):
             self._stop(event, "the bound does not hold")

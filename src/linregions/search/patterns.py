@@ -16,15 +16,16 @@ from typing import Any, NamedTuple
 import numpy as np
 from flint import fmpq, fmpz, fmpz_mat
 
-from ..affine import ONE
-from ..domain import Restricted
+from ..domain.restrict import Restricted
+from ..exact.lp import Minimum, inside, minimise
+from ..exact.rows import ZERO, Point, Row, negative, reduced, value
+from ..network.affine import ONE
+from ..network.rational import IntMatrix, integers
+from ..network.units import MaxUnits
 from ..progress import check
-from ..rational import IntMatrix, integers
-from ..units import MaxUnits
-from .exact import ZERO, Minimum, Point, Row, inside, minimise, negative, reduced, value
 
 
-class Part(NamedTuple):
+class OpenCell(NamedTuple):
     """The points where ``weak`` rows are >= 0 and ``strict`` rows > 0, of which x is one."""
 
     weak: list[Row]
@@ -36,7 +37,7 @@ Condition = tuple[Row, bool]  # row > 0 (True) or row >= 0
 Choice = dict[int, list[Condition]]  # the pieces of a unit, and what each of them asks for
 
 
-class Patterns:
+class PatternSearch:
     """The non-empty patterns of a restricted network, one after the other.
 
     Attributes
@@ -62,11 +63,15 @@ class Patterns:
 
     def __iter__(self) -> Iterator[tuple[tuple[int, ...], Point]]:
         """Piece of every unit, and a point (in domain coordinates) that has this pattern."""
-        yield from self._enter(Part(self.domain, [], self.start), [integers(_identity(self.k))], ())
+        yield from self._enter(
+            OpenCell(self.domain, [], self.start), [integers(_identity(self.k))], ()
+        )
 
     # -- the tree -----------------------------------------------------------------------
 
-    def _enter(self, part: Part, values: list[IntMatrix], done: tuple[int, ...]) -> Iterator[Any]:
+    def _enter(
+        self, part: OpenCell, values: list[IntMatrix], done: tuple[int, ...]
+    ) -> Iterator[Any]:
         """Everything below a part on which the units of the first layers have their pieces."""
         layer = len(values) - 1
         if layer == len(self.network.layers):
@@ -81,11 +86,11 @@ class Patterns:
             yield from self._enter(found, [*values, after], (*done, *chosen))
 
     def _split(
-        self, part: Part, open_units: dict[int, Choice], pieces: dict[int, int]
-    ) -> Iterator[tuple[Part, dict[int, int]]]:
+        self, part: OpenCell, open_units: dict[int, Choice], pieces: dict[int, int]
+    ) -> Iterator[tuple[OpenCell, dict[int, int]]]:
         """The parts of one layer. A unit with one piece on a part has it on all of its parts."""
         pieces = dict(pieces)
-        parts: dict[int, dict[int, Part]] = {}
+        parts: dict[int, dict[int, OpenCell]] = {}
         left: dict[int, Choice] = {}
         for i, choice in open_units.items():
             check()
@@ -116,16 +121,16 @@ class Patterns:
 
     # -- decisions ----------------------------------------------------------------------
 
-    def _meet(self, part: Part, conditions: list[Condition]) -> Part | None:
+    def _meet(self, part: OpenCell, conditions: list[Condition]) -> OpenCell | None:
         """The part where the conditions hold too, or None if no point is left."""
-        now: Part | None = part
+        now: OpenCell | None = part
         for row, strict in conditions:
             now = self._narrow(now, row, strict)
             if now is None:
                 return None
         return now
 
-    def _narrow(self, part: Part, row: Row, strict: bool) -> Part | None:
+    def _narrow(self, part: OpenCell, row: Row, strict: bool) -> OpenCell | None:
         here = value(row, part.x)
         if all(a == 0 for a in row[:-1]):
             return part if here > 0 or (here == 0 and not strict) else None
@@ -135,10 +140,10 @@ class Patterns:
         if x is None:
             return None
         if strict:
-            return Part(part.weak, [*part.strict, row], x)
-        return Part([*part.weak, row], part.strict, x)
+            return OpenCell(part.weak, [*part.strict, row], x)
+        return OpenCell([*part.weak, row], part.strict, x)
 
-    def _reach(self, part: Part, row: Row, here: fmpq, strict: bool) -> Point | None:
+    def _reach(self, part: OpenCell, row: Row, here: fmpq, strict: bool) -> Point | None:
         """A point of the part where the row is > 0, or, unless ``strict``, 0; else None.
 
         The part is dense in its closure, so a row that is positive somewhere on the closure is
@@ -158,7 +163,7 @@ class Patterns:
             return _along(part.x, step, (top / 2 - here) / (top - here))
         return None if strict or best.value > 0 else self._on_face(part, row, best)
 
-    def _on_face(self, part: Part, row: Row, best: Minimum) -> Point | None:
+    def _on_face(self, part: OpenCell, row: Row, best: Minimum) -> Point | None:
         """A point of the part with ``row = 0``, where that is the row's maximum."""
         assert best.point is not None
         x = best.point

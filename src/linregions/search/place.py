@@ -12,7 +12,7 @@ from ..jit import FAST, inner, raised
 from . import cursor as K
 from . import lp as L
 from . import records as R
-from .columns import combine, middle
+from .column_generation import combine, middle
 from .cursor import CUTS, HALTED, MINUS, NONE, PLUS
 from .dual import minimise_zonotope
 from .lp import BELOW, CONST_AT, END, FAILED, INSIDE, SLACK, TRIAL, Z

@@ -10,14 +10,15 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, UNIT, Affine
-from ..domain import Restricted
+from ..domain.restrict import Restricted
+from ..domain.scaling import exponent, grid, reach_of
 from ..jit import plain
+from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.rational import dense, is_rational, nearest, rounded
+from ..network.scaling import CUT, coordinates, inequalities, scaled
+from ..network.units import Activation, MaxUnits, Pointwise
 from ..progress import check
-from ..rational import dense, is_rational, nearest, rounded
-from ..scaling import CUT, coordinates, inequalities, scaled
-from ..units import Activation, MaxUnits, Pointwise
-from .columns import fill, padded, rows_of_columns, width_of_columns
+from .column_generation import fill, padded, rows_of_columns, width_of_columns
 from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
 from .forms import H_MAX, KIND, set_errors
 from .lp import COUNTS, POWER, SCALE, SPAN
@@ -276,13 +277,13 @@ class Compiled:
         self.network = problem.network
         self.k = self.network.inputs
         self.zonotope: Zonotope | None = problem.zonotope
-        self.reach = _reach(problem) if self.zonotope is None else self.zonotope.reach
+        self.reach = reach_of(problem) if self.zonotope is None else self.zonotope.reach
         if self.reach is not None and np.max(self.reach, initial=0.0) > 2.0**1023:
             self.reach = None  # no float is the unit of measurement
         self.bounded = self.reach is not None
         scale = np.zeros(self.k, dtype=np.int64)
         if self.reach is not None:
-            scale = np.array([_exponent(r) for r in self.reach], dtype=np.int64)
+            scale = np.array([exponent(r) for r in self.reach], dtype=np.int64)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
         with np.errstate(all="ignore"):  # what leaves the floats is not tame
             self._measure(scale)
@@ -401,7 +402,7 @@ class Compiled:
         """Exponent q such that all values of the layer are integers times 2^-q, or -1."""
         if level < 0 or sources != (n - 1,) or block.error.any() or block.bias_error.any():
             return -1
-        q = max(_grid(block.values) + level, _grid(block.bias))
+        q = max(grid(block.values) + level, grid(block.bias))
         return q if q <= 48 else -1
 
     @property
@@ -489,13 +490,13 @@ class Compiled:
         k = self.k
         for r in range(m0):
             c, row, const = cuts + r, -self.rows_A[r], self.rows_b[r]
-            power = -_exponent(np.max(np.abs(row), initial=0.0))
+            power = -exponent(np.max(np.abs(row), initial=0.0))
             C.G[c, :k] = np.ldexp(row, power)
             C.G[c, k] = np.ldexp(const, power)
             ew = UNIT if self.rows_inexact[0] else 0.0
             ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
-            grid = -1 if any(self.rows_inexact) else _grid(C.G[c, : k + 1])
-            plain(set_errors)(C.G, c, ew, ec, grid if grid <= 48 else -1)
+            level = -1 if any(self.rows_inexact) else grid(C.G[c, : k + 1])
+            plain(set_errors)(C.G, c, ew, ec, level if level <= 48 else -1)
             C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
 
 
@@ -522,45 +523,3 @@ def _tame(program: Program, A: np.ndarray, b: np.ndarray) -> bool:
             e = np.frexp(x)[1]
             low, high = min(low, int(e.min())), max(high, int(e.max()))
     return (program.n_layers + 2) * max(-low, high) < TAME
-
-
-def _exponent(x: float) -> int:
-    """Smallest e with ``|x| <= 2^e`` (0 for 0)."""
-    if x == 0:
-        return 0
-    mantissa, e = np.frexp(abs(float(x)))
-    return int(e) - 1 if mantissa == 0.5 else int(e)
-
-
-def _grid(values: np.ndarray) -> int:
-    """Smallest q >= 0 such that every value is an integer times 2^-q."""
-    x = values[values != 0.0]
-    if not x.size:
-        return 0
-    mantissa, e = np.frexp(x)
-    whole = np.ldexp(mantissa, 53).astype(np.int64)
-    low = whole & -whole
-    trailing = np.frexp(low.astype(np.float64))[1] - 1
-    return max(0, int(np.max(53 - trailing - e)))
-
-
-def _reach(problem: Restricted) -> np.ndarray | None:
-    """Largest |y_j| where single-coordinate rows bound every coordinate, else None."""
-    k = problem.dimension
-    A, b = rounded(problem.A), rounded(problem.b)
-    if problem.bounded is False or len(b) < 2 * k:
-        return None
-    hi, lo = np.full(k, np.inf), np.full(k, np.inf)
-    inexact = is_rational(problem.A) or is_rational(problem.b)
-    single = np.count_nonzero(A, axis=1) == 1
-    for row, value in zip(A[single], b[single], strict=True):
-        j = int(np.flatnonzero(row)[0])
-        limit = value / abs(row[j])
-        if inexact or abs(row[j]) != 1.0:
-            limit += 4 * UNIT * abs(limit)
-        if row[j] > 0:
-            hi[j] = min(hi[j], limit)
-        else:
-            lo[j] = min(lo[j], limit)
-    reach = np.maximum(np.abs(hi), np.abs(lo))
-    return reach if np.isfinite(reach).all() else None

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from .exact import Point
+from ..exact.rows import Point
 
 
 class RationalBranch(NamedTuple):

@@ -11,10 +11,11 @@ from typing import Any
 import numpy as np
 from flint import fmpq
 
+from ..exact.rows import Point, negative
+from ..network.pattern import crown, pair
 from ..progress import check
-from .engine import Search
-from .exact import Point, crown, negative, pair
 from .rational_branch import RationalBranch, rational_branch
+from .search import Search
 
 
 def whole(search: Search) -> RationalBranch:
@@ -23,7 +24,7 @@ def whole(search: Search) -> RationalBranch:
     domain = exact.domain_rows()
     x = search._rational_witness(domain)
     cuts = search.compiled.cuts
-    cand = exact.candidates(0) if len(exact.cut) > 1 else []
+    cand = exact.layout.candidates(0) if len(exact.cut) > 1 else []
     signs = np.ones(cuts, np.int8)
     return rational_branch(0, range(cuts, cuts + len(domain)), cand, signs, x)
 
@@ -33,7 +34,7 @@ def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
     exact, signs = search.rational, given.sign.copy()
     rows = exact.cell(given.con, signs)
     x: Point = [fmpq(p, q) for p, q in given.point]
-    if given.cand and exact.fans(given.layer):
+    if given.cand and exact.layout.is_max(given.layer):
         return _fan(search, given, rows, x, signs)
     survivors: list[tuple[int, int, Point, Point]] = []
     for c in given.cand:
@@ -53,11 +54,11 @@ def walk_node(search: Search, given: RationalBranch) -> list[RationalBranch]:
             out.append(rational_branch(given.layer, (*given.con, u), rest, half, start))
         return out
     if given.layer + 1 < len(exact.cut) - 1:
-        after = exact.candidates(given.layer + 1)
+        after = exact.layout.candidates(given.layer + 1)
         return [rational_branch(given.layer + 1, given.con, after, signs, x)]
     search.extra += 1
     if search.emits:
-        search._found.append((signs, x))
+        search.keep(signs, x)
     return []
 
 
@@ -66,7 +67,7 @@ def _fan(
 ) -> list[RationalBranch]:
     """One child for each argument of a max unit that wins somewhere; see `Exact.clipped`."""
     exact, first = search.rational, given.cand[0]
-    m, out = exact.arguments(first), []
+    m, out = exact.layout.arguments(first), []
     for w in range(m):
         cell, con, y = list(rows), list(given.con), x
         for j in range(m):

@@ -11,9 +11,11 @@ from collections.abc import Callable, Iterator, Sequence
 import numpy as np
 from flint import fmpq
 
+from ..exact.forms import Exact
+from ..exact.rows import Point, negative
+from ..network.pattern import crown, pair
 from ..progress import check
 from . import records as R
-from .exact import Exact, Point, crown, negative, pair
 from .program import Cursor
 from .rational_branch import RationalBranch
 
@@ -84,9 +86,9 @@ def _walk(
 ) -> Iterator[Cell]:
     """`walk` from an interior point, where a coincidence was ``met`` on the way or not."""
     layer, con, cand, signs, _ = given
-    if cand and exact.fans(layer):
-        record.add(R.FAN, int(exact.compiled.program.owner[cand[0]]))
-        for w in range(exact.arguments(cand[0])):
+    if cand and exact.layout.is_max(layer):
+        record.add(R.FAN, exact.layout.max_unit(cand[0]))
+        for w in range(exact.layout.arguments(cand[0])):
             yield from clipped(exact, record, given, x, (w, 0))
         return
     rows, survivors = exact.cell(con, signs), []
@@ -109,7 +111,7 @@ def _walk(
             below = given._replace(con=(*con, u), cand=rest, sign=half)
             yield from _walk(exact, record, below, start, met)
     elif layer + 1 < len(exact.cut) - 1:
-        after = tuple(exact.candidates(layer + 1))
+        after = tuple(exact.layout.candidates(layer + 1))
         yield from _walk(exact, record, given._replace(layer=layer + 1, cand=after), x, met)
     else:
         record.leaf(exact, x)
@@ -125,7 +127,7 @@ def clipped(
     """
     w, rival = at
     first, signs, con = given.cand[0], given.sign.copy(), list(given.con)
-    m, met = exact.arguments(first), False
+    m, met = exact.layout.arguments(first), False
     rows = exact.cell(con, signs)
     for j in range(rival, m):
         if j == w:

@@ -7,8 +7,8 @@ from typing import NamedTuple
 
 import numpy as np
 
+from ..network.pattern import crown, pair
 from . import records as R
-from .exact import crown, pair
 from .program import Program
 
 

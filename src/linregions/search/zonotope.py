@@ -18,19 +18,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from ..domain import Restricted, reduce_inputs
+from ..domain.restrict import Restricted, reduce_inputs
 from ..jit import FAST, LONG, inner
-from ..rational import is_rational, nearest
-from .lp import (
-    BASIS,
-    CONST_AT,
-    EC,
-    EW,
-    MULT,
-    RESID,
-    ULP,
-    W,
-)
+from ..network.rational import is_rational, nearest
+from .lp import BASIS, CONST_AT, EC, EW, MULT, RESID, ULP, W
 
 # rows of X, one entry per input; behind them those of `columns`
 LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, REST = range(10)

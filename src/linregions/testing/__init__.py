@@ -9,11 +9,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from ..counting import _network
-from ..domain import Domain, Space
+from ..domain.domains import Domain, Space
+from ..readers import load
 from .cases import Case, Disagreement
 from .families import FAMILIES, Family, family
-from .fuzz import ENGINES, Report, draw, examine, fuzz
+from .fuzz import ENGINES, FuzzReport, draw, examine, fuzz
 from .oracle import Oracle
 from .source import as_python
 from .streams import check_proof
@@ -25,7 +25,7 @@ __all__ = [
     "Disagreement",
     "Family",
     "Oracle",
-    "Report",
+    "FuzzReport",
     "as_python",
     "assert_same_regions",
     "check_proof",
@@ -38,7 +38,7 @@ __all__ = [
 
 def assert_same_regions(
     network: Any, domain: Domain | None = None, *, deep: bool = False, near_ties: bool = True
-) -> Report:
+) -> FuzzReport:
     """Raise unless every engine counts what the oracle counts, under every kind.
 
     Parameters
@@ -55,7 +55,7 @@ def assert_same_regions(
 
     Returns
     -------
-    Report
+    FuzzReport
         Which checks ran, and which were refused.
 
     Raises
@@ -69,7 +69,7 @@ def assert_same_regions(
     >>> assert_same_regions(net).cells
     3
     """
-    case = Case(_network(network), Space() if domain is None else domain, near_ties)
+    case = Case(load(network), Space() if domain is None else domain, near_ties)
     report = examine(case, deep=deep)
     if report.found:
         raise AssertionError("\n".join(f.outcome.describe() for f in report.found))

@@ -11,7 +11,7 @@ from cyclopts import App, CycloptsError, Parameter
 
 from ..errors import LinregionsError
 from .families import FAMILIES
-from .fuzz import EVERY, Report, fuzz
+from .fuzz import EVERY, FuzzReport, fuzz
 
 app = App(name="python -m linregions.testing", help="Compare the engines with the oracle.")
 EACH = 10.0  # seconds between two lines of progress
@@ -90,7 +90,7 @@ class _Progress:
     def __init__(self) -> None:
         self.next, self.found = time.monotonic() + 1.0, 0
 
-    def __call__(self, report: Report) -> None:
+    def __call__(self, report: FuzzReport) -> None:
         for found in report.found[self.found :]:
             text = f"{found.family} {found.number}: {found.outcome.describe()}"
             print(f"linregions: {text[:300]}", file=sys.stderr)

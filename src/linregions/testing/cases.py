@@ -9,9 +9,10 @@ from functools import cached_property
 from typing import Any
 
 from ..answer import Count
-from ..domain import Domain, Restricted, Space, restrict
+from ..domain.domains import Domain, Space
+from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
 from .oracle import Oracle
 
 

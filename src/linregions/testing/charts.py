@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+from ..domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
 from ..errors import LinregionsError
 from .cones import Cone
 from .piecewise import ONE, identity, integers, rational
@@ -22,7 +22,7 @@ def box(lo, hi):
 
 
 @dataclass(frozen=True)
-class Chart:
+class OracleChart:
     """Points ``x = origin + basis y`` with ``A y <= b``; ``basis`` None for the identity."""
 
     dimension: int
@@ -97,20 +97,20 @@ def _of_box(domain, n):
         if lo[i] != -inf:
             A, b = [*A, [-v for v in unit]], [*b, -rational(lo[i])]
     if len(free) == n:
-        return Chart(n, A, b)
+        return OracleChart(n, A, b)
     basis = [[int(i == j) for j in free] for i in range(n)]
-    return Chart(len(free), A, b, basis, [0 if i in free else lo[i] for i in range(n)])
+    return OracleChart(len(free), A, b, basis, [0 if i in free else lo[i] for i in range(n)])
 
 
 def _of_slice(domain, n):
     basis, origin = domain.basis.tolist(), domain.origin.tolist()
     k = len(basis[0])
     if domain.coordinates == "slice":
-        inner = Chart.of(domain.within, k)
+        inner = OracleChart.of(domain.within, k)
         if inner.basis is not None:
             raise LinregionsError("the oracle takes no slice within which a side has width zero")
-        return Chart(k, inner.A, inner.b, basis, origin)
-    outer = Chart.of(domain.within, n)
+        return OracleChart(k, inner.A, inner.b, basis, origin)
+    outer = OracleChart.of(domain.within, n)
     A = [
         [sum((rational(a) * rational(r[j]) for a, r in zip(row, basis, strict=True)), Fraction(0))
          for j in range(k)] for row in outer.A
@@ -120,23 +120,23 @@ def _of_slice(domain, n):
         for row in outer.A
     ]
     b = [rational(c) - s for c, s in zip(outer.b, shift, strict=True)]
-    return Chart(k, A, b, basis, origin)
+    return OracleChart(k, A, b, basis, origin)
 
 
 def _of_segment(domain, n):
     p, q = domain.p.tolist(), domain.q.tolist()
     basis = [[rational(b) - rational(a)] for a, b in zip(p, q, strict=True)]
-    return Chart(1, [[1], [-1]], [1, 0], basis, p)
+    return OracleChart(1, [[1], [-1]], [1, 0], basis, p)
 
 
 _CHARTS = {
-    Space: lambda domain, n: Chart(n, [], []),
+    Space: lambda domain, n: OracleChart(n, [], []),
     Box: _of_box,
-    Polytope: lambda domain, n: Chart(n, domain.A.tolist(), domain.b.tolist()),
+    Polytope: lambda domain, n: OracleChart(n, domain.A.tolist(), domain.b.tolist()),
     Slice: _of_slice,
     Plane: lambda domain, n: _of_slice(Slice(domain.origin, domain.basis, domain.rectangle), n),
     Segment: _of_segment,
-    Line: lambda domain, n: Chart(
+    Line: lambda domain, n: OracleChart(
         1, [], [], [[v] for v in domain.direction.tolist()], domain.p.tolist()
     ),
 }

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
-from ..counting import count
-from ..domain import Box, Line, Segment
-from ..measure.crossings import crossings
+from ..domain.domains import Box, Line, Segment
+from ..line.crossings import crossings
+from ..questions.count import count
 from .cases import Case, Check, agree, whole
 from .oracle import Oracle
 from .piecewise import rational

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import Affine, Term
-from ..network import Layer, Network
-from ..units import MaxUnits, Pointwise
+from ..network.affine import Affine, Term
+from ..network.network import Layer, Network
+from ..network.units import MaxUnits, Pointwise
 
 Change = Callable[[np.ndarray], np.ndarray]
 

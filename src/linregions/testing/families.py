@@ -16,9 +16,19 @@ from itertools import pairwise
 import numpy as np
 from scipy import sparse
 
-from ..affine import INPUT, ONE, Affine, Term
-from ..network import Layer, Network
-from ..units import ABS, HARDTANH, RELU, RELU6, Activation, MaxUnits, Pointwise, clip, leaky_relu
+from ..network.affine import INPUT, ONE, Affine, Term
+from ..network.network import Layer, Network
+from ..network.units import (
+    ABS,
+    HARDTANH,
+    RELU,
+    RELU6,
+    Activation,
+    MaxUnits,
+    Pointwise,
+    clip,
+    leaky_relu,
+)
 from .networks import random_network
 from .rows import (
     Rng,

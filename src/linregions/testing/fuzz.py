@@ -45,7 +45,7 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Found:
+class Finding:
     """A disagreement: where it was drawn, what it is, and Python that makes it again."""
 
     family: str
@@ -74,7 +74,7 @@ class Found:
 
 
 @dataclass
-class Report:
+class FuzzReport:
     """What was done and found.
 
     Attributes
@@ -103,11 +103,11 @@ class Report:
     refused: Counter[str] = field(default_factory=Counter)
     refusals: dict[str, str] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
-    found: list[Found] = field(default_factory=list)
+    found: list[Finding] = field(default_factory=list)
     seconds: float = 0.0
     complete: bool = True
 
-    def add(self, other: Report) -> None:
+    def add(self, other: FuzzReport) -> None:
         """Take in another one."""
         self.networks += other.networks
         self.cells += other.cells
@@ -165,9 +165,9 @@ def checks_of(engines: tuple[str, ...] | None, deep: bool) -> Iterator[Check]:
             yield check
 
 
-def examine(case: Case, engines: tuple[str, ...] | None = None, deep: bool = True) -> Report:
+def examine(case: Case, engines: tuple[str, ...] | None = None, deep: bool = True) -> FuzzReport:
     """All checks that apply to one case; ``found`` has no family."""
-    report = Report(1, case.cells)
+    report = FuzzReport(1, case.cells)
     for check in checks_of(engines, deep):
         if not check.applies(case):
             if check.engine == "proof" and not provable():
@@ -179,15 +179,15 @@ def examine(case: Case, engines: tuple[str, ...] | None = None, deep: bool = Tru
             report.refused[check.name] += 1
             report.refusals[check.name] = result.got
         if result.failed:
-            report.found.append(Found("", 0, 0, result, ""))
+            report.found.append(Finding("", 0, 0, result, ""))
     return report
 
 
-def one(family: str, seed: int, number: int, options: Options) -> Report:
+def one(family: str, seed: int, number: int, options: Options) -> FuzzReport:
     """Draw a network, run the checks, make what fails small."""
     case = draw(family, seed, number)
     if options.cells is not None and case.cells > options.cells:
-        return Report(large=1)
+        return FuzzReport(large=1)
     deep = number % options.every == options.every - 1
     report = examine(case, options.engines, deep)
     report.families[family] = 1
@@ -198,9 +198,9 @@ def one(family: str, seed: int, number: int, options: Options) -> Report:
         if _alike[alike] <= SHRUNK:
             check = next(c for c in CHECKS if c.name == found.outcome.check)
             small = shrunk(case, check)
-            found = Found("", 0, 0, outcome(check, small), "")
+            found = Finding("", 0, 0, outcome(check, small), "")
         source = as_python(small.network, small.domain)
-        report.found[i] = Found(family, seed, number, found.outcome, source)
+        report.found[i] = Finding(family, seed, number, found.outcome, source)
     return report
 
 
@@ -215,8 +215,8 @@ def fuzz(
     processes: int = 1,
     every: int = EVERY,
     cells: int | None = None,
-    progress: Callable[[Report], None] | None = None,
-) -> Report:
+    progress: Callable[[FuzzReport], None] | None = None,
+) -> FuzzReport:
     """Draw networks of some families in turn, and compare all engines with the oracle.
 
     Parameters
@@ -260,7 +260,7 @@ def fuzz(
     jobs = (
         (names[j % len(names)], seed, first + j // len(names), options) for j in range(networks)
     )
-    report, start = Report(), time.monotonic()
+    report, start = FuzzReport(), time.monotonic()
     try:
         for part in _parts(jobs, processes):
             report.add(part)
@@ -282,14 +282,14 @@ def _check(what: str, names: Any, known: Any) -> None:
             raise LinregionsError(f"unknown {what} {name!r}; give some of {', '.join(known)}")
 
 
-def _batch(jobs: list[tuple]) -> Report:
-    report = Report()
+def _batch(jobs: list[tuple]) -> FuzzReport:
+    report = FuzzReport()
     for job in jobs:
         report.add(one(*job))
     return report
 
 
-def _parts(jobs: Iterator[tuple], processes: int) -> Iterator[Report]:
+def _parts(jobs: Iterator[tuple], processes: int) -> Iterator[FuzzReport]:
     """Reports of batches, from this process or from several."""
     if processes == 1:
         for job in jobs:
@@ -302,8 +302,8 @@ def _parts(jobs: Iterator[tuple], processes: int) -> Iterator[Report]:
             pool.shutdown(wait=False, cancel_futures=True)
 
 
-def _shared(jobs: Iterator[tuple], pool: ProcessPoolExecutor, ahead: int) -> Iterator[Report]:
-    pending: set[Future[Report]] = set()
+def _shared(jobs: Iterator[tuple], pool: ProcessPoolExecutor, ahead: int) -> Iterator[FuzzReport]:
+    pending: set[Future[FuzzReport]] = set()
     while True:
         while len(pending) < ahead and (batch := [j for _, j in zip(range(BATCH), jobs)]):  # noqa: B905
             pending.add(pool.submit(_batch, batch))

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..complex.cells import subdivide
-from ..domain import Box
-from ..measure.distance import distance
+from ..boundary.distance import distance
+from ..complex.subdivide import subdivide
+from ..domain.domains import Box
 from ..measure.volume import boundary_volume
 from .cases import Case, Check, Disagreement, agree
 from .oracle import Oracle

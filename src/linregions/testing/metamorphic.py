@@ -7,11 +7,11 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import INPUT, Affine
-from ..counting import count
-from ..domain import Box, Domain, Polytope, Slice, Space
-from ..network import Layer, Network
-from ..units import MaxUnits, Pointwise
+from ..domain.domains import Box, Domain, Polytope, Slice, Space
+from ..network.affine import INPUT, Affine
+from ..network.network import Layer, Network
+from ..network.units import MaxUnits, Pointwise
+from ..questions.count import count
 from . import edits
 from .cases import Case, Check, agree, whole
 

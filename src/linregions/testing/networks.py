@@ -5,9 +5,9 @@ from fractions import Fraction
 import numpy as np
 from scipy import sparse
 
-from ..affine import Affine, Term
-from ..network import Layer, Network
-from ..units import (
+from ..network.affine import Affine, Term
+from ..network.network import Layer, Network
+from ..network.units import (
     ABS,
     HARDTANH,
     RELU,

@@ -18,7 +18,7 @@ from fractions import Fraction
 from functools import cached_property
 from itertools import combinations, pairwise
 
-from .charts import Chart, box
+from .charts import OracleChart, box
 from .piecewise import ONE, Piecewise, rational, split
 
 __all__ = [
@@ -32,7 +32,7 @@ class Oracle:
 
     def __init__(self, net, domain=None, slope=0):
         self.net = Piecewise.of(net, slope)
-        self.chart = Chart.of(domain, self.net.inputs)
+        self.chart = OracleChart.of(domain, self.net.inputs)
 
     @cached_property
     def cones(self):

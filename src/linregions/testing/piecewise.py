@@ -10,8 +10,8 @@ from fractions import Fraction
 from functools import reduce
 from math import gcd, lcm
 
-from ..network import Network
-from ..units import MaxUnits
+from ..network.network import Network
+from ..network.units import MaxUnits
 from .cones import Cone
 
 ONE = -1  # the source of constants, as in `Network`

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+from ..domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
 
 Rng = np.random.Generator
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import Affine
-from ..network import Layer, Network
-from ..units import RELU, Activation, Pointwise
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import RELU, Activation, Pointwise
 
 Rng = np.random.Generator
 Draw = Callable[[Rng, int, int], np.ndarray]  # (rng, rows, columns): rows (weights..., bias)

@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from ..domain import Box, Domain, Polytope, Space
+from ..domain.domains import Box, Domain, Polytope, Space
 from ..errors import LinregionsError
-from ..network import Network
-from ..units import RELU, MaxUnits, Pointwise
+from ..network.network import Network
+from ..network.units import RELU, MaxUnits, Pointwise
 from . import edits
 from .cases import Case, Check, outcome
 

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from ..affine import ONE, Affine
-from ..domain import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
-from ..network import Network
-from ..units import RELU, MaxUnits, Pointwise
+from ..domain.domains import Box, Domain, Line, Plane, Polytope, Segment, Slice, Space
+from ..network.affine import ONE, Affine
+from ..network.network import Network
+from ..network.units import RELU, MaxUnits, Pointwise
 
 IMPORTS = """\
 from fractions import Fraction

@@ -14,17 +14,9 @@ import numpy as np
 from hypothesis import strategies as st
 from scipy import sparse
 
-from ..affine import Affine
-from ..network import Layer, Network
-from ..units import (
-    ABS,
-    HARDTANH,
-    RELU,
-    Activation,
-    MaxUnits,
-    Pointwise,
-    leaky_relu,
-)
+from ..network.affine import Affine
+from ..network.network import Layer, Network
+from ..network.units import ABS, HARDTANH, RELU, Activation, MaxUnits, Pointwise, leaky_relu
 from .networks import random_network
 
 STYLES = ("integer", "dyadic", "float32", "float64")

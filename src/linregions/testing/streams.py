@@ -15,11 +15,12 @@ from math import lcm
 from pathlib import Path
 from typing import Any
 
-from ..counting import count
-from ..domain import Domain
+from ..domain.domains import Domain
+from ..exact.region import Region
 from ..parallel import policy, task
-from ..parallel.shards import merge, shard
-from ..regions import Region, regions
+from ..questions.count import count
+from ..questions.shards import merge, shard
+from ..questions.stream import regions
 from .cases import Case, Check, Disagreement, agree, same_sets, whole
 from .cones import dot
 
@@ -52,10 +53,10 @@ def coordinates(case: Case, region: Region) -> list[Fraction]:
     """The region's exact point in domain coordinates.
 
     Over all of R^n, and where a polytope is open, the exact point is given by the values of
-    independent rows; any input with these values will do.
+    independent rows; any input with these values will do. That over a slice is in its own.
     """
     y, problem = region.exact_point, region.problem
-    if problem.rows is not None:
+    if problem.rows is not None and problem.unseen is None:
         y = solve(problem.rows, y, problem.source.inputs)
     agree("entries of the exact point", case.dimension, len(y))
     return list(y)

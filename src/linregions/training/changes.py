@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from ..complex.cells import CellComplex, subdivide
-from ..domain import Domain
+from ..complex.cells import CellComplex
+from ..complex.subdivide import subdivide
+from ..domain.domains import Domain
 from ..errors import LinregionsError
+from .plots import compared
 from .snapshot import snapshot
 
 
@@ -102,8 +104,6 @@ class Changes:
 
     def plot(self, axes: Any = None) -> Any:
         """Both partitions of a plane side by side, gone and born regions in colour."""
-        from .plots import compared
-
         return compared(self, axes)
 
     def __repr__(self) -> str:

@@ -9,14 +9,17 @@ from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 
-from ..bounds import tightest
-from ..complex.cells import CellComplex, subdivide
+from ..boundary.distance import distance
+from ..bounding import tightest
+from ..complex.cells import CellComplex
+from ..complex.subdivide import compile_complex, subdivide
 from ..definitions import check_kind
-from ..domain import Domain, Plane, Space, restrict
+from ..domain.domains import Domain, Plane, Space
+from ..domain.restrict import restrict
 from ..errors import LinregionsError
-from ..measure.crossings import crossings, line_compile
-from ..measure.distance import distance
-from ..network import Network
+from ..estimation.estimate import estimate
+from ..line.crossings import crossings, line_compile
+from ..network.network import Network
 from .changes import between
 from .points import fitting, rows, some
 
@@ -206,8 +209,6 @@ class Cells:
 
     def ready(self, inputs: int, seed: int) -> Ready:
         """Check the domain, compile."""
-        from ..complex.compiling import compile_complex
-
         self.domain.chart(inputs)  # raises where the number of inputs does not fit
         compile_complex()
         before: list[CellComplex] = []
@@ -273,18 +274,13 @@ class Estimated:
     name: str = "estimate"
 
     def ready(self, inputs: int, seed: int) -> Ready:
-        """Look the verb up, check the domain."""
-        import linregions
-
-        verb: Any = getattr(linregions, "estimate", None)
-        if not callable(verb):
-            raise LinregionsError(f"{self.name}: this version has no linregions.estimate")
+        """Check the domain."""
         domain = Space() if self.domain is None else self.domain
         domain.chart(inputs)
         said = f"estimated number of activation regions in {domain.describe()}"
 
         def measure(network: Network) -> list[Reading]:
-            found: Any = verb(network, domain, passes=self.passes, seed=seed)
+            found = estimate(network, domain, passes=self.passes, seed=seed)
             sure = bool(found.complete and found.exact)
             return [Reading(self.name, float(found.estimate), 0.0, 1, said, sure)]
 

@@ -9,11 +9,10 @@ import numpy as np
 
 from ..draw.packages import need, new_axes
 from ..errors import LinregionsError
-from .table import Table
 
 
 def curves(
-    table: Table,
+    table: Any,
     measure: str | None = None,
     *,
     ax: Any = None,

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from ..network import Network
+from ..network.network import Network
 from ..readers import load
 
 

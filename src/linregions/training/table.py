@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import LinregionsError
 from ..files import beside, check_target
+from .plots import curves
 
 FORMATS = (".csv", ".parquet")
 
@@ -149,8 +150,6 @@ class Table:
 
     def plot(self, measure: str | None = None, **options: Any) -> Any:
         """Curves over training: `linregions.training.curves` of this table."""
-        from .plots import curves
-
         return curves(self, measure, **options)
 
     def __repr__(self) -> str:

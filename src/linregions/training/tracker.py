@@ -7,9 +7,10 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-from ..domain import Domain
+from ..domain.domains import Domain
 from ..errors import LinregionsError
-from ..network import Network
+from ..network.network import Network
+from .callbacks import keras, lightning
 from .measures import Ready, chosen
 from .points import rows
 from .schedule import Schedule
@@ -186,14 +187,10 @@ class Tracker:
 
     def lightning(self, of: str | Callable[[Any], Any] | None = None) -> Any:
         """A callback for Lightning; see `linregions.training.lightning`."""
-        from .callbacks import lightning
-
         return lightning(self, of)
 
     def keras(self) -> Any:
         """A callback for Keras; see `linregions.training.keras`."""
-        from .callbacks import keras
-
         return keras(self)
 
     def __repr__(self) -> str:
