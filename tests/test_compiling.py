@@ -1,9 +1,11 @@
 """Kernels on disk, and compiling them before they are needed."""
 
 import json
+import pickle
 import subprocess
 import sys
 
+import numba
 import pytest
 from helpers import run_here
 
@@ -70,6 +72,21 @@ def test_kernels_go_to_a_folder_that_can_be_written_and_are_read_there(two_folde
     edited, _ = made("return FACTOR + x")
     assert edited(4) == 6
     assert sum(edited.stats.cache_hits.values()) == 0
+
+
+@pytest.mark.parametrize("suffix", [".nbi", ".nbc"])
+def test_files_of_types_that_are_gone_are_compiled_anew(two_folders, suffix):
+    """A named tuple that a kernel takes may have another name by now: that is no error."""
+    whole, _ = made("return FACTOR * x")
+    assert whole(4) == 8
+    (file,) = (two_folders / "second").glob(f"*{suffix}")
+    gone = b"\x80\x04\x8c\x0elinregions.jit\x8c\x07NoClass\x93."  # pickle of a class
+    version = pickle.dumps(numba.__version__)
+    file.write_bytes(version + gone if suffix == ".nbi" else gone)
+    again, _ = made("return FACTOR * x")
+    assert again(4) == 8 and sum(again.stats.cache_hits.values()) == 0
+    third, _ = made("return FACTOR * x")
+    assert third(4) == 8 and sum(third.stats.cache_hits.values()) == 1
 
 
 def test_a_variable_names_the_only_folder(tmp_path, monkeypatch):

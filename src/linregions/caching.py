@@ -18,9 +18,10 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
+from pickle import UnpicklingError
 from types import CodeType, FunctionType, ModuleType
 from typing import Any
 
@@ -103,6 +104,10 @@ class _Locator:
         return self.stamp[:16]
 
 
+# what unpickling raises where a type that a kernel takes has moved, or where a file is cut short
+OLD = (AttributeError, ImportError, UnpicklingError, EOFError, TypeError, ValueError, KeyError)
+
+
 class _Impl(CompileResultCacheImpl):
     def __init__(self, function: Any, locator: Any) -> None:
         self._lineno, self._locator = function.__code__.co_firstlineno, locator
@@ -123,8 +128,13 @@ class _Folder(FunctionCache):
     def load_overload(self, sig: Any, target_context: Any) -> Any:
         """A kernel from disk, without what only compiling needs: that takes longer to import."""
         rtsys.initialize(target_context)
-        with self._guard_against_spurious_io_errors():
-            return self._load_overload(sig, target_context)
+        try:
+            with self._guard_against_spurious_io_errors():
+                return self._load_overload(sig, target_context)
+        except OLD:
+            with suppress(OSError):
+                Path(self._cache_path, self._impl.filename_base + ".nbi").unlink()
+            return None
 
 
 class KernelCache:

@@ -1,6 +1,6 @@
 """Do two cells that differ in one row share a facet? Compiled, with the same proofs.
 
-Located of one network form a polyhedral complex, so each facet of a cell belongs to exactly
+CellRows of one network form a polyhedral complex, so each facet of a cell belongs to exactly
 one neighbour. Where no two rows coincide on a cell, the neighbour behind the facet of row c
 differs in row c alone: two such cells are neighbours exactly if row c is a facet of the one.
 """
@@ -41,7 +41,7 @@ APART, SHARED, UNSURE = 0, 1, 2
 AT_ONCE = 1 << 18  # flips looked up by one call, in about a tenth of a second
 
 
-class Located(NamedTuple):
+class CellRows(NamedTuple):
     """Patterns and interior points of cells, and a union-find forest of them (or an empty one)."""
 
     signs: np.ndarray
@@ -63,7 +63,9 @@ class Pairs(NamedTuple):
     masks: np.ndarray
 
 
-def shared_facets(P: Program, C: Cursor, cells: Located, pairs: Pairs, segments_only: bool) -> None:
+def shared_facets(
+    P: Program, C: Cursor, cells: CellRows, pairs: Pairs, segments_only: bool
+) -> None:
     """Decide pairs of cells: see `decide`.
 
     Raises `Tripped` where the trip wire of the cursor is raised.
@@ -85,7 +87,7 @@ def flips(signs: np.ndarray, *keys: np.ndarray) -> list[np.ndarray]:
 
 @kernel("neighbours of cells", _nrt=True)
 def decide(P, C, cells, pairs, segments_only, begin):
-    """Decide `Pairs` of `Located`.
+    """Decide `Pairs` of `CellRows`.
 
     Begins with pair ``begin``; returns the pair to go on with, which is none of them but where the
     trip wire ``C.st[TRIP]`` is raised.

@@ -22,7 +22,7 @@ from ..network.units import MaxUnits
 from ..progress import check
 from ..search.search import Search
 from . import audit as audit_cells
-from .adjacent import APART, SHARED, UNSURE, Located, Pairs, flips, shared_facets
+from .adjacent import APART, SHARED, UNSURE, CellRows, Pairs, flips, shared_facets
 from .compile import compile_for
 from .maps import Merger
 
@@ -76,7 +76,7 @@ def _decide(cells: Merger, first: Any, second: Any, rows: Any, masks: np.ndarray
         work = cells.compiled.cursor(np.zeros(cells.compiled.k), True)
     everyone = np.zeros(0, np.int64)  # no forest: every pair is decided
     shared_facets(
-        cells.compiled.program, work, Located(cells.signs, cells.points, everyone),
+        cells.compiled.program, work, CellRows(cells.signs, cells.points, everyone),
         Pairs(first, second, rows, verdict, masks), False,
     )  # fmt: skip
     if asked():

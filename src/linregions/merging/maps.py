@@ -3,7 +3,7 @@
 Two cells surely carry the same affine map when the units that matter to the output have the
 same pieces (`Merger.affine` starts there). Different such patterns are compared by a
 fingerprint modulo 2^61 - 1, and equal fingerprints are confirmed in rational arithmetic.
-Located of one map are then joined through shared facets (`Merger.linear`).
+CellRows of one map are then joined through shared facets (`Merger.linear`).
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from ..network.units import MaxUnits
 from ..progress import check, current
 from ..search.search import Leaves, Search
 from . import audit as audit_cells
-from .adjacent import UNSURE, Located, Pairs, flips, shared_facets
+from .adjacent import UNSURE, CellRows, Pairs, flips, shared_facets
 from .fingerprint import evaluate, tables
 
 AT_ONCE = 1 << 25  # products of one task, in about a tenth of a second
@@ -218,7 +218,7 @@ class Merger:
         verdict = np.zeros(len(first), np.int8)
         none = np.zeros((0, self.signs.shape[1]), bool)
         shared_facets(
-            self.compiled.program, work, Located(self.signs, self.points, parent),
+            self.compiled.program, work, CellRows(self.signs, self.points, parent),
             Pairs(first, second, rows, verdict, none), not generic,
         )  # fmt: skip
         if asked():
