@@ -265,8 +265,8 @@ class Sketch:
             confidence=self.confidence, seen=seen, upper=int(upper.value), upper_name=upper.name,
             complete=False, exact=self.exact, kind="activation", method=self.method,
             domain=self.domain.describe(), dimension=dimension_of(self.domain, net.inputs),
-            inputs=net.inputs, units=net.units, seconds=(clock or current()).elapsed, passes=0, groups=0,
-            steps=0, seed=self.seed, stopped=stopped,
+            inputs=net.inputs, units=net.units, seconds=(clock or current()).elapsed, passes=0,
+            groups=0, steps=0, seed=self.seed, stopped=stopped,
         )  # fmt: skip
 
 
