@@ -1,14 +1,23 @@
-"""The pages of the Python interface and of the commands have every public name and command."""
+"""The pages are true: public names and commands are on them, and what they name exists."""
 
+import ast
 import re
+from functools import cache
 from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
 from helpers import run_cli
 
-DOCS = Path(__file__).parents[1] / "docs"
+ROOT = Path(__file__).parents[1]
+DOCS = ROOT / "docs"
+SOURCE = ROOT / "src" / "linregions"
 SECTIONS = {"constructions", "draw", "theory", "training"}  # modules
+ROOMS = {path.parent.name for path in SOURCE.glob("*/__init__.py")}
+FILE = re.compile(r"(?<![\w./*-])((?:[\w.-]+/)*\w+\.(?:py|md))\b(?!\.)")
+NAME = re.compile(r"(?<![\w.-])(?:linregions|lr)((?:\.[A-Za-z_]\w*)+)")
+INSIDE = re.compile(rf"`((?:{'|'.join(sorted(ROOMS))})(?:\.[A-Za-z_]\w*)+)`")  # room.file.name
 
 
 @pytest.mark.parametrize("where", ["", ".draw", ".estimation", ".sampling", ".training"])
@@ -27,3 +36,87 @@ def test_every_command_is_on_the_page():
         assert len(commands) >= 3
         for command in commands:
             assert f"**`{' '.join([*group, command])}`**" in page
+
+
+def pages() -> list[Path]:
+    """What is to be true today; a decision speaks of the day on which it was taken."""
+    own = [p for p in DOCS.rglob("*.md") if p.parent.name != "decisions"]
+    others = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "benchmarks/README.md"]
+    return sorted([*own, *(ROOT / name for name in others), *SOURCE.rglob("*.py")])
+
+
+def text_of(page: Path) -> str:
+    """A page; of the changes the newest alone, without the old names in ``old -> new``."""
+    text = page.read_text()
+    if page.name != "CHANGELOG.md":
+        return text
+    return re.sub(r"`[^`]+` ->", "", re.split(r"^## ", text, flags=re.MULTILINE)[1])
+
+
+@cache
+def files() -> list[str]:
+    folders = ("src", "tests", "docs", "benchmarks", "examples")
+    found = [*ROOT.glob("*.*"), *(p for folder in folders for p in (ROOT / folder).rglob("*.*"))]
+    return ["/" + p.relative_to(ROOT).as_posix() for p in found]
+
+
+def is_file(name: str, page: Path) -> bool:
+    """Beside the page, from the root or, by the end of its path, one file alone."""
+    if Path(name).stem.isupper() or (page.parent / name).is_file() or (ROOT / name).is_file():
+        return True  # `NAME.py` is any file
+    return sum(path.endswith("/" + name) for path in files()) == 1
+
+
+def is_name(dotted: str) -> bool:
+    """An attribute of the package: of its modules, or of what is in them."""
+    thing, path = import_module("linregions"), "linregions"
+    for part in dotted.split("."):
+        path += f".{part}"
+        inner = hasattr(thing, "__path__") and not hasattr(thing, part) and find_spec(path)
+        thing = import_module(path) if inner else getattr(thing, part, None)
+        if thing is None:
+            return False
+    return True
+
+
+@pytest.mark.parametrize("folder", ["docs", "src", "others"])
+def test_files_and_modules_that_are_named_exist(folder):
+    wrong = []
+    for page in pages():
+        where = page.relative_to(ROOT).parts[0]
+        if folder != (where if where in ("docs", "src") else "others"):
+            continue
+        text = text_of(page)
+        named = {m[1].removeprefix("./") for m in FILE.finditer(text)}
+        wrong += [f"{page.name}: {name}" for name in named if not is_file(name, page)]
+        dotted = {m[1].strip(".") for m in NAME.finditer(text)}
+        dotted |= {m[1] for m in INSIDE.finditer(text) if not m[1].endswith((".json", ".onnx"))}
+        wrong += [f"{page.name}: {name}" for name in dotted if not is_name(name)]
+    assert not wrong
+
+
+def names_in(tree: ast.Module) -> set[str]:
+    """Whatever has a name in a module, as code or (a column, a kind) as a string."""
+    found = set()
+    for node in ast.walk(tree):
+        names = [getattr(node, field, None) for field in ("name", "id", "attr", "arg", "value")]
+        found |= {name for name in names if isinstance(name, str) and name.isidentifier()}
+    return found
+
+
+def test_references_between_sources_hold():
+    """`name` and `module.name` in docstrings and comments."""
+    sources = {path: path.read_text() for path in SOURCE.rglob("*.py")}
+    own = {path: names_in(ast.parse(text)) for path, text in sources.items()}
+    everywhere = {path.stem for path in own} | ROOMS | set().union(*own.values())
+    inside = {path.stem: set() for path in own} | {room: set() for room in ROOMS}
+    for path, names in own.items():
+        inside[path.stem] |= names
+        if path.parent.name in ROOMS:  # its files, and what the room itself shows
+            inside[path.parent.name] |= names if path.stem == "__init__" else {path.stem}
+    wrong = []
+    for path, text in sources.items():
+        for module, name in re.findall(r"(?<!`)`(?:(\w+)\.)?(\w+)`(?!`)", text):
+            if name not in {*inside.get(module, everywhere), "json"}:
+                wrong.append(f"{path.relative_to(SOURCE)}: {module}.{name}")
+    assert not wrong
