@@ -6,9 +6,12 @@ from functools import cache
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 from helpers import run_cli
+
+import linregions as lr
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -38,6 +41,38 @@ def test_every_command_is_on_the_page():
             assert f"**`{' '.join([*group, command])}`**" in page
 
 
+def test_every_page_is_on_one_shelf_with_a_line():
+    """Three shelves on the front page; those of the menu are the same."""
+    front = (DOCS / "index.md").read_text()
+    said = re.findall(r"^\* \{doc\}`(.+?)`: \S.*\.$", front, re.MULTILINE)
+    menus = re.findall(r"^```\{toctree\}\n(?::.*\n)+\n((?:.+\n)+)```$", front, re.MULTILINE)
+    shelves = [menu.split() for menu in menus]
+    assert len(shelves) == 3 and said == [page for shelf in shelves for page in shelf]
+    own = {page.stem for page in DOCS.glob("*.md")} - {"index"}
+    assert sorted(said) == sorted({*own, "decisions/index"})
+
+
+def test_decisions_are_numbered_without_holes():
+    decisions = sorted((DOCS / "decisions").glob("0*.md"))
+    assert [int(page.stem[:4]) for page in decisions] == list(range(1, len(decisions) + 1))
+    for number, page in enumerate(decisions, start=1):
+        assert page.read_text().startswith(f"# {number}. ")
+
+
+def python_of(page: str, first: str) -> str:
+    """The piece of Python on a page in which a line comes first."""
+    text = (DOCS / page).read_text()
+    return next(p for p in re.findall(r"```python\n(.*?)```", text, re.DOTALL) if first in p)
+
+
+def test_the_question_of_the_page_on_architecture():
+    names: dict[str, Any] = {}
+    exec(python_of("architecture.md", "def steepest"), names)
+    net = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 2.0]], [0.0])]
+    slope, region = names["steepest"](net, lr.Box(-3, 5), seconds=60)
+    assert slope == 3.0 and region.pattern.tolist() == [1, 1]
+
+
 def pages() -> list[Path]:
     """What is to be true today; a decision speaks of the day on which it was taken."""
     own = [p for p in DOCS.rglob("*.md") if p.parent.name != "decisions"]
@@ -61,10 +96,11 @@ def files() -> list[str]:
 
 
 def is_file(name: str, page: Path) -> bool:
-    """Beside the page, from the root or, by the end of its path, one file alone."""
-    if Path(name).stem.isupper() or (page.parent / name).is_file() or (ROOT / name).is_file():
-        return True  # `NAME.py` is any file
-    return sum(path.endswith("/" + name) for path in files()) == 1
+    """Beside the page, from the root or the package or, by the end of its path, one file alone."""
+    if any((folder / name).is_file() for folder in (page.parent, ROOT, SOURCE)):
+        return True
+    fits = sum(path.endswith("/" + name) for path in files())
+    return fits == 1 or Path(name).stem.isupper()  # `NAME.py` is any file
 
 
 def is_name(dotted: str) -> bool:
