@@ -12,6 +12,8 @@ import pytest
 from helpers import run_cli
 
 import linregions as lr
+from linregions import testing
+from linregions.testing import strategies
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -71,6 +73,32 @@ def test_the_question_of_the_page_on_architecture():
     net = [([[1.0], [1.0]], [0.0, -1.0]), ([[1.0, 2.0]], [0.0])]
     slope, region = names["steepest"](net, lr.Box(-3, 5), seconds=60)
     assert slope == 3.0 and region.pattern.tolist() == [1, 1]
+
+
+def test_every_public_tool_for_tests_is_on_its_page():
+    page = (DOCS / "testing.md").read_text()
+    assert all(re.search(rf"\.{name}$|`{name}`", page, re.MULTILINE) for name in testing.__all__)
+    public = set(re.findall(r"^\| `(\w+)\(|(?<=, `)(\w+)\(n\)", page, re.MULTILINE))
+    assert all(hasattr(strategies, name) for pair in public for name in pair if name)
+    assert len(public) >= 6
+
+
+def test_the_examples_of_the_page_on_testing():
+    names: dict[str, Any] = {}
+    exec(python_of("testing.md", "deep=True"), names)
+    assert names["report"].cells == 3 and not names["report"].found
+    exec(python_of("testing.md", "oracle.cones"), names)
+    oracle = names["oracle"]
+    assert (oracle.count(), oracle.count("linear")) == (3, 3)
+    assert sorted(oracle.cones) == [(0, 0), (1, 0), (1, 1)]
+    assert oracle.maps[1, 1] == (((2, -1),), 1)
+    exec(python_of("testing.md", "@given"), names)
+    names["test_counts_are_those_of_the_oracle"]()
+    exec(python_of("testing.md", "def twins"), names)  # which enters it, and prints what was found
+    try:
+        assert testing.FAMILIES["twins"].text.startswith("Two rows")
+    finally:
+        del testing.FAMILIES["twins"]
 
 
 def pages() -> list[Path]:
