@@ -75,6 +75,26 @@ def test_the_question_of_the_page_on_architecture():
     assert slope == 3.0 and region.pattern.tolist() == [1, 1]
 
 
+def test_the_quick_start(monkeypatch):
+    monkeypatch.chdir(ROOT)
+    names: dict[str, Any] = {}
+    for first in ("answer = lr.count", "box = lr.Box", "lr.region(net", "lr.subdivide"):
+        exec(python_of("quickstart.md", first), names)
+    assert names["answer"] == 12_704 and names["inside"] == 138
+    A, b = names["A"], names["b"]
+    assert len(names["largest"].facets) == 21
+    ends = [[names[p], names[q]] for p, q in ("xy", "yz", "zx")]
+    oracles = [testing.Oracle(names["net"], lr.Segment(*pair)) for pair in ends]
+    assert [oracle.count() for oracle in oracles] == [6, 8, 3]
+    assert lr.crossings(names["net"], ends).regions.tolist() == [6, 8, 3]
+    assert len(names["region"].neighbours) == 13
+    values = lr.affine(names["net"], names["origin"])
+    assert (A == values.W).all() and (b == values.b).all()
+    assert lr.distance(names["net"], [names["origin"]]).distance == pytest.approx(0.0348, abs=1e-4)
+    assert names["cells"].count("activation") == 41
+    assert names["cells"].volumes.sum() == pytest.approx((2 * 1.2 * 10 * (2 / 3) ** 0.5) ** 2)
+
+
 def test_every_public_tool_for_tests_is_on_its_page():
     page = (DOCS / "testing.md").read_text()
     assert all(re.search(rf"\.{name}$|`{name}`", page, re.MULTILINE) for name in testing.__all__)
