@@ -18,6 +18,7 @@ from .task import Bundle, Done, Job, Size, work
 
 LARGE = 1 << 16  # bytes of a job that are not sent with every task
 LOSSES = 3  # times in a row that workers may die without any result
+LEARNT = 0.3  # seconds after which a task with a question says what it knows
 GRACE = 0.3  # seconds to wait for the tasks under way when the search is to stop
 
 
@@ -147,8 +148,11 @@ class Crew:
             return
         policy.divide(self._queue, target - len(self._flights))
         budget = policy.budget(width, len(self._queue) + len(self._flights), target)
-        if seconds is not None:
-            budget = min(budget, max(0.01, seconds - (self._watch.seconds)))
+        left = None if seconds is None else max(0.01, seconds - self._watch.seconds)
+        if self.question is not None:  # what it has learnt comes back often, and before the end
+            budget = min(budget, LEARNT, 0.5 * left if left is not None else LEARNT)
+        elif left is not None:
+            budget = min(budget, left)
         while self._queue and len(self._flights) < target:
             self._submit(budget, self._most(limit))
 

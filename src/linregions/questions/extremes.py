@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -25,13 +25,14 @@ from ..exact.lp import minimise
 from ..merging.compile import compile_for
 from ..network.rational import nearest
 from ..parallel.run import Means, Shared
-from ..progress import Progress, Status, current, reason_of, tell, watched
+from ..progress import Deadline, Progress, Status, current, reason_of, tell, watched
 from ..readers import load
 from ..search.branch import Branch
 from ..search.rational_branch import RationalBranch
 from ..search.search import Leaves, Search
 
 INFINITE = float("inf")
+PATIENCE = 0.5  # seconds for bounds of what is left once time has ended
 
 
 @dataclass(frozen=True)
@@ -278,43 +279,59 @@ def extremes(
         )
     domain = Space() if domain is None else domain
 
-    def work(told: Progress | None) -> Extremes:
-        return _found(restrict(net, domain), int(output), seconds, means, told)
+    question = LeastOf(int(output), f"extremes of output {output}")
+    under_way: list[Shared] = []
 
-    found = watched(work, seconds, progress, None, on_interrupt)
+    def work(told: Progress | None) -> Extremes:
+        problem = restrict(net, domain)
+        compile_for(problem)
+        shared = Shared(problem, True, means, question.name, question=question)
+        under_way.append(shared)
+        current().stage = "search"
+        try:
+            for _ in shared.run(None, seconds):
+                tell(told, Status(shared.leaves, shared.seconds))
+            stopped = shared.stop
+        except KeyboardInterrupt as stop:
+            stopped = reason_of(stop)
+        left = []
+        if stopped:  # what was not looked at may hold anything that its bounds allow
+            with Deadline(PATIENCE).current():
+                left = _of_the_rest(shared, question.output)
+        return _answer(shared, question, left, stopped)
+
+    def nothing(clock: Deadline) -> Extremes:
+        if not under_way:
+            raise LinregionsError(f"stopped after {clock.elapsed:.3g} s before the search began")
+        return _answer(under_way[0], question, [(-INFINITE, INFINITE)], clock.reason)
+
+    found = watched(work, seconds, progress, nothing, on_interrupt)
     return handed_over(found, on_interrupt)
 
 
-def _found(
-    problem: Restricted, output: int, seconds: float | None, means: Means, progress: Progress | None
-) -> Extremes:
-    question = LeastOf(output, f"extremes of output {output}")
-    compile_for(problem)
-    shared = Shared(problem, True, means, question.name, question=question)
-    clock = current()
-    clock.stage = "search"
-    stopped = ""
+def _of_the_rest(shared: Shared, output: int) -> list[tuple[float, float]]:
+    """Intervals of the output over the branches that are left; of all where time ends."""
     try:
-        for _ in shared.run(None, seconds):
-            tell(progress, Status(shared.leaves, shared.seconds))
-        stopped = shared.stop
-    except KeyboardInterrupt as stop:
-        stopped = reason_of(stop)
-    ends = [b.ceiling if b.value is None else nearest(b.value) for b in question.best]
-    bounds = list(ends)
-    if stopped:  # what was not looked at may hold anything that its bounds allow
-        left = [
-            output_range(shared.search, b, output) for bundle in shared.crew.open for b in bundle
-        ]
-        bounds = [min([ends[0], *(r[0] for r in left)]), min([ends[1], *(-r[1] for r in left)])]
-    made = [_end(problem, b, v, s) for b, v, s in zip(question.best, ends, bounds, strict=True)]
-    least, most = made
-    greatest = Extreme(
-        -most.value, None if most.fraction is None else -most.fraction, most.coordinates,
-        most.point, most.ray, -most.bound,
+        bundles = shared.crew.open
+        return [output_range(shared.search, b, output) for bundle in bundles for b in bundle]
+    except KeyboardInterrupt:
+        return [(-INFINITE, INFINITE)]
+
+
+def _answer(
+    shared: Shared, question: LeastOf, left: list[tuple[float, float]], stopped: str
+) -> Extremes:
+    """What is known: both ends, the second one turned round again."""
+    problem, best = shared.search.problem, question.best
+    ends = [b.ceiling if b.value is None else nearest(b.value) for b in best]
+    bounds = [min([ends[0], *(r[0] for r in left)]), min([ends[1], *(-r[1] for r in left)])]
+    least, most = (_end(problem, b, v, s) for b, v, s in zip(best, ends, bounds, strict=True))
+    greatest = replace(
+        most, value=-most.value, bound=-most.bound,
+        fraction=None if most.fraction is None else -most.fraction,
     )  # fmt: skip
     return Extremes(
-        least, greatest, output, problem.source.outputs, problem.domain.describe(), True,
+        least, greatest, question.output, problem.source.outputs, problem.domain.describe(), True,
         shared.leaves, shared.seconds, stopped,
     )  # fmt: skip
 
