@@ -142,13 +142,6 @@ def test_the_same_seed_gives_the_same_estimate():
     assert a.estimate != c.estimate
 
 
-def test_exact_and_floating_point_estimates_agree_where_nothing_is_degenerate():
-    layers = gaussian(0, 4, 12, 12, 1)
-    a, b = (lr.estimate(layers, passes=12, work=500, exact=e) for e in (True, False))
-    assert a.estimate == pytest.approx(b.estimate, rel=0.2)
-    assert a.exact and not b.exact
-
-
 def test_a_small_tree_is_walked_to_its_end():
     found = lr.estimate(gaussian(0, 2, 6, 6, 1), seconds=5)
     count = lr.count(gaussian(0, 2, 6, 6, 1))
@@ -320,7 +313,7 @@ def test_progress_says_how_far_a_count_is(monkeypatch):
 
 def test_an_estimate_beside_a_count_ends(monkeypatch):
     monkeypatch.setattr(_ahead, "MOST", 0.3)
-    ahead = _ahead.Ahead(lr.restrict(lr.load(gaussian(0, 8, 24, 24, 1))), True)
+    ahead = _ahead.Ahead(lr.restrict(lr.load(gaussian(0, 8, 24, 24, 1))))
     ahead.prepare()
     for elapsed in (1e3, 1e4, 1e5):
         ahead.total(1, elapsed)
@@ -450,7 +443,7 @@ def test_a_domain_has_one_region_at_least():
         assert found.interval is None or found.interval[0] >= found.seen
         assert "about 0" not in found.describe()
     problem = lr.restrict(lr.load(net), lr.Box(0, 1))
-    run = EstimateRun(problem, "thinned", 0, 100, True)
+    run = EstimateRun(problem, "thinned", 0, 100)
     for _ in range(12):
         run.groups.add(0.0)  # passes that left out everything
     found = run.answer(0.95)
@@ -463,7 +456,7 @@ def test_a_domain_has_one_region_at_least():
 def test_estimates_respect_what_is_certain(value):
     """Values beyond the least or the most that there can be."""
     net = gaussian(0, 2, 3, 1)
-    run = EstimateRun(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(net)), "thinned", 0, 100)
     for n in range(12):
         run.groups.add(value * (1 + 0.01 * n))
     found = run.answer(0.95)
@@ -473,7 +466,7 @@ def test_estimates_respect_what_is_certain(value):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_weights_beyond_floats_are_no_estimate(value):
-    run = EstimateRun(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100)
     for _ in range(12):
         run.groups.add(value)
     assert not run.groups.interval(0.95).given and run._so_far() >= 1

@@ -67,14 +67,12 @@ class Leg(NamedTuple):
     w0: float
     w1: float
     e: float
-    strict: bool
 
 
 class LineJob(NamedTuple):
     """Segments, each between two of the points, and what becomes of each."""
 
     ends: np.ndarray
-    strict: bool
     starts: np.ndarray  # signs of the rows at the first end
     outcome: np.ndarray
     counts: np.ndarray

@@ -229,7 +229,7 @@ def refine(P, Q, S, G, nv, wanted):
     of the next layer's values at new points, per unit of their size and per unit of bend.
     """
     layer, old, i0 = G.layer, G.old, G.i0
-    i1, e, strict = G.i1, G.e, G.strict
+    i1, e = G.i1, G.e
     t = P.table[layer]
     n, col = t[N], t[COL]
     w0, w1 = G.w0, G.w1
@@ -238,7 +238,7 @@ def refine(P, Q, S, G, nv, wanted):
         if raised(S.trip, 0):
             return 0, 0.0, 0, 0.0
         z, w = S.Z[old, v, :n], (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
-        if strict and not clear(P, layer, w, z, e):
+        if not clear(P, layer, w, z, e):
             return 0, 0.0, 0, 0.0
         h = S.X[old, v, col : col + n]
         outputs(P, layer, w, z, h)

@@ -270,14 +270,14 @@ class Swept:
 class _Work:
     """Batches of segments, shared by the threads; each fills its own pieces of the output."""
 
-    def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray, strict: bool):
+    def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray) -> None:
         self.sweeper, self.program, self.points = sweeper, program, points
         self.clock = current()
         m = len(ends)
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
         self.counts = np.zeros(m, np.int64)
-        self.job = line.LineJob(ends, strict, self.starts, self.outcome, self.counts)
+        self.job = line.LineJob(ends, self.starts, self.outcome, self.counts)
         self.local = threading.local()
         self.pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
@@ -321,17 +321,16 @@ def sweep(
     weights: np.ndarray,
     errors: np.ndarray,
     ends: np.ndarray,
-    strict: bool,
     threads: int,
 ) -> Swept:
     """Sweep segments between points x[ends[:, 0]] and x[ends[:, 1]] in float64."""
     with current().wire(sweeper.trip, 0):
-        return _shared_sweep(sweeper, x, weights, errors, ends, strict, threads)
+        return _shared_sweep(sweeper, x, weights, errors, ends, threads)
 
 
 def _shared_sweep(
     sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, ends: np.ndarray,
-    strict: bool, threads: int,
+    threads: int,
 ) -> Swept:  # fmt: skip
     m = len(ends)
     if not sweeper.biases:  # no hidden layer bends anything
@@ -339,7 +338,7 @@ def _shared_sweep(
         ints = np.zeros(0, np.int64)
         return Swept(np.zeros(m, np.int8), none, np.zeros(m + 1, np.int64), np.zeros(0), ints)
     if threads == 1 or m == 1:
-        return _sweep(sweeper, x, weights, errors, ends, strict, lambda job, n, size: job(0, n))
+        return _sweep(sweeper, x, weights, errors, ends, lambda job, n, size: job(0, n))
     with ThreadPoolExecutor(threads) as pool:
 
         def share(job: Callable[[int, int], None], n: int, size: int) -> None:
@@ -353,7 +352,7 @@ def _shared_sweep(
             for future in [pool.submit(worker) for _ in range(threads)]:
                 future.result()
 
-        return _sweep(sweeper, x, weights, errors, ends, strict, share)
+        return _sweep(sweeper, x, weights, errors, ends, share)
 
 
 def _sweep(
@@ -362,11 +361,10 @@ def _sweep(
     weights: np.ndarray,
     errors: np.ndarray,
     ends: np.ndarray,
-    strict: bool,
     share: Share,
 ) -> Swept:
     with np.errstate(all="ignore"):  # an infinite bound leaves all in doubt
         program, points = points_of(sweeper, x, weights, errors, share)
-    work = _Work(sweeper, program, points, ends, strict)
+    work = _Work(sweeper, program, points, ends)
     share(work.batch, len(ends), 4)
     return work.result()

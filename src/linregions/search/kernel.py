@@ -35,12 +35,10 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     DROP,
     EMIT,
     ENTRY,
-    EXACT,
     FAN,
     FULL,
     HALTED,
     LAYER,
-    LOOSE,
     MINUS,
     NCAND,
     NCON,
@@ -135,8 +133,6 @@ def advance(P, C, budget):
 @inner()
 def _norm(C):
     """What bounds the 1-norm of points; see `side`."""
-    if C.st[EXACT] == 0:
-        return -1.0
     return float(C.pts.shape[2]) if C.st[BOUNDED] > 0 else 0.0
 
 

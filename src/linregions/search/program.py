@@ -19,7 +19,7 @@ from ..network.scaling import CUT, coordinates, inequalities, scaled
 from ..network.units import Activation, MaxUnits, Pointwise
 from ..progress import check
 from .column_generation import fill, padded, rows_of_columns, width_of_columns
-from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .cursor import BORN, BOUNDED, EMIT, NCON, NIN, NPT, ZONOTOPE
 from .forms import H_MAX, KIND, set_errors
 from .lp import COUNTS, POWER, SCALE, SPAN
 from .records import LOGGING
@@ -410,9 +410,7 @@ class Compiled:
         """Rows of the network: breakpoints of all units."""
         return len(self.program.cut_unit)
 
-    def cursor(
-        self, witness: np.ndarray, exact: bool, emit: int = 0, logging: bool = False
-    ) -> Cursor:
+    def cursor(self, witness: np.ndarray, emit: int = 0, logging: bool = False) -> Cursor:
         """A cursor at the root. ``witness`` is an interior point in kernel coordinates.
 
         With ``logging`` it writes down its decisions; see `records`.
@@ -452,7 +450,7 @@ class Compiled:
         )
         C.st[LOGGING] = self._room() // 4 if logging else 0
         C.S[SCALE, :k] = self.unit
-        C.st[EMIT], C.st[EXACT], C.st[BOUNDED] = emit > 0, exact, self.bounded
+        C.st[EMIT], C.st[BOUNDED] = emit > 0, self.bounded
         if self.zonotope is not None:
             C.st[BOUNDED] = ZONOTOPE
         C.H[:k, :k] = np.eye(k)
