@@ -26,6 +26,7 @@ from ..network.scaling import along
 from ..processors import available as cores
 from ..progress import Status, Stopped, announced, check, current, reason_of
 from ..readers import load
+from ..roundoff import ROUNDOFF
 from ..watching import watchful
 from . import audit
 from . import by_complex as wide
@@ -267,7 +268,7 @@ def _floats(sweeper: Any, given: Given, a: int, b: int, threads: int) -> Swept:
         if a <= i < b:
             with np.errstate(over="ignore"):
                 size = np.linalg.norm(p[i - a]) + np.linalg.norm(q[i - a])
-            rounding[i - a] = 2.0**-52 * size + 1e-150
+            rounding[i - a] = 2 * ROUNDOFF * size + 1e-150
     if not given.lines:
         x = given.both[a:b].reshape(2 * m, -1)
         ends = np.arange(2 * m).reshape(m, 2)

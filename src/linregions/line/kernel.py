@@ -64,7 +64,6 @@ from .data import (  # noqa: F401 (for all who sweep)
     STOPPED,
     T_AT,
     TINY,
-    ULP,
     UNIT,
     W_AT,
     W_ERR,

@@ -16,12 +16,13 @@ import numpy as np
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..jit import Tripped
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.network import Network
 from ..network.rational import nearest
 from ..network.scaling import measured
 from ..network.units import Pointwise
 from ..progress import current
+from ..roundoff import ROUNDOFF
 from . import kernel as line
 
 NEAR = 1.0 + 1e-9  # for norms computed in floats
@@ -187,7 +188,7 @@ def _units(net: Network, table: np.ndarray, norms: np.ndarray) -> tuple[np.ndarr
         zero = [abs(nearest(units.kinds[which](Fraction(0)))) for which in units.which]
         norms[i, line.AT_ZERO] = _norm(np.array(zero))
         largest = max((abs(t) for t in places[table[i, line.ROW] :]), default=0.0)
-        norms[i, line.B_ERR] += 4 * UNIT * largest
+        norms[i, line.B_ERR] += 4 * ROUNDOFF * largest
         simple = all(len(k.breaks) == 1 and k.breaks[0] == 0 for k in units.kinds)
         rectifiers = all(k.slopes == (0, 1) and k.value == 0 for k in units.kinds)
         table[i, line.PLAIN] = 0 if not simple else (1 if rectifiers else 2)
