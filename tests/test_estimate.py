@@ -20,7 +20,7 @@ from linregions.estimation.estimate import EstimateRun
 from linregions.estimation.interval import Groups
 from linregions.estimation.thinned_walk import KNUTH, Thinned
 from linregions.questions.count import Status
-from linregions.search.branch import adopt, give
+from linregions.search.branch import adopt, hand_over
 from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 from linregions.testing.networks import random_network
@@ -205,11 +205,12 @@ def test_a_box_of_many_inputs_is_estimated_and_split():
     while whole.run(1 << 20):
         pass
     first.run(20)
-    second = Search(problem)
-    adopt(second, give(first))
-    while any([first.run(1 << 20), second.run(1 << 20)]):
-        pass
-    assert first.leaves + second.leaves == whole.leaves and second.leaves > 0
+    others = adopted(problem, hand_over(first))
+    for search in others:
+        while search.run(1 << 20):
+            pass
+    assert first.leaves + sum(search.leaves for search in others) == whole.leaves
+    assert len(others) > 1 and all(search.leaves > 0 for search in others)
     walker = Thinned(problem, np.random.default_rng(0))
     assert walker.go(0.0, np.inf).estimate == whole.leaves
     walker.learn()
@@ -250,6 +251,14 @@ def test_bad_options_are_refused():
 # -- branches handed over -----------------------------------------------------------------
 
 
+def adopted(problem, branches):
+    """A search of its own for each branch."""
+    searches = [Search(problem) for _ in branches]
+    for search, branch in zip(searches, branches, strict=True):
+        adopt(search, branch)
+    return searches
+
+
 @pytest.mark.parametrize(("seed", "bounded"), list(product(range(12), (False, True))))
 def test_branches_given_to_other_searches_add_up(seed, bounded):
     net = random_network(seed, 3, 6, 3)
@@ -262,13 +271,10 @@ def test_branches_given_to_other_searches_add_up(seed, bounded):
     first = Search(problem)
     first.run(5)
     searches, rng = [first], np.random.default_rng(seed)
-    for _ in range(40):
+    for _ in range(10):
         for search in searches:
             search.run(2)
-        branch = give(searches[rng.integers(len(searches))])
-        if branch is not None:
-            searches.append(Search(problem))
-            adopt(searches[-1], branch)
+        searches += adopted(problem, hand_over(searches[rng.integers(len(searches))]))
     assert len(searches) > 1 or whole.leaves < 20
     while any([search.run(1 << 20) for search in searches]):
         pass

@@ -24,7 +24,6 @@ import numpy as np
 from ..jit import held, inner, kernel, raised
 from .cursor import (  # noqa: F401 (for all who move a cursor)
     ANSWER,
-    BIG,
     BORN,
     BOUNDED,
     CHAMP,
@@ -64,7 +63,6 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     S_LPS,
     S_NODES,
     S_POINTS,
-    S_PRUNE,
     S_RAYS,
     S_SEGMENTS,
     S_TESTS,
@@ -75,7 +73,6 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     TEST,
     UNDECIDED,
     UNIT,
-    ZONOTOPE,
 )
 from .forms import KIND, compose
 from .frames import choose, emit, open_layer, second, settle, split

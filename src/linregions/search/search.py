@@ -549,27 +549,6 @@ class Search:
         assert C is not None
         return all(self._side_of(c, x) == C.sign[c] for c in C.con[d, : C.F[d, K.NCON]])
 
-    # -- saving -----------------------------------------------------------------------
-
-    def snapshot(self) -> dict[str, Any]:
-        """Everything that `restore` needs; a rational subtree under way is finished first."""
-        while self._side is not None:
-            self._advance_side(1000)
-        state: dict[str, Any] = {"extra": self.extra, "coincident": self.coincident}
-        state.update(done=self.done, asked=self.asked, found=list(self._found))
-        if self.cursor is not None:
-            state["cursor"] = {n: a.copy() for n, a in self.cursor._asdict().items()}
-        return state
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a snapshot of a search of the same problem and settings."""
-        self.extra, self.coincident = state["extra"], state["coincident"]
-        self.done, self.asked, self._found = state["done"], state["asked"], list(state["found"])
-        self._side = None
-        self.cursor = None
-        if "cursor" in state:
-            self.cursor = Cursor(**{n: a.copy() for n, a in state["cursor"].items()})
-
 
 def _insert(C: Cursor, d: int, x: np.ndarray, side: int) -> None:
     """Put a point among the inside points of frame d.
