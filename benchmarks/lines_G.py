@@ -84,8 +84,6 @@ def main() -> None:
         got = times(lambda threads=threads: crossings(net, segments, threads=threads), runs)
         found[name] = got[2]
         row(name, got, int(got[2].regions.sum()))
-    loose = times(lambda: crossings(net, segments, threads=2, exact=False), runs)
-    row("segments, 2 threads, exact=False", loose, int(loose[2].regions.sum()))
     whole = times(lambda: crossings(net, lines, lines=True, threads=2), 3 if options.quick else 10)
     row("whole lines, 2 threads", whole, int(whole[2].regions.sum()))
     row("hidden products at every breakpoint", times(products(net, REGIONS), 5), None)

@@ -31,11 +31,11 @@ def draw(widths: tuple[int, ...], seed: int) -> list[tuple[np.ndarray, np.ndarra
     return [(rng.uniform(-1, 1, (m, n)), rng.uniform(-1, 1, m)) for n, m in pairwise(shape)]
 
 
-def one(job: tuple[tuple[int, ...], int, bool]) -> tuple[int, int, bool, float, dict[str, int]]:
+def one(job: tuple[tuple[int, ...], int]) -> tuple[int, int, bool, float, dict[str, int]]:
     """Linear regions, activation regions, exactness, seconds and statistics of one network."""
-    widths, seed, exact = job
+    widths, seed = job
     start = time.perf_counter()
-    answer = lr.count(draw(widths, seed), kind="linear", exact=exact)
+    answer = lr.count(draw(widths, seed), kind="linear")
     seconds = time.perf_counter() - start
     stats = {name: answer.stats.get(name, 0) for name in STATS}
     return int(answer), answer.also["activation"], answer.exact, seconds, stats
@@ -76,7 +76,7 @@ def profile(options: argparse.Namespace) -> None:
         profiler = cProfile.Profile()
         profiler.enable()
         for seed in range(options.networks):
-            one((widths, seed, not options.floats))
+            one((widths, seed))
         profiler.disable()
         print(f"\nwidths {widths}, {options.networks} networks")
         pstats.Stats(profiler).strip_dirs().sort_stats("tottime").print_stats(25)
@@ -86,7 +86,6 @@ def main() -> None:
     p = common.parser(__doc__)
     p.add_argument("--networks", type=int, metavar="N", help="of each architecture (5000)")
     p.add_argument("--processes", type=int, default=1, help="worker processes (1)")
-    p.add_argument("--floats", action="store_true", help="exact=False, for comparison")
     p.add_argument("--profile", action="store_true", help="profile instead of measuring")
     options = p.parse_args()
     if options.networks is None:
@@ -99,9 +98,9 @@ def main() -> None:
     rows, exact = [], True
     pool = get_context("spawn").Pool(options.processes) if options.processes > 1 else None
     if pool is not None:  # let every worker compile
-        pool.map(one, [((2, 2), s, True) for s in range(4 * options.processes)], chunksize=1)
+        pool.map(one, [((2, 2), s) for s in range(4 * options.processes)], chunksize=1)
     for widths in PUBLISHED:
-        jobs = [(widths, seed, not options.floats) for seed in range(options.networks)]
+        jobs = [(widths, seed) for seed in range(options.networks)]
         start = time.perf_counter()
         results = list(map(one, jobs)) if pool is None else pool.map(one, jobs, chunksize=25)
         rows.append(summary(widths, time.perf_counter() - start, results))
@@ -119,8 +118,7 @@ def main() -> None:
         whole < 180,
         f"{total:.1f} s for {7 * options.networks:,} networks{tail}",
     )
-    if not options.floats:
-        report.claim("every count exact", exact)
+    report.claim("every count exact", exact)
     report.claim(
         "means of linear regions within 4 standard errors of the published ones",
         all(row["standard errors apart"] < 4 for row in rows),

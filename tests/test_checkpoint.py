@@ -133,7 +133,7 @@ def test_bundles_come_back_as_they_were(file):
 def _identity():
     from linregions.parallel.identity import Identity
 
-    return Identity.of(lr.restrict(lr.load(NET)), "activation", True, "", "")
+    return Identity.of(lr.restrict(lr.load(NET)), "activation", "", "")
 
 
 # -- ends of a run ------------------------------------------------------------------------
@@ -302,7 +302,6 @@ def test_a_checkpoint_of_something_else_is_refused(file, monkeypatch):
     for net, domain, options, words in (
         (other, None, {}, "of another network"),
         (NET, lr.Box(-9, 9), {}, r"over all of R\^n; asked for was box"),
-        (NET, None, {"exact": False}, "with exact=True; asked for was False"),
         (NET, None, {"kind": "linear"}, "takes no checkpoint"),
         (NET, None, {"kind": "pattern"}, "one process counts it"),
     ):

@@ -201,8 +201,6 @@ def test_kinds(model, answer):
 
 def test_other_options_of_a_count(model, answer):
     assert answer("count", model, "--engine", "search")["regions"] == expected()
-    loose = answer("count", model, "--no-exact")
-    assert (loose["regions"], loose["exact"]) == (expected(), False)
     assert answer("count", model, "--exact")["exact"] is True
     part = answer("count", model, "--limit", "5")
     assert (part["complete"], part["stopped"]) == (False, "limit")
@@ -222,8 +220,8 @@ def test_the_words_of_a_count(model, call):
     assert (code, err) == (0, "")
     assert f"{expected(('box', [-1, -1], [1, 1]))} activation regions" in out
     assert "2-6-4-1, 10 units" in out and "[-1, 1]^2" in out and "exact" in out
-    code, out, _ = call("count", model, "--limit=3", "--no-exact")
-    assert "at least" in out and "--limit" in out and "not certified" in out
+    code, out, _ = call("count", model, "--limit=3")
+    assert "at least" in out and "--limit" in out
     code, out, _ = call("count", model, "--kind=linear")
     assert "also" in out and f"{expected()} activation" in out
 
@@ -629,8 +627,10 @@ def test_crossings(tmp_path, model, answer, refused, call):
         ("draw MODEL --box=-1,1 --size 2 -o x.png", "--plane"),
         ("measure volume MODEL --box=-1,1 --size 2", "--plane"),
         ("measure local MODEL --data two.npy --radius 1 --dimension 1", "--shape slice"),
-        ("count MODEL --no-exact --kind=closed", "--no-exact"),
-        ("count MODEL --no-exact --engine=complex --box=-1,1", "--no-exact"),
+        ("count MODEL --no-exact", "--no-exact is gone: every answer is exact; leave it out"),
+        ("list MODEL --no-exact", "--no-exact is gone"),
+        ("estimate MODEL --no-exact", "--no-exact is gone"),
+        ("plan MODEL --no-exact", "--no-exact is gone"),
         ("count MODEL --memory 1G", "--memory"),
         ("count MODEL --scratch .", "--scratch"),
         ("count MODEL -o part", "--shard"),

@@ -74,14 +74,31 @@ def test_a_slope_that_no_float_holds():
 
 @pytest.mark.parametrize("seed", range(4))
 @pytest.mark.parametrize("widths", [(1, 6, 5, 1), (2, 6, 5, 1), (3, 5, 5, 2), (4, 5, 4, 1)])
-def test_floats_decide_alike_in_general_position(widths, seed):
+def test_networks_in_general_position(widths, seed):
     net = gaussian(seed, *widths)
     for domain in (None, ("box", [-1] * widths[0], [1] * widths[0])):
-        expected = len(oracle.activation_patterns(net, domain))
-        exact = counted(net, domain_of(domain))
-        loose = lr.count(net, domain_of(domain), exact=False)
-        assert (exact, loose) == (expected, expected)
-        assert exact.exact and not loose.exact
+        answer = counted(net, domain_of(domain))
+        assert (answer, answer.exact) == (len(oracle.activation_patterns(net, domain)), True)
+
+
+@pytest.mark.parametrize(
+    "verb",
+    [
+        lr.count,
+        lr.regions,
+        lr.estimate,
+        lr.plan,
+        lambda net, **exact: lr.crossings(net, [[[0.0, 0.0], [1.0, 1.0]]], **exact),
+        lambda net, **exact: lr.regions_along(net, [[0.0, 0.0], [1.0, 1.0]], **exact),
+        lambda net, **exact: lr.shard(net, None, 1, 1, **exact),
+    ],
+)
+def test_floats_alone_decide_no_more(verb):
+    net = gaussian(0, 2, 3, 1)
+    with pytest.raises(lr.LinregionsError) as refused:
+        verb(net, exact=False)
+    assert str(refused.value) == "exact=False is gone: every answer is exact; leave it out"
+    verb(net, exact=True)
 
 
 # -- units with any breakpoints -----------------------------------------------------------

@@ -20,7 +20,7 @@ from linregions.estimation.estimate import EstimateRun
 from linregions.estimation.interval import Groups
 from linregions.estimation.thinned_walk import KNUTH, Thinned
 from linregions.questions.count import Status
-from linregions.search.branch import adopt, give
+from linregions.search.branch import adopt, hand_over
 from linregions.search.search import Search
 from linregions.search.zonotope import seen_through
 from linregions.testing.networks import random_network
@@ -142,13 +142,6 @@ def test_the_same_seed_gives_the_same_estimate():
     assert a.estimate != c.estimate
 
 
-def test_exact_and_floating_point_estimates_agree_where_nothing_is_degenerate():
-    layers = gaussian(0, 4, 12, 12, 1)
-    a, b = (lr.estimate(layers, passes=12, work=500, exact=e) for e in (True, False))
-    assert a.estimate == pytest.approx(b.estimate, rel=0.2)
-    assert a.exact and not b.exact
-
-
 def test_a_small_tree_is_walked_to_its_end():
     found = lr.estimate(gaussian(0, 2, 6, 6, 1), seconds=5)
     count = lr.count(gaussian(0, 2, 6, 6, 1))
@@ -212,11 +205,12 @@ def test_a_box_of_many_inputs_is_estimated_and_split():
     while whole.run(1 << 20):
         pass
     first.run(20)
-    second = Search(problem)
-    adopt(second, give(first))
-    while any([first.run(1 << 20), second.run(1 << 20)]):
-        pass
-    assert first.leaves + second.leaves == whole.leaves and second.leaves > 0
+    others = adopted(problem, hand_over(first))
+    for search in others:
+        while search.run(1 << 20):
+            pass
+    assert first.leaves + sum(search.leaves for search in others) == whole.leaves
+    assert len(others) > 1 and all(search.leaves > 0 for search in others)
     walker = Thinned(problem, np.random.default_rng(0))
     assert walker.go(0.0, np.inf).estimate == whole.leaves
     walker.learn()
@@ -257,6 +251,14 @@ def test_bad_options_are_refused():
 # -- branches handed over -----------------------------------------------------------------
 
 
+def adopted(problem, branches):
+    """A search of its own for each branch."""
+    searches = [Search(problem) for _ in branches]
+    for search, branch in zip(searches, branches, strict=True):
+        adopt(search, branch)
+    return searches
+
+
 @pytest.mark.parametrize(("seed", "bounded"), list(product(range(12), (False, True))))
 def test_branches_given_to_other_searches_add_up(seed, bounded):
     net = random_network(seed, 3, 6, 3)
@@ -269,13 +271,10 @@ def test_branches_given_to_other_searches_add_up(seed, bounded):
     first = Search(problem)
     first.run(5)
     searches, rng = [first], np.random.default_rng(seed)
-    for _ in range(40):
+    for _ in range(10):
         for search in searches:
             search.run(2)
-        branch = give(searches[rng.integers(len(searches))])
-        if branch is not None:
-            searches.append(Search(problem))
-            adopt(searches[-1], branch)
+        searches += adopted(problem, hand_over(searches[rng.integers(len(searches))]))
     assert len(searches) > 1 or whole.leaves < 20
     while any([search.run(1 << 20) for search in searches]):
         pass
@@ -320,7 +319,7 @@ def test_progress_says_how_far_a_count_is(monkeypatch):
 
 def test_an_estimate_beside_a_count_ends(monkeypatch):
     monkeypatch.setattr(_ahead, "MOST", 0.3)
-    ahead = _ahead.Ahead(lr.restrict(lr.load(gaussian(0, 8, 24, 24, 1))), True)
+    ahead = _ahead.Ahead(lr.restrict(lr.load(gaussian(0, 8, 24, 24, 1))))
     ahead.prepare()
     for elapsed in (1e3, 1e4, 1e5):
         ahead.total(1, elapsed)
@@ -450,7 +449,7 @@ def test_a_domain_has_one_region_at_least():
         assert found.interval is None or found.interval[0] >= found.seen
         assert "about 0" not in found.describe()
     problem = lr.restrict(lr.load(net), lr.Box(0, 1))
-    run = EstimateRun(problem, "thinned", 0, 100, True)
+    run = EstimateRun(problem, "thinned", 0, 100)
     for _ in range(12):
         run.groups.add(0.0)  # passes that left out everything
     found = run.answer(0.95)
@@ -463,7 +462,7 @@ def test_a_domain_has_one_region_at_least():
 def test_estimates_respect_what_is_certain(value):
     """Values beyond the least or the most that there can be."""
     net = gaussian(0, 2, 3, 1)
-    run = EstimateRun(lr.restrict(lr.load(net)), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(net)), "thinned", 0, 100)
     for n in range(12):
         run.groups.add(value * (1 + 0.01 * n))
     found = run.answer(0.95)
@@ -473,7 +472,7 @@ def test_estimates_respect_what_is_certain(value):
 
 @pytest.mark.parametrize("value", [np.inf, np.nan])
 def test_weights_beyond_floats_are_no_estimate(value):
-    run = EstimateRun(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100, True)
+    run = EstimateRun(lr.restrict(lr.load(gaussian(0, 2, 3, 1))), "thinned", 0, 100)
     for _ in range(12):
         run.groups.add(value)
     assert not run.groups.interval(0.95).given and run._so_far() >= 1

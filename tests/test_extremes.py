@@ -116,7 +116,7 @@ def test_a_bound_holds_on_every_branch():
             pass
 
     watch = Watch()
-    shared = Shared(problem, True, Means(), "a test", question=watch)
+    shared = Shared(problem, Means(), "a test", question=watch)
     watch.__deepcopy__ = lambda memo: watch
     for _ in shared.run(None, None):
         pass
@@ -128,7 +128,7 @@ def test_branches_that_hold_nothing_better_are_passed_over():
     question = LeastOf(0, "extremes of output 0")
     known = [Fraction(-(10**6)), Fraction(-(10**6))]  # far better than anything there is
     question.best = [Best(v, [Fraction(0)] * 2) for v in known]
-    shared = Shared(lr.restrict(lr.load(net), box), True, Means(), "a test", question=question)
+    shared = Shared(lr.restrict(lr.load(net), box), Means(), "a test", question=question)
     for _ in shared.run(None, None):
         pass
     assert shared.leaves == 0 and shared.crew.finished

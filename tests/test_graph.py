@@ -148,11 +148,6 @@ def test_without_networkx(monkeypatch):
         lr.regions(gaussian(9, 2, 3, 1)).graph(as_networkx=True)
 
 
-def test_a_graph_asks_for_exact_cells():
-    with pytest.raises(lr.LinregionsError, match="without exact=False"):
-        lr.regions(gaussian(9, 2, 3, 1), exact=False).graph()
-
-
 def test_regions_can_be_gone_through_again():
     regions = lr.regions(gaussian(1, 3, 7, 6, 1), lr.Box(-1, 1))
     assert [key(r) for r in regions] == [key(r) for r in regions]

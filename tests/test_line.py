@@ -308,15 +308,6 @@ def test_a_region_that_holds_no_float():
     assert first == Fraction(1, 3) < second
 
 
-def test_floats_alone_when_exactness_is_declined():
-    pairs = [(np.array([[1.0], [1.0]]), np.array([-0.25, -0.25])), (np.ones((1, 2)), np.zeros(1))]
-    loose = crossings(lr.load(pairs), [[[0.0], [1.0]]], exact=False)
-    assert not loose.exact and loose.stats["rational"] == 0
-    sure = crossings(lr.load(gaussian(0, 4, 9, 9, 1)), np.eye(4)[:2][None], exact=False)
-    same = crossings(lr.load(gaussian(0, 4, 9, 9, 1)), np.eye(4)[:2][None])
-    assert sure.regions[0] == same.regions[0] and (sure.t == same.t).all()
-
-
 def test_dead_and_constant_units_need_no_rationals():
     W = np.array([[1.0, 0.5], [0.0, 0.0], [0.0, 0.0], [-0.3, 1.0]])
     pairs = [(W, np.array([0.1, 0.0, 2.0, 0.2])), *gaussian(0, 4, 5, 1)]

@@ -70,7 +70,7 @@ def test_any_executor_gives_the_same_total(seed, threads, short):
 def test_tasks_hand_back_and_split(threads, short, total):
     sizes, tasks = [], []
     means = Means(3, threads, log=sizes.append)
-    shared = Shared(lr.restrict(lr.load(NET)), True, means)
+    shared = Shared(lr.restrict(lr.load(NET)), means)
     submit = Crew._submit
     try:
         Crew._submit = lambda self, *a: (tasks.append(len(self._flights)), submit(self, *a))
@@ -184,7 +184,7 @@ def test_a_worker_killed_mid_task_loses_nothing(monkeypatch):
     net = gaussian(0, 6, 11, 10, 1)
     total = lr.count(net)
     monkeypatch.setattr("linregions.parallel.policy.LONG", 0.2)
-    shared, killed = Shared(lr.restrict(lr.load(net)), True, Means(2)), []
+    shared, killed = Shared(lr.restrict(lr.load(net)), Means(2)), []
     monkeypatch.setattr(Crew, "_walk_here", lambda self, limit: time.sleep(0.02))
     for _ in shared.run(None, None):
         crew = shared.crew
@@ -230,7 +230,7 @@ def test_workers_that_always_die_are_reported(monkeypatch):
 
 def test_a_large_job_is_sent_only_where_it_is_missing(monkeypatch, short, total):
     monkeypatch.setattr("linregions.parallel.crew.LARGE", 0)
-    job = Job.of(lr.restrict(lr.load(NET)), True, 0)
+    job = Job.of(lr.restrict(lr.load(NET)), 0)
     assert work("another", None, [], 1.0, None, False).missing
     sent = []
 
@@ -245,7 +245,7 @@ def test_a_large_job_is_sent_only_where_it_is_missing(monkeypatch, short, total)
 
 
 def test_a_task_that_fails_forgets_its_search():
-    job = Job.of(lr.restrict(lr.load(NET)), True, 0)
+    job = Job.of(lr.restrict(lr.load(NET)), 0)
     work(job.key, job.blob, [], 1.0, None, False)
     assert task._local.held[0] == job.key
     with pytest.raises(AttributeError):
@@ -311,7 +311,7 @@ def test_dask_and_a_dask_worker_killed_mid_task(monkeypatch):
     ):
         means, killed = Means(None, client.get_executor()), []
         assert pool.width(means.executor) == 2
-        shared = Shared(lr.restrict(lr.load(net)), True, means)
+        shared = Shared(lr.restrict(lr.load(net)), means)
         for _ in shared.run(None, None):
             if not killed and shared.leaves > 0:
                 killed = [w.process.pid for w in cluster.workers.values()]

@@ -152,7 +152,6 @@ def test_no_time_at_all(tmp_path):
         ({"kind": "pattern"}, "has no proof"),
         ({"engine": "complex"}, 'not of engine="complex"'),
         ({"engine": "milp"}, 'not of engine="milp"'),
-        ({"exact": False}, "not of exact=False"),
         ({"checkpoint": "c.ckpt"}, "no executor or checkpoint"),
     ],
 )

@@ -1,7 +1,6 @@
 """The search as a resumable cursor: slices, snapshots, limits, interrupts, memory."""
 
 import itertools
-import pickle
 import tracemalloc
 
 import numpy as np
@@ -12,8 +11,6 @@ from hypothesis import strategies as st
 from known import central, ulp
 
 import linregions as lr
-from linregions.domain.restrict import restrict
-from linregions.search.search import Search
 from linregions.testing import oracle
 from linregions.testing.strategies import problems
 
@@ -100,57 +97,6 @@ def test_slices_of_degenerate_searches(problem, nodes):
     while search.run(nodes):
         pass
     assert search.leaves == len(oracle.activation_patterns(net, domain))
-
-
-@pytest.mark.parametrize("name", NETS)
-@pytest.mark.parametrize("seed", range(3))
-def test_a_snapshot_continues_to_the_same_total(name, seed):
-    net, domain = NETS[name]()
-    rng = np.random.default_rng(seed)
-    whole = drain(search_of(net, domain, emit=5000), itertools.repeat(10**6))
-    problem = restrict(lr.load(net), domain)
-    search, found, more = Search(problem, emit=50), [], True
-    while more:
-        more = search.run(int(rng.integers(1, 60)))
-        if rng.random() < 0.5:
-            state = pickle.loads(pickle.dumps(search.snapshot()))
-            search.run(1000)  # what the old search goes on to do must not touch the snapshot
-            search = Search(problem, emit=50)
-            search.restore(state)
-            more = not search.done
-        batch = search.take()
-        found += [
-            (s.tobytes(), p.tobytes()) for s, p in zip(batch.signs, batch.points, strict=True)
-        ]
-    assert search.leaves == len(whole)
-    assert sorted(found) == sorted(whole)
-
-
-def test_a_snapshot_within_a_cell_that_holds_no_float():
-    net = thin_and_deep()
-    total = search_of(net)
-    total.run(10**6)
-    for moment in range(1, 12):
-        search = search_of(net, emit=100)
-        for _ in range(moment):
-            search.run(1)
-        state = pickle.loads(pickle.dumps(search.snapshot()))
-        other = search_of(net, emit=100)
-        other.restore(state)
-        while other.run(3):
-            pass
-        batch = other.take()
-        assert other.leaves == total.leaves == len(batch.signs)
-        assert len(batch.exact) == other.stats()["rational_cells"]
-
-
-def test_a_snapshot_of_a_finished_search():
-    net, domain = NETS["generic"]()
-    search = search_of(net, domain)
-    search.run(10**9)
-    other = search_of(net, domain)
-    other.restore(search.snapshot())
-    assert other.done and not other.run(10) and other.leaves == search.leaves
 
 
 # -- stopping early --------------------------------------------------------------------------
@@ -265,10 +211,9 @@ def test_memory_does_not_grow_with_the_number_of_regions():
 def test_the_cursor_does_not_grow():
     search = search_of(gaussian(3, 3, 12, 12, 1), lr.Box(-3, 3))
     search.run(10)
-    before = sum(len(pickle.dumps(a)) for a in search.snapshot()["cursor"].values())
+    before = sum(a.nbytes for a in search.cursor)
     search.run(10**9)
-    after = sum(len(pickle.dumps(a)) for a in search.snapshot()["cursor"].values())
-    assert search.leaves > 1000 and after == before
+    assert search.leaves > 1000 and sum(a.nbytes for a in search.cursor) == before
 
 
 def test_statistics_add_up():

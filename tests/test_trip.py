@@ -210,7 +210,7 @@ def test_the_sweep_of_a_segment_is_made_again(monkeypatch):
     net = gaussian(4, 20, 60, 60, 60, 1)
     rng = np.random.default_rng(1)
     x, ends = rng.normal(size=(200, 20)), np.arange(200).reshape(100, 2)
-    given = (x, np.ones(200), np.zeros(200), ends, True, 1)
+    given = (x, np.ones(200), np.zeros(200), ends, 1)
     sweeper = prepare(net)
     calm = sweep(sweeper, *given)
     run = line.run
@@ -250,7 +250,7 @@ def test_a_clock_that_is_tripped_ends_a_sweep_and_a_complex():
     with Deadline().current() as clock:
         clock.trip("interrupt")
         with pytest.raises(KeyboardInterrupt):
-            sweep(prepare(net), np.eye(2), np.ones(2), np.zeros(2), np.array([[0, 1]]), True, 1)
+            sweep(prepare(net), np.eye(2), np.ones(2), np.zeros(2), np.array([[0, 1]]), 1)
         clock.trip("interrupt")
         with pytest.raises(KeyboardInterrupt):
             Refinement(restrict(net, Box(-1.0, 1.0))).run()

@@ -16,6 +16,12 @@ ENGINES = ("auto", "search", "complex", "milp", "milp-scip")
 MEMORY = 2 << 30  # bytes of a complex beyond which ``engine="auto"`` searches instead; and of cells
 
 
+def check_exact(exact: bool, name: str = "exact=False") -> None:
+    """Raise for what earlier versions took: answers by floats alone."""
+    if not exact:
+        raise LinregionsError(f"{name} is gone: every answer is exact; leave it out")
+
+
 def check_kind(kind: str) -> None:
     """Raise for an unknown definition."""
     if kind not in KINDS:

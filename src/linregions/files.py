@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from .errors import LinregionsError
 
@@ -38,6 +39,18 @@ def check_numpy(path: str | Path, suffix: str) -> None:
             f"not a {suffix} file{f' but {what}' if what != 'neither' else ''}; "
             f"write one with {how[suffix]}"
         )
+
+
+def pyarrow(instead: str) -> tuple[Any, Any]:
+    """The package and its parquet, or the advice to install it; ``instead`` is the other format."""
+    try:
+        import pyarrow
+        import pyarrow.parquet
+    except ImportError:
+        raise LinregionsError(
+            f".parquet needs pyarrow: pip install 'linregions[store]', or take a {instead} file"
+        ) from None
+    return pyarrow, pyarrow.parquet
 
 
 @contextmanager

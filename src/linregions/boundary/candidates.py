@@ -12,8 +12,8 @@ import numpy as np
 from flint import fmpq
 
 from ..exact.point import LARGEST, TINY, Sides, Sure, divides, exact_point, nearest
-from ..network.affine import UNIT
 from ..network.units import MaxUnits, Pointwise
+from ..roundoff import ROUNDOFF
 from .gradients import AtLayer, Gradients, members
 from .steps import lengths_of
 
@@ -91,7 +91,7 @@ def _breaks(units: Pointwise, here: AtLayer, q: int | None, at: int) -> tuple[np
     side = np.where(here.pieces[:, mine] > place[:, mine], 1.0, -1.0)
     gap = np.where(gap == 0, np.copysign(0.0, side), gap)
     size = np.abs(here.z[:, mine]) + np.where(np.isfinite(gap), np.abs(t[:, mine]), 0.0)
-    error = here.error[:, mine] + 4 * 2.0**-53 * size
+    error = here.error[:, mine] + 4 * ROUNDOFF * size
     full = np.broadcast_to(here.gradient, (len(here.z), *here.gradient.shape[1:]))
     gradient = full[:, :, mine].transpose(0, 2, 1)
     return gap, error, here.size[:, mine], gradient, at + mine, place[:, mine], side
@@ -113,7 +113,7 @@ def _losers(units: MaxUnits, here: AtLayer, p: int, at: int) -> tuple[np.ndarray
     absent = p >= np.array(list(units.pieces_per_unit()))  # the table repeats an argument there
     gap = np.where((best == other) | absent, np.inf, of(here.z, best) - of(here.z, other))
     error = of(here.error, best) + of(here.error, other)
-    error = error + np.where(np.isfinite(gap), 2.0**-52 * abs(gap), 0.0)
+    error = error + np.where(np.isfinite(gap), 2 * ROUNDOFF * abs(gap), 0.0)
     size = of(here.size, best) + of(here.size, other)
     partner, side = np.full(gap.shape, p, np.int64), np.ones(gap.shape)
     return gap, error, size, rows(best) - rows(other), at + u, partner, side
@@ -137,8 +137,8 @@ def sure_boundaries(
         gap[i] = r.side * nearest(value)
         gradient[i] = [r.side * (int(a) / top) for a in r.row[:n]]
     side, size = np.array([r.side for r in rows], float), lengths_of(gradient, 2.0)
-    error = np.where(gap != 0, 2 * UNIT * abs(gap) + TINY, 0.0)
-    wrong = 8 * (n + 4) * UNIT * size
+    error = np.where(gap != 0, 2 * ROUNDOFF * abs(gap) + TINY, 0.0)
+    wrong = 8 * (n + 4) * ROUNDOFF * size
     far = np.isinf(gap)  # farther than floats go: known from below only
     gap[far], error[far], wrong[far] = np.copysign(LARGEST, gap[far]), 0.0, size[far]
     gap = np.where(gap == 0, np.copysign(0.0, side), gap)

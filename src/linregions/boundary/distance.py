@@ -13,12 +13,12 @@ from ..answer import CutShort
 from ..domain.domains import Box, Domain, Space
 from ..errors import LinregionsError
 from ..exact.point import LARGEST, Sure, exact_point, generic
-from ..network.affine import UNIT
 from ..network.arrays import finite_points
 from ..network.network import Network
 from ..network.rational import is_rational, rounded
 from ..progress import Status, check, current, reason_of
 from ..readers import load
+from ..roundoff import ROUNDOFF
 from ..watching import watchful
 from .candidates import Boundaries, boundaries, sure_boundaries
 from .gradients import Gradients
@@ -262,7 +262,7 @@ def _nearest(
     open_ = np.isfinite(found.gap) & (d.low <= 0)
     most = np.where(open_.any(axis=1), np.where(open_, d.high, 0.0).max(axis=1), most)
     with np.errstate(invalid="ignore"):
-        error = np.maximum(best - least, most - best) + 2 * UNIT * best
+        error = np.maximum(best - least, most - best) + 2 * ROUNDOFF * best
         error = np.where(np.isinf(best), np.where(np.isinf(least), 0.0, np.inf), error)
         vague = ~((most - least <= VAGUE * most) & np.isfinite(most))
         vague &= ~(most <= TIE * lengths_of(x, 2.0))
@@ -284,7 +284,7 @@ def _nearest(
 def _plain(found: Boundaries) -> Bracket:
     """Euclidean distances of all candidates over all of space."""
     size, wrong = lengths_of(found.gradient, 2.0), found.wrong
-    there, ulps = np.isfinite(found.gap), 8 * (found.gradient.shape[2] + 8) * UNIT
+    there, ulps = np.isfinite(found.gap), 8 * (found.gradient.shape[2] + 8) * ROUNDOFF
     gap, loose = abs(found.gap), wrong + ulps * size
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
         low = np.where(there, np.maximum(gap - found.error, 0.0) / (size + loose), np.inf)
@@ -293,7 +293,7 @@ def _plain(found: Boundaries) -> Bracket:
         mid = np.where(np.isfinite(high), gap / size, np.inf)
     low = np.where(there, np.minimum(low, LARGEST), np.inf)  # none is out of reach for its size
     low[np.isnan(low)] = 0.0  # nothing known: a gap of zero and no gradient
-    return Bracket(low * (1 - 4 * UNIT), mid, high * (1 + 4 * UNIT))
+    return Bracket(low * (1 - 4 * ROUNDOFF), mid, high * (1 + 4 * ROUNDOFF))
 
 
 def _refined(
@@ -306,7 +306,7 @@ def _refined(
     time, until the next bound exceeds what the best distance may be.
     """
     n = walker.network.inputs
-    low = low / np.sqrt(n) * (1 - 4 * UNIT) if norm == np.inf else low.copy()
+    low = low / np.sqrt(n) * (1 - 4 * ROUNDOFF) if norm == np.inf else low.copy()
     order = np.argsort(low, axis=1, kind="stable")
     ranked = np.take_along_axis(low, order, axis=1)
     mid, high = np.full(low.shape, np.inf), np.full(low.shape, np.inf)
@@ -356,7 +356,7 @@ def _box(domain: Domain | None, x: np.ndarray) -> tuple[np.ndarray, ...] | None:
     blur = np.zeros(x.shape[1])
     for side, own in zip(sides, (lo, hi), strict=True):  # of bounds that are no floats
         if is_rational(side):
-            blur = np.maximum(blur, np.where(np.isfinite(own), 2 * UNIT * abs(own), 0.0))
+            blur = np.maximum(blur, np.where(np.isfinite(own), 2 * ROUNDOFF * abs(own), 0.0))
     out = ((x < lo) | (x > hi)).any(axis=1)
     if out.any():
         i = int(np.flatnonzero(out)[0])

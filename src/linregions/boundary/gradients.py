@@ -13,9 +13,10 @@ from typing import Any
 
 import numpy as np
 
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.network import Network
 from ..network.units import MaxUnits, Pointwise
+from ..roundoff import ROUNDOFF
 from .steps import lengths_of
 
 SMALLEST = 2.0**-1074
@@ -54,7 +55,7 @@ class Gradients:
         self.basis = np.linalg.qr(stacked.T)[0] if len(stacked) < n else None
         self.rank = n if self.basis is None else self.basis.shape[1]
         #: relative rounding error of a gradient, in terms of its ``size``
-        self.rounding = 4.0 * UNIT * (n + 4 + sum(m.affine.size + 4 for m in network.layers))
+        self.rounding = 4.0 * ROUNDOFF * (n + 4 + sum(m.affine.size + 4 for m in network.layers))
         self.weights = [self._weights(a) for a in maps]
         self.tame = sum(_lowest(a, network) for a in maps) + _flattest(network) > SAFE
 
@@ -63,14 +64,14 @@ class Gradients:
         for source in affine.sources:
             W, loose = affine.rounded(source, net.size_of(source))
             size = abs(W) if loose is None else abs(W) + loose
-            steps = (W.shape[1] + 4) * UNIT
+            steps = (W.shape[1] + 4) * ROUNDOFF
             wrong = steps * abs(W) + (W != 0) * SMALLEST + (0.0 if loose is None else loose)
             terms[source] = [np.ascontiguousarray(m.T) for m in (W, size, wrong)]
             if source == INPUT:
                 inner = W if self.basis is None else W @ self.basis
                 first = np.ascontiguousarray(inner.T)[None], lengths_of(W, 2.0)[None]
         bias, off = affine.rounded(ONE, 1)
-        error = 4 * UNIT * abs(bias) + (0 if off is None else off)
+        error = 4 * ROUNDOFF * abs(bias) + (0 if off is None else off)
         steps = 8.0 + 4.0 * sum(len(m[0]) for m in terms.values())
         return {
             "terms": terms, "first": first, "bias": bias[:, 0], "error": error[:, 0],
@@ -160,7 +161,7 @@ def _slopes(units: Pointwise, here: AtLayer) -> tuple[np.ndarray, ...]:
         slope[:, mine] = np.array([float(s) for s in kind.slopes])[here.pieces[:, mine]]
         shift[:, mine] = np.array([float(c) for c in kind.intercepts])[here.pieces[:, mine]]
     value = slope * here.z + shift
-    error = abs(slope) * here.error + 4 * UNIT * (abs(slope * here.z) + abs(shift))
+    error = abs(slope) * here.error + 4 * ROUNDOFF * (abs(slope * here.z) + abs(shift))
     return value, error, here.gradient * slope[:, None, :], here.size * abs(slope)
 
 

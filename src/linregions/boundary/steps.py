@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network.affine import UNIT
+from ..roundoff import ROUNDOFF
 
 NORMS = {"2": 2.0, "1": 1.0, "inf": np.inf}
 LOW, HIGH = 1e-140, 1e140  # squares of what lies between are safe
@@ -82,15 +82,15 @@ def brackets(
         g = np.ldexp(g, -shift[:, None])
         gap, error, wrong = (np.ldexp(v, -shift) for v in (gap, error, wrong))
     n, size = g.shape[1], lengths_of(g, DUAL[norm])
-    ulps = 8 * (n + 8) * UNIT
+    ulps = 8 * (n + 8) * ROUNDOFF
     loose = (wrong + 2.0**-1070) * (n**0.5 if norm == np.inf else 1.0) + ulps * size
     with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
-        low = np.maximum(abs(gap) - error, 0.0) / (size + loose) * (1 - 4 * UNIT)
+        low = np.maximum(abs(gap) - error, 0.0) / (size + loose) * (1 - 4 * ROUNDOFF)
         mid = np.where(size > 0, abs(gap) / size, np.inf)
         low = np.minimum(np.where(np.isnan(low), 0.0, low), float(np.finfo(float).max))
         high = np.where(size > loose, (abs(gap) + error) / (size - loose), np.inf)
     if room is None:
-        return Bracket(low, mid, high * (1 + 4 * UNIT))
+        return Bracket(low, mid, high * (1 + 4 * ROUNDOFF))
     mid = lengths(gap, g, norm, room)
     wide = n**0.5 if norm == np.inf else 1.0
     with np.errstate(over="ignore", invalid="ignore"):

@@ -27,7 +27,7 @@ from ..errors import LinregionsError
 from ..exact.lp import Tired, beyond, guessed
 from ..exact.point import LARGEST, Crossing, Sides, Sure, exact_point, generic, nearest
 from ..exact.rows import Point, Row, reduced, value
-from ..network.affine import UNIT
+from ..roundoff import ROUNDOFF
 from .candidates import Boundaries, boundaries, sure_boundaries
 from .gradients import Gradients
 from .influence import matters
@@ -140,7 +140,7 @@ class _Walk:
         self.tied = sum(d <= self.distance * (1 + 1e-12) for d in self.ends)
         if np.isfinite(self.distance):
             gap = max(self.distance - self.low, 0.0)
-            self.error = gap + 8 * (len(self.x) + 4) * UNIT * self.distance
+            self.error = gap + 8 * (len(self.x) + 4) * ROUNDOFF * self.distance
         elif self.low < np.inf:  # no end was found, and that there is none is not proved
             self.error = np.inf
 
@@ -184,7 +184,7 @@ class _Walk:
         flat = size == 0
         with np.errstate(divide="ignore", invalid="ignore"):
             normal, offset = gradient / size[:, None], gap / size
-            blur = wrong / size + 8 * (len(self.x) + 8) * UNIT
+            blur = wrong / size + 8 * (len(self.x) + 8) * ROUNDOFF
             error = error / size + abs(offset) * blur
         keep = ~flat & self._divides(normal, offset, error, blur)
         cell = _Cell(
@@ -194,7 +194,7 @@ class _Walk:
         self.cells.append(cell)
         wide = len(self.x) ** 0.5 if self.norm == np.inf else 1.0
         dual = np.linalg.norm(cell.normal, DUAL[self.norm], axis=1) + wide * cell.blur
-        low = np.maximum(abs(cell.offset) - cell.error, 0.0) / dual * (1 - 4 * UNIT)
+        low = np.maximum(abs(cell.offset) - cell.error, 0.0) / dual * (1 - 4 * ROUNDOFF)
         for i, d in enumerate(np.minimum(low, LARGEST).tolist()):
             known = PLANE if cell.known[i] else PROOF  # beyond what floats hold
             heapq.heappush(self.queue, (d, known, len(self.cells) - 1, i))
@@ -218,7 +218,7 @@ class _Walk:
         with np.errstate(invalid="ignore", over="ignore"):
             part = np.where(normal != 0, normal * np.where(normal != 0, beyond_, 0.0), 0.0)
             size = abs(part).sum(axis=1)
-            return ~(part.sum(axis=1) + offset > error + (blur + 8 * UNIT) * size)
+            return ~(part.sum(axis=1) + offset > error + (blur + 8 * ROUNDOFF) * size)
 
     # -- facets -----------------------------------------------------------------------------
 
@@ -235,7 +235,7 @@ class _Walk:
             b = np.concatenate([b, self.sides[0][low], -self.sides[1][high]])
             sides = len(b) - len(error)
             blur, error = np.r_[blur, np.zeros(sides)], np.r_[error, np.zeros(sides)]
-            error[len(error) - sides :] = 2 * UNIT * abs(b[len(b) - sides :])
+            error[len(error) - sides :] = 2 * ROUNDOFF * abs(b[len(b) - sides :])
         scale = self._scale(cell, row)
         b, at, error = b / scale, at / scale, error / scale
         move, u, v = _least(A, b, c, at)
@@ -246,13 +246,13 @@ class _Walk:
                 move, u, v = other
         # any multipliers u >= 0, v give |d| >= (u . b + v at) / |A^T u + v c|, the dual norm below
         pull = A.T @ u + v * c
-        ulps = 8 * (len(b) + len(c)) * UNIT
+        ulps = 8 * (len(b) + len(c)) * ROUNDOFF
         sum_ = u @ b + v * at
         off = u @ error + abs(v) * cell.error[row] / scale + ulps * (u @ abs(b) + abs(v * at))
         wide = len(self.x) ** 0.5 if self.norm == np.inf else 1.0
         size = np.linalg.norm(pull, DUAL[self.norm])
         size += wide * (u @ blur + abs(v) * cell.blur[row] + ulps * (u.sum() + abs(v)))
-        least = scale * (sum_ - off) / size * (1 - 4 * UNIT) if sum_ > off else 0.0
+        least = scale * (sum_ - off) / size * (1 - 4 * ROUNDOFF) if sum_ > off else 0.0
         return _Foot(float(least), None if move is None else scale * move)
 
     def _scale(self, cell: _Cell, row: int) -> float:

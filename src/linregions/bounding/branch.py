@@ -7,8 +7,9 @@ from fractions import Fraction
 import numpy as np
 
 from ..exact.forms import Exact, InUnits
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.rational import IntMatrix, nearest
+from ..roundoff import ROUNDOFF
 from ..search import kernel as K
 from ..search.branch import Branch
 from ..search.rational_branch import RationalBranch
@@ -63,6 +64,6 @@ def _over_box(forms: IntMatrix, box: Interval) -> Interval:
         low = np.where(a == 0, 0.0, np.where(a > 0, a * box.low, a * box.high)).sum(axis=1) + shift
         high = np.where(a == 0, 0.0, np.where(a > 0, a * box.high, a * box.low)).sum(axis=1) + shift
         size = np.where(a == 0, 0.0, abs(a) * np.maximum(abs(box.low), abs(box.high))).sum(axis=1)
-        slop = 2 * (len(box.low) + 4) * UNIT * (size + abs(shift)) + 2.0**-1070
+        slop = 2 * (len(box.low) + 4) * ROUNDOFF * (size + abs(shift)) + 2.0**-1070
         low, high = low - slop, high + slop
     return Interval(np.where(np.isnan(low), -np.inf, low), np.where(np.isnan(high), np.inf, high))

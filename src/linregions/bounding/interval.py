@@ -10,8 +10,7 @@ from scipy import sparse
 
 from ..network.affine import ONE, Affine
 from ..network.rational import Matrix
-
-UNIT = 2.0**-53
+from ..roundoff import ROUNDOFF
 
 
 @dataclass(frozen=True)
@@ -43,7 +42,7 @@ def through(affine: Affine, values: dict[int, Interval]) -> Interval:
             extra = _dot(error, span)
             low, high = low - extra, high + extra
         steps += W.shape[1] + 3
-    slop = np.where(np.isfinite(size), 2 * steps * UNIT * size, 0.0)
+    slop = np.where(np.isfinite(size), 2 * steps * ROUNDOFF * size, 0.0)
     return Interval(low - slop, high + slop)
 
 
@@ -71,14 +70,14 @@ def _dot(W: Matrix, h: np.ndarray) -> np.ndarray:
 
 
 def outward(x: float, up: bool) -> float:
-    return float(x + (8 * UNIT * abs(x) if up else -8 * UNIT * abs(x)))
+    return float(x + (8 * ROUNDOFF * abs(x) if up else -8 * ROUNDOFF * abs(x)))
 
 
 def value_at(kind: Any, t: float, piece: int) -> tuple[float, float]:
     """The value of one piece at t, and how far rounding may have moved it."""
     slope, shift = float(kind.slopes[piece]), float(kind.intercepts[piece])
     if slope == 0:
-        return shift, 2 * UNIT * abs(shift)
+        return shift, 2 * ROUNDOFF * abs(shift)
     value = float(slope * t + shift)
     exact = shift == 0 and slope in (1, -1)
-    return value, 0.0 if exact or np.isinf(value) else 8 * UNIT * (abs(slope * t) + abs(shift))
+    return value, 0.0 if exact or np.isinf(value) else 8 * ROUNDOFF * (abs(slope * t) + abs(shift))

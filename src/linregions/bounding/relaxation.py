@@ -19,7 +19,8 @@ from ..network.network import Layer
 from ..network.rational import is_rational, rounded
 from ..network.units import Pointwise
 from ..progress import check, current
-from .interval import UNIT, Interval, value_at
+from ..roundoff import ROUNDOFF
+from .interval import Interval, value_at
 
 
 class Relaxation:
@@ -30,7 +31,7 @@ class Relaxation:
         self.start = {INPUT: 0}
         self.A = rounded(problem.A).copy()
         self.b = rounded(problem.b).copy()
-        self.slack = 4 * UNIT if is_rational(problem.A) or is_rational(problem.b) else 0.0
+        self.slack = 4 * ROUNDOFF if is_rational(problem.A) or is_rational(problem.b) else 0.0
         self.usable = bool(np.isfinite(box.low).all() and np.isfinite(box.high).all())
 
     def bounds(self, layer: Layer, z: Interval) -> Interval:
@@ -58,7 +59,7 @@ class Relaxation:
                 error += off @ span[at : at + W.shape[1]]
         shift, off = affine.rounded(ONE, 1)
         error += 0.0 if off is None else off[:, 0]
-        return C, shift[:, 0], error + 8 * UNIT * np.abs(shift[:, 0])
+        return C, shift[:, 0], error + 8 * ROUNDOFF * np.abs(shift[:, 0])
 
     def _size(self, source: int) -> int:
         later = [s for s in self.start.values() if s > self.start[source]]
@@ -81,7 +82,7 @@ class Relaxation:
         size = (np.abs(c) + np.abs(self.A).T @ y) @ span + np.abs(self.b) @ y
         steps = sum(self.A.shape) + 8
         value = y @ self.b + np.maximum(r * self.low, r * self.high).sum()
-        return float(value + (2 * steps * UNIT + self.slack) * size)
+        return float(value + (2 * steps * ROUNDOFF + self.slack) * size)
 
     def add(self, number: int, layer: Layer, z: Interval, h: Interval) -> None:
         """Outputs of a layer as new variables; convex hull rows for ReLU-like units."""
@@ -98,9 +99,9 @@ class Relaxation:
                 # sign (h - slope (C v + shift) - offset) <= 0
                 row = np.zeros(at + size)
                 row[:at], row[at + i] = -sign * slope * C[i], sign
-                slop = abs(slope) * error[i] + 16 * UNIT * (abs(offset) + abs(slope * shift[i]))
-                slop += 4 * UNIT * abs(slope) * (np.abs(C[i]) @ np.abs(self.high[:at]))
-                slop += 4 * UNIT * abs(slope) * (np.abs(C[i]) @ np.abs(self.low[:at]))
+                slop = abs(slope) * error[i] + 16 * ROUNDOFF * (abs(offset) + abs(slope * shift[i]))
+                slop += 4 * ROUNDOFF * abs(slope) * (np.abs(C[i]) @ np.abs(self.high[:at]))
+                slop += 4 * ROUNDOFF * abs(slope) * (np.abs(C[i]) @ np.abs(self.low[:at]))
                 rows.append(row)
                 values.append(sign * (offset + slope * shift[i]) + slop)
         if rows:
@@ -128,6 +129,6 @@ def _chord(kind: Any, low: float, high: float, side: int) -> list[tuple[float, f
     b, slop_b = value_at(kind, high, sum(high > t for t in breaks))
     slope = (b - a) / (high - low)
     offset = a - slope * low
-    slop = 32 * UNIT * (abs(a) + abs(b) + abs(slope) * (abs(low) + abs(high)))
+    slop = 32 * ROUNDOFF * (abs(a) + abs(b) + abs(slope) * (abs(low) + abs(high)))
     slop += 2 * (slop_a + slop_b)
     return [(slope, offset + side * slop, side)]

@@ -16,7 +16,8 @@ from ..network.network import Layer
 from ..network.rational import is_rational, rounded
 from ..network.units import MaxUnits
 from ..progress import current
-from .interval import UNIT, Interval, outward, through, value_at
+from ..roundoff import ROUNDOFF
+from .interval import Interval, outward, through, value_at
 from .relaxation import Relaxation
 
 
@@ -74,7 +75,7 @@ def coordinates_of_box(problem: Restricted) -> Interval:
     k = problem.dimension
     low, high = np.full(k, -np.inf), np.full(k, np.inf)
     A, b = rounded(problem.A), rounded(problem.b)
-    slack = 4 * UNIT if is_rational(problem.A) or is_rational(problem.b) else 0.0
+    slack = 4 * ROUNDOFF if is_rational(problem.A) or is_rational(problem.b) else 0.0
     for row, value in zip(A, b, strict=True):
         at = np.flatnonzero(row)
         if len(at) == 1:

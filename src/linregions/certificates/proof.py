@@ -124,7 +124,7 @@ class ProofState:
 def _opened(folder: Path, problem: Restricted, kind: str) -> Iterator[ProofState]:
     """The state that lies in the folder; a new folder where there is none."""
     coordinates = coordinates_hash(Compiled(problem))
-    identity = Identity.of(problem, kind, True, coordinates, "")
+    identity = Identity.of(problem, kind, coordinates, "")
     label = folder / "identity.json"
     try:
         if folder.exists():

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..answer import Count
 from ..bounding import Bound, magnitude, tightest
-from ..definitions import MEMORY
+from ..definitions import MEMORY, check_exact
 from ..domain.domains import Domain
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
@@ -21,7 +21,7 @@ from ..questions.answering import check_options
 from ..questions.count import count
 from .count_words import prose
 from .model import Model, Shape, read_model
-from .options import Effort, Json, Merging, Stop, Where
+from .options import Effort, Exact, Json, Merging, Stop, Where
 from .output import answered
 from .progress import shown
 from .shard import ShardFile
@@ -36,7 +36,7 @@ def command(
     where: Where = Where(),
     kind: str = "activation",
     engine: str = "auto",
-    exact: bool = True,
+    exact: Exact = True,
     stop: Stop = Stop(),
     effort: Effort = Effort(),
     merging: Merging = Merging(),
@@ -57,19 +57,18 @@ def command(
     engine
         search (any dimension, little memory), complex (bounded domains of dimension 1 to 4,
         fast) or auto, which takes complex where it can; milp and milp-scip are slow referees.
-    exact
-        Justify every decision; --no-exact is faster and uncertified.
     proof
         A file to write the proof of the answer to; `linregions check FILE` checks it.
     """
+    check_exact(exact, "--no-exact")
     check_options(kind, engine, stop.limit, stop.seconds)
     part.check(kind, engine, stop.limit)
     if proof is not None and part.shard is not None:
         raise LinregionsError("--proof is that of a whole count; leave out --shard")
-    _check_used(kind, engine, exact, merging)
+    _check_used(kind, merging)
     net, domains = read_model(model, shape), where.domains()
     memory, begin = merging.memory or MEMORY, time.perf_counter()
-    options = {"kind": kind, "engine": engine, "exact": exact, "scratch": merging.scratch}
+    options = {"kind": kind, "engine": engine, "scratch": merging.scratch}
     if len(domains) > 1:
         single = [proof, part.shard, effort.checkpoint]
         with _working(effort) as given:
@@ -79,7 +78,7 @@ def command(
     (domain,) = domains
     if part.shard is not None:
         with _working(effort) as given:
-            done = part.count(net, domain, exact=exact, seconds=stop.seconds, **given)
+            done = part.count(net, domain, seconds=stop.seconds, **given)
         return answered(done.facts(), partial(done.describe, part.output), json, done.count.stopped)
     with _working(effort) as given:
         answer = count(
@@ -114,13 +113,8 @@ def _upper(net: Network, domain: Domain, answer: Count, left: float | None) -> B
         return None
 
 
-def _check_used(kind: str, engine: str, exact: bool, merging: Merging) -> None:
+def _check_used(kind: str, merging: Merging) -> None:
     """Raise for options that nothing would take notice of."""
-    if not exact and (engine not in ("auto", "search") or kind in ("closed", "pattern")):
-        raise LinregionsError(
-            f"--no-exact is for the search of activation, linear and affine regions, not for "
-            f"--engine {engine} --kind {kind}"
-        )
     if kind not in ("linear", "affine"):
         for name, value in vars(merging).items():
             if value is not None:

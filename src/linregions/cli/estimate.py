@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ..definitions import check_exact
 from ..errors import LinregionsError
 from ..estimation import Estimate, estimate
 from ..estimation.estimate import METHODS
 from ..figures import short
 from .model import Model, Shape, read_model
-from .options import Json, Where
+from .options import Exact, Json, Where
 from .output import answered
 from .progress import shown
 
@@ -24,7 +25,7 @@ def command(
     seed: int = 0,
     method: str = "thinned",
     confidence: float = 0.95,
-    exact: bool = True,
+    exact: Exact = True,
     json: Json = False,
 ) -> int:
     """Estimate the number of activation regions where counting is out of reach.
@@ -45,15 +46,14 @@ def command(
         thinned, strata (Chen) or descents (Knuth).
     confidence
         Of the interval.
-    exact
-        Justify every decision about the cells met; --no-exact decides by floats.
     """
+    check_exact(exact, "--no-exact")
     net, domain = read_model(model, shape), where.domain()
     with shown() as report:
         found = estimate(
             net, domain, seconds=seconds, relative_error=relative_error, passes=passes,
-            seed=checked_seed(seed), method=method, confidence=confidence, exact=exact,
-            progress=report, on_interrupt="return",
+            seed=checked_seed(seed), method=method, confidence=confidence, progress=report,
+            on_interrupt="return",
         )  # fmt: skip
     return answered(found.to_dict(), lambda: prose(model.name, found), json, found.stopped)
 
@@ -78,9 +78,8 @@ def prose(name: str, e: Estimate) -> str:
     else:
         low, high = (short(v) for v in e.interval)
         lines.append(f"  interval    {low} to {high} ({e.confidence:.0%})")
-    sure = "proved" if e.exact else "by floating point, not certified"
     lines += [
-        f"  at least    {e.seen:,} ({sure}: so many were met)",
+        f"  at least    {e.seen:,} (proved: so many were met)",
         f"  at most     {short(e.upper)} ({e.upper_name})",
         f"  method      {METHODS[e.method]}",
         f"  work        {e.passes} passes, {e.steps:,} cells looked at, {e.seconds:.3g} s",

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from ..definitions import check_kind
+from ..definitions import check_exact, check_kind
 from ..errors import LinregionsError
 from ..figures import dump
 from ..merging.compile import compile_for
@@ -18,7 +18,7 @@ from ..questions.listing import Listing
 from ..questions.store import check_target
 from ..search.search import Leaves
 from .model import Model, Shape, read_model
-from .options import Json, Limit, Target, Where, Workers
+from .options import Exact, Json, Limit, Target, Where, Workers
 from .progress import shown
 
 
@@ -30,7 +30,7 @@ def command(
     where: Where = Where(),
     kind: str = "activation",
     output: Target = None,
-    exact: bool = True,
+    exact: Exact = True,
     limit: Limit = None,
     seconds: float | None = None,
     workers: Workers = Workers(),
@@ -49,13 +49,12 @@ def command(
     output
         A .npz or .parquet file; it appears only when it is complete. Until then FILE.parquet.parts
         holds what there is so far.
-    exact
-        Justify every decision; --no-exact is faster and uncertified.
     limit
         List at most so many regions.
     seconds
         Stop after so much time.
     """
+    check_exact(exact, "--no-exact")
     if kind != "activation":
         check_kind(kind)
         raise LinregionsError(f"list --kind {kind}: only activation regions are listed; count it")
@@ -68,7 +67,7 @@ def command(
     with workers.options() as given:
         means = Means.of(given.get("workers"), given.get("executor"))
         listing, extra = _listed(
-            lambda: Listing(net, domain, exact, limit, seconds, means), target, seconds, json
+            lambda: Listing(net, domain, limit, seconds, means), target, seconds, json
         )
     summary = {**listing.summary(), **extra}
     if json:

@@ -21,6 +21,7 @@ from ..parallel.pool import cluster as running_cluster
 from .values import byte_count, named, read_box, read_points, read_polytope, whole_limit
 
 Json = Annotated[bool, Parameter(negative="", help="Print one JSON object and nothing else.")]
+Exact = Annotated[bool, Parameter(show=False)]  # what `check_exact` refuses
 Switch = Annotated[bool, Parameter(negative="")]
 Target = Annotated[Path | None, Parameter(name=["-o", "--output"])]
 Data = Annotated[Path, Parameter(help="FILE.npy of the points (points x inputs).")]

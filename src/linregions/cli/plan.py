@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from ..definitions import check_exact
 from ..errors import LinregionsError
 from ..estimation import Plan, plan
 from ..figures import duration, size
 from .estimate import checked_seed, prose
 from .model import Model, Shape, read_model
-from .options import Json, Where
+from .options import Exact, Json, Where
 from .output import answered
 from .progress import shown
 
@@ -21,7 +22,7 @@ def command(
     seconds: float = 5.0,
     seed: int = 0,
     workers: str | None = None,
-    exact: bool = True,
+    exact: Exact = True,
     json: Json = False,
 ) -> int:
     """Forecast regions, time and memory of a full count before it is started.
@@ -36,15 +37,14 @@ def command(
         Of all random draws.
     workers
         Numbers of workers to forecast for: 1,8,64.
-    exact
-        As for count.
     """
+    check_exact(exact, "--no-exact")
     net, domain = read_model(model, shape), where.domain()
     numbers = _numbers(workers)
     with shown() as report:
         found = plan(
-            net, domain, seconds=seconds, seed=checked_seed(seed), workers=numbers, exact=exact,
-            progress=report, on_interrupt="return",
+            net, domain, seconds=seconds, seed=checked_seed(seed), workers=numbers, progress=report,
+            on_interrupt="return",
         )  # fmt: skip
     stopped = found.estimate.stopped
     return answered(found.to_dict(), lambda: _forecast(model.name, found), json, stopped)

@@ -18,9 +18,10 @@ import numpy as np
 from scipy import sparse
 
 from ..large.reduce import OTHER, ZERO, Kept
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.rational import rounded
 from ..network.units import MaxUnits, Pointwise
+from ..roundoff import ROUNDOFF
 
 AT_ONCE = 1 << 23  # numbers of one block
 
@@ -68,7 +69,7 @@ class _Check:
         none = np.isnan(error)  # rows that are no row on this cell
         side = self.b - y @ self.A.T
         slope = np.concatenate([slope, np.broadcast_to(-self.A, (len(y), *self.A.shape))], axis=1)
-        room = 8 * UNIT * (np.abs(self.b) + np.abs(y) @ np.abs(self.A).T)
+        room = 8 * ROUNDOFF * (np.abs(self.b) + np.abs(y) @ np.abs(self.A).T)
         error, value = np.concatenate([error, room], axis=1), np.concatenate([value, side], axis=1)
         none = np.concatenate([none, np.zeros(side.shape, bool)], axis=1)
         steep = np.abs(slope).sum(axis=2)
@@ -121,7 +122,7 @@ class _Check:
             error += loss @ np.abs(W).T
             total += sizes @ np.abs(W).T
             terms += W.shape[1] + self.k
-        return z, 1.01 * (error + terms * UNIT * total)
+        return z, 1.01 * (error + terms * ROUNDOFF * total)
 
 
 class _Off:
@@ -147,7 +148,7 @@ def _pointwise(
         plain[u] = kind.breaks == (0,) and kind.value == 0 and kind.slopes[0] == 0
         again = kept.picks[u] >= 0 and off.plain[kept.picks[u]] and kind.breaks == (0,)
         for t in kind.breaks:
-            row, loss = z[:, u].copy(), error[:, u] + 2 * UNIT * abs(float(t))
+            row, loss = z[:, u].copy(), error[:, u] + 2 * ROUNDOFF * abs(float(t))
             row[:, -1] -= float(t)
             rows.append(row)
             losses.append(np.full(len(row), np.nan) if again else loss)
@@ -156,7 +157,7 @@ def _pointwise(
     off.add((slopes == 0.0) & (shifts == 0.0), plain)
     out = z * slopes[:, :, None]
     out[:, :, -1] += shifts
-    loss = error * np.abs(slopes) + 4 * UNIT * (np.abs(out).sum(axis=2) + np.abs(shifts))
+    loss = error * np.abs(slopes) + 4 * ROUNDOFF * (np.abs(out).sum(axis=2) + np.abs(shifts))
     return np.stack(rows, axis=1), np.stack(losses, axis=1), (out, loss)
 
 

@@ -11,8 +11,8 @@ from flint import fmpq, fmpz, fmpz_mat
 from ..errors import LinregionsError
 from ..exact.lp import inside, is_bounded
 from ..exact.rows import Point, Row, value
-from ..network.affine import UNIT
 from ..network.rational import nearest
+from ..roundoff import ROUNDOFF
 from .exact import Forms
 from .lattice import Faces
 
@@ -76,7 +76,7 @@ def rounded(place: Point) -> tuple[np.ndarray, float]:
         return x, np.inf
     if all(fmpq(*float(f).as_integer_ratio()) == c for f, c in zip(x, place, strict=True)):
         return x, 0.0
-    return x, 2.0 * UNIT * float(np.max(np.abs(x))) + 2.0**-1074
+    return x, 2.0 * ROUNDOFF * float(np.max(np.abs(x))) + 2.0**-1074
 
 
 def _check_bounded(rows: list[Row], k: int, name: str) -> None:

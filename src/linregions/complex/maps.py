@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from ..network.affine import UNIT
 from ..network.units import MaxUnits
+from ..roundoff import ROUNDOFF
 from .exact import Forms
 from .forms import Task, rows_of
 from .program import PRE, TEST, ComplexProgram
@@ -71,7 +71,7 @@ def _errors(errors: np.ndarray, k: int, maps: np.ndarray) -> np.ndarray:
     """How far apart two computed values of equal coefficients may be, per coefficient."""
     most = np.abs(maps).max(axis=0, initial=0.0)
     each = np.repeat(errors.T, [k, 1], axis=1).ravel()
-    return 2.0 * each + 8 * UNIT * most
+    return 2.0 * each + 8 * ROUNDOFF * most
 
 
 def _near(maps: np.ndarray, room: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -25,8 +25,8 @@ import numpy as np
 from scipy import sparse
 
 from ..domain.scaling import grid
-from ..network.affine import UNIT
 from ..network.units import MaxUnits, Units
+from ..roundoff import ROUNDOFF
 from .forms import TOUCHES, UPDATES
 from .program import ComplexProgram, Weights
 
@@ -122,7 +122,7 @@ def _layer(weights: Weights, sources: tuple[int, ...], known: dict[int, Sizes]) 
     most, error = np.zeros((count, 2)), np.zeros((count, 2))
     norms, lost = np.zeros(2), np.zeros(2)
     steps = _roundings(weights, sources)
-    gamma, alive = 1.01 * steps * UNIT, weights.bias != 0.0
+    gamma, alive = 1.01 * steps * ROUNDOFF, weights.bias != 0.0
     for source, (_, W, err) in zip(sources, weights.blocks, strict=True):
         of = known[source]
         size, each = abs(W), _lengths(W)[:, None]
@@ -199,7 +199,7 @@ def _through(units: Units, sizes: Sizes) -> Sizes:
     shift = np.array([max(abs(float(c)) for c in a.intercepts) for a in units.kinds])[which]
     up = np.stack([0.0 * shift, shift], axis=1)
     size = 1.001 * (steep * most + up)
-    round_ = 0.0 if _whole(units) else 4 * UNIT
+    round_ = 0.0 if _whole(units) else 4 * ROUNDOFF
     loss = 1.001 * steep * error + round_ * size
     if round_:
         loss[(size > 0.0).any(axis=1)] += 4 * LOST

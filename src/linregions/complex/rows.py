@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import held, inner, kernel, raised
-from ..network.affine import UNIT
+from ..roundoff import ROUNDOFF
 from .forms import (
     SOME,
     refresh,
@@ -141,7 +141,7 @@ def row_at(net, rows, todo, c, empty, out):
 @inner()
 def bound(k, ew, ec, reach, total, constant):
     """What a row evaluated at a point may be off by, apart from the point's own error."""
-    return 1.02 * (k * ew * reach + ec + (k + 4) * UNIT * (total * reach + constant))
+    return 1.02 * (k * ew * reach + ec + (k + 4) * ROUNDOFF * (total * reach + constant))
 
 
 @kernel("affine maps of cells")

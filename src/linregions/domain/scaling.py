@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from ..network.affine import UNIT
 from ..network.rational import is_rational, rounded
+from ..roundoff import ROUNDOFF
 from .restrict import Restricted
 
 LARGEST = 2.0**1023  # beyond it no power of two is a float
@@ -32,7 +32,7 @@ def reach_of(problem: Restricted) -> np.ndarray | None:
         j = int(np.flatnonzero(row)[0])
         limit = value / abs(row[j])
         if inexact or abs(row[j]) != 1.0:
-            limit += 4 * UNIT * abs(limit)
+            limit += 4 * ROUNDOFF * abs(limit)
         if row[j] > 0:
             hi[j] = min(hi[j], limit)
         else:

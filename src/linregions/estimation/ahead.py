@@ -23,8 +23,8 @@ class Ahead:
     long, for a twentieth of that time at most, and half a minute in all.
     """
 
-    def __init__(self, problem: Restricted, exact: bool) -> None:
-        self.problem, self.exact = problem, exact
+    def __init__(self, problem: Restricted) -> None:
+        self.problem = problem
         self.run: EstimateRun | None = None
         self.used = 0.0
         self.due = FIRST
@@ -42,7 +42,7 @@ class Ahead:
     def prepare(self) -> EstimateRun:
         """The estimate under way; the first call compiles its kernels."""
         if self.run is None:
-            self.run = EstimateRun(self.problem, "thinned", 0, 2000, self.exact)
+            self.run = EstimateRun(self.problem, "thinned", 0, 2000)
         return self.run
 
     def _improve(self, seconds: float) -> None:
@@ -66,8 +66,8 @@ class Ahead:
 class Forecast:
     """`Ahead` in a thread of its own, so that workers never wait for it."""
 
-    def __init__(self, problem: Restricted, exact: bool) -> None:
-        self.ahead = Ahead(problem, exact)
+    def __init__(self, problem: Restricted) -> None:
+        self.ahead = Ahead(problem)
         self.thread: threading.Thread | None = None
         self.latest: float | None = None
 

@@ -13,6 +13,7 @@ import numpy as np
 from ..answer import handed_over
 from ..bounding import tightest
 from ..bounding.bound import THIS, Bound
+from ..definitions import check_exact
 from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
@@ -184,8 +185,7 @@ def estimate(
     work
         Steps (cells looked at) of the first passes of ``thinned``; later ones take more.
     exact
-        Justify every decision about the cells met, as in `count`. False decides by floats, and
-        what they leave open counts as "does not cut".
+        Has no effect: every answer is exact. ``False`` is refused.
     progress
         Called with a `Status` after every pass.
     on_interrupt
@@ -209,11 +209,12 @@ def estimate(
     >>> found.estimate, found.complete
     (3.0, True)
     """
+    check_exact(exact)
     check_options(seconds, relative_error, passes, method, confidence, work)
     net, domain = load(network, shape=shape), Space() if domain is None else domain
     if seconds is None and relative_error is None and passes is None:
         seconds = 10.0
-    first = Sketch(net, domain, method, seed, exact, confidence)
+    first = Sketch(net, domain, method, seed, confidence)
 
     def passed(report: Progress | None) -> Estimate:
         try:
@@ -237,7 +238,6 @@ class Sketch:
     domain: Domain
     method: str
     seed: int
-    exact: bool
     confidence: float
     under_way: EstimateRun | None = None
 
@@ -245,7 +245,7 @@ class Sketch:
         """Get ready, in so much time in all; `Stopped` where it is not enough."""
         problem = restrict(self.net, self.domain)
         bound = _upper(problem, None if seconds is None else BOUND * seconds)
-        self.under_way = EstimateRun(problem, self.method, self.seed, work, self.exact, bound)
+        self.under_way = EstimateRun(problem, self.method, self.seed, work, bound)
         return self.under_way
 
     def answer(self, stopped: str, clock: Deadline | None = None) -> Estimate:
@@ -263,7 +263,7 @@ class Sketch:
             estimate=float(seen), interval=None,
             why="time ended before the first pass: give more seconds or a smaller domain",
             confidence=self.confidence, seen=seen, upper=int(upper.value), upper_name=upper.name,
-            complete=False, exact=self.exact, kind="activation", method=self.method,
+            complete=False, exact=True, kind="activation", method=self.method,
             domain=self.domain.describe(), dimension=dimension_of(self.domain, net.inputs),
             inputs=net.inputs, units=net.units, seconds=(clock or current()).elapsed, passes=0,
             groups=0, steps=0, seed=self.seed, stopped=stopped,
@@ -333,17 +333,16 @@ class EstimateRun:
     """One estimate under way."""
 
     def __init__(
-        self, problem: Restricted, method: str, seed: int, work: int, exact: bool,
-        bound: Bound | None = None,
+        self, problem: Restricted, method: str, seed: int, work: int, bound: Bound | None = None,
     ) -> None:  # fmt: skip
-        self.problem, self.method, self.seed, self.exact = problem, method, seed, exact
+        self.problem, self.method, self.seed = problem, method, seed
         self.bound = bound
         begin = time.perf_counter()
         searched = seen_through(problem) if problem.zonotope is None else problem
         self.start = begin + compile_thinned(
             searched.zonotope is not None, searched.network.has_max
         )
-        self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work, exact)
+        self.sampler = SAMPLERS[method](searched, np.random.default_rng(seed), work)
         self.groups = Groups()
         self.passes = 0
         self.prepared = False
@@ -462,7 +461,7 @@ class EstimateRun:
             upper=most,
             upper_name=bound.name,
             complete=bool(total),
-            exact=self.exact,
+            exact=True,
             kind="activation",
             method=self.method,
             domain=self.problem.domain.describe(),

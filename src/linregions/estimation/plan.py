@@ -9,7 +9,7 @@ from typing import Any
 
 from ..answer import handed_over
 from ..complex.engine import suits_complex
-from ..definitions import MEMORY
+from ..definitions import MEMORY, check_exact
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
@@ -128,7 +128,7 @@ def plan(
         branches of the search are independent and can be handed over at any time, so the
         forecast divides the time evenly.
     exact
-        As for `count`.
+        Has no effect: every answer is exact. ``False`` is refused.
     progress
         Called with a `Status` after every pass.
     on_interrupt
@@ -147,13 +147,14 @@ def plan(
     >>> forecast.estimate.seen
     3
     """
+    check_exact(exact)
     check_options(seconds, None, None, "thinned", 0.95, WORK)
     if workers is None:
         workers = tuple(sorted({1, available(), 16, 64, 256}))
     if not workers or any(n < 1 for n in workers):
         raise LinregionsError(f"workers={workers}: give whole numbers, 1 or more")
     net, domain = load(network, shape=shape), Space() if domain is None else domain
-    first, numbers = Sketch(net, domain, "thinned", seed, exact, 0.95), workers
+    first, numbers = Sketch(net, domain, "thinned", seed, 0.95), workers
 
     def passed(report: Progress | None) -> Plan:
         try:
@@ -188,7 +189,7 @@ def _planned(run: EstimateRun, workers: tuple[int, ...]) -> Plan:
         seconds=alone,
         workers={n: alone / n for n in workers},
         memory=_memory(run),
-        engine=_engine(problem, answer.estimate, run.exact),
+        engine=_engine(problem, answer.estimate),
         complex_memory=_complex_memory(problem, answer.estimate),
     )
 
@@ -216,6 +217,6 @@ def _complex_memory(problem: Restricted, regions: float) -> int | None:
     return int(CELL_BYTES[problem.dimension] * regions)
 
 
-def _engine(problem: Restricted, regions: float, exact: bool) -> str:
-    held = _complex_memory(problem, regions) if exact else None
+def _engine(problem: Restricted, regions: float) -> str:
+    held = _complex_memory(problem, regions)
     return "complex" if held is not None and held <= MEMORY else "search"

@@ -21,8 +21,8 @@ PILOT = (250, 500, 1000, 2000, 4000)  # steps of the passes that learn, before a
 class WalkSampler:
     """What the samplers share: the walker, the passes made and the work done."""
 
-    def __init__(self, problem: Restricted, rng: np.random.Generator, work: int, exact: bool):
-        self.walker = Thinned(problem, rng, exact)
+    def __init__(self, problem: Restricted, rng: np.random.Generator, work: int) -> None:
+        self.walker = Thinned(problem, rng)
         self.work = work
         self.total = 0  # the number of regions, once a pass has met them all
         self.steps = self.lps = 0.0

@@ -71,9 +71,9 @@ class SampledExact(Exact):
 class SampledSearch(Search):
     """A search whose rational subtrees are sampled too."""
 
-    def __init__(self, problem: Restricted, exact: bool, owner: Thinned) -> None:
+    def __init__(self, problem: Restricted, owner: Thinned) -> None:
         self.owner = owner
-        super().__init__(problem, exact)
+        super().__init__(problem)
 
     @cached_property
     def rational(self) -> SampledExact:
@@ -92,14 +92,11 @@ class Thinned:
         What `restrict` gave.
     rng
         Where all draws come from.
-    exact
-        Justify every decision, as in `Search`. Otherwise what floats leave open (is there a
-        sliver of a cell?) counts as "does not cut".
     """
 
-    def __init__(self, problem: Restricted, rng: np.random.Generator, exact: bool = True) -> None:
+    def __init__(self, problem: Restricted, rng: np.random.Generator) -> None:
         self.rng = rng
-        self.search = SampledSearch(problem, exact, self)
+        self.search = SampledSearch(problem, self)
         self.compiled = self.search.compiled
         self.state = T.thinning(self.compiled.program)
         self.most = 1  # the most leaves that one pass met: a certain lower bound (a domain that
@@ -195,7 +192,7 @@ class Thinned:
         if status != K.UNDECIDED:
             return -1
         self._charge(ASKED, weight)
-        self._settle()
+        search._decide()
         if search._side is None:
             return 0
         met = self._beside(search._side)
@@ -225,7 +222,7 @@ class Thinned:
                 self._raise()
             elif status == K.UNDECIDED:
                 self._charge(ASKED, self.weight)
-                self._settle()
+                search._decide()
                 if search._side is not None:
                     seen += self._beside(search._side)
                     search._side = None
@@ -283,17 +280,6 @@ class Thinned:
         """Account for work in rational arithmetic, in steps of the kernel."""
         self.state.v[T.STEPS] += cost
         self.state.v[T.ALL_STEPS] += cost * weight
-
-    def _settle(self) -> None:
-        """Answer what the kernel could not decide: rationally, or as floats have it."""
-        if self.search.exact:
-            self.search._decide()
-            return
-        C, k = self.search.cursor, self.compiled.k
-        assert C is not None
-        row = C.G[C.st[K.UNIT]]
-        value = float(row[:k] @ C.pts[C.st[K.DEPTH], 0] + row[k])
-        C.st[K.ANSWER] = K.PLUS if value > 0 else K.MINUS
 
     def _raise(self) -> None:
         """A higher threshold for the rest of the pass, with fresh draws: no bias.

@@ -15,7 +15,7 @@ import numpy as np
 from ..answer import CutShort
 from ..audit import asked
 from ..complex.subdivide import compile_complex
-from ..definitions import check_kind
+from ..definitions import check_exact, check_kind
 from ..domain.domains import Line, Segment
 from ..errors import LinregionsError
 from ..network.arrays import array_of
@@ -26,6 +26,7 @@ from ..network.scaling import along
 from ..processors import available as cores
 from ..progress import Status, Stopped, announced, check, current, reason_of
 from ..readers import load
+from ..roundoff import ROUNDOFF
 from ..watching import watchful
 from . import audit
 from . import by_complex as wide
@@ -58,7 +59,7 @@ class Crossings(Breaks):
         Whether every decision was justified.
     stats
         Segments settled in floating point (``float``), in rational arithmetic (``rational``),
-        and left in doubt (``doubtful``, with ``exact=False`` only).
+        and left in doubt (``doubtful``: large convolutions only).
     seconds
         Time taken, compilation apart.
     stopped
@@ -166,8 +167,7 @@ def crossings(
     lines
         Whether an array holds points and directions of infinite lines.
     exact
-        Settle in rational arithmetic whatever rounding could hide. False: take computed signs
-        for true.
+        Has no effect: every answer is exact. ``False`` is refused.
     seconds
         Stop after so much time; the answer then holds the first segments only, and says so
         (``complete``, ``stopped``).
@@ -193,7 +193,7 @@ def crossings(
     >>> found.t, found.rows, found.regions
     (array([0.25, 0.5 ]), array([0, 1]), array([3]))
     """
-
+    check_exact(exact)
     net = load(network, shape=shape)
     given = _given(segments, lines, net.inputs)
     if wide.is_wide(net):
@@ -209,7 +209,7 @@ def crossings(
     try:
         for first in range(0, m, step):
             check()
-            parts.append(_floats(sweeper, given, first, min(first + step, m), exact, threads))
+            parts.append(_floats(sweeper, given, first, min(first + step, m), threads))
             if progress is not None:
                 found = sum(len(s.s) + len(s.starts) for s in parts)
                 progress(Status(found, time.perf_counter() - start, "line"))
@@ -217,7 +217,7 @@ def crossings(
         if not parts:
             raise
         given, stopped = given.first(sum(len(s.starts) for s in parts)), reason_of(stop)
-    return _assemble(net, given, _joined(parts), exact, start, stopped)
+    return _assemble(net, given, _joined(parts), start, stopped)
 
 
 def _wide(net: Network, given: Given, progress: Callable[[Status], None] | None) -> Crossings:
@@ -259,7 +259,7 @@ def _stats(found: list[wide.WideBreaks]) -> dict[str, int]:
     return {**out, "undecided": undecided} if undecided else out
 
 
-def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: int) -> Swept:
+def _floats(sweeper: Any, given: Given, a: int, b: int, threads: int) -> Swept:
     """The float sweep of segments a .. b - 1; a line is two half-lines from its point."""
     m = b - a
     p, q = given.p[a:b], given.q[a:b]
@@ -268,11 +268,11 @@ def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: in
         if a <= i < b:
             with np.errstate(over="ignore"):
                 size = np.linalg.norm(p[i - a]) + np.linalg.norm(q[i - a])
-            rounding[i - a] = 2.0**-52 * size + 1e-150
+            rounding[i - a] = 2 * ROUNDOFF * size + 1e-150
     if not given.lines:
         x = given.both[a:b].reshape(2 * m, -1)
         ends = np.arange(2 * m).reshape(m, 2)
-        return sweep(sweeper, x, np.ones(2 * m), np.repeat(rounding, 2), ends, exact, threads)
+        return sweep(sweeper, x, np.ones(2 * m), np.repeat(rounding, 2), ends, threads)
     scale = along(p, q)
     with np.errstate(over="ignore", under="ignore"):
         d = q * scale[:, None]
@@ -281,7 +281,7 @@ def _floats(sweeper: Any, given: Given, a: int, b: int, exact: bool, threads: in
     rounding = np.concatenate([rounding, rounding * scale, rounding * scale])
     at = np.arange(m)
     ends = np.concatenate([np.column_stack([at, m + at]), np.column_stack([at, 2 * m + at])])
-    return _whole(sweep(sweeper, x, weights, rounding, ends, exact, threads), m, scale)
+    return _whole(sweep(sweeper, x, weights, rounding, ends, threads), m, scale)
 
 
 def _whole(halves: Swept, m: int, scale: np.ndarray) -> Swept:
@@ -316,11 +316,9 @@ def _joined(parts: list[Swept]) -> Swept:
     )
 
 
-def _assemble(
-    net: Network, given: Given, swept: Swept, exact: bool, start: float, stopped: str
-) -> Crossings:
+def _assemble(net: Network, given: Given, swept: Swept, start: float, stopped: str) -> Crossings:
     """The answer, with the segments in doubt replaced by their rational sweeps."""
-    doubt = np.flatnonzero(swept.outcome != line.GOOD) if exact else np.zeros(0, np.int64)
+    doubt = np.flatnonzero(swept.outcome != line.GOOD)
     engine, found = ExactLine(net) if len(doubt) else None, dict[int, ExactBreaks]()
     current().stage = "lines in rationals"
     try:
@@ -339,16 +337,14 @@ def _assemble(
     row_ptr = np.arange(len(t) + 1)
     rational: dict[int, Fraction] = {}
     stats = {"float": m - len(doubt), "rational": len(doubt), "doubtful": 0}
-    answer: list[Any] = [net, given, ptr, t, row_ptr, rows, starts, exact, stats, 0.0, rational]
+    answer: list[Any] = [net, given, ptr, t, row_ptr, rows, starts, True, stats, 0.0, rational]
     if len(doubt):
         answer[2:7] = _replaced(swept, found, rational)
-    elif not exact:
-        stats["doubtful"] = int(np.count_nonzero(swept.outcome != line.GOOD))
     answer[9] = time.perf_counter() - start
     result = Crossings(*answer, stopped=stopped)
     if len(doubt):
         result.__dict__["rationally"] = engine
-    if exact and asked():
+    if asked():
         for i in np.flatnonzero(swept.outcome == line.GOOD).tolist():
             audit.breaks(result, i)
     return result
@@ -395,7 +391,7 @@ def line_compile() -> float:
     net = Network.from_layers([([[1.0]], [0.0]), ([[1.0]], [0.5]), ([[1.0]], [0.0])])
     x, ends = np.array([[-1.0], [1.0]]), np.array([[0, 1]])
     with announced() as seconds:
-        sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, True, 1)
+        sweep(prepare(net), x, np.ones(2), np.zeros(2), ends, 1)
     _compiled = True
     return seconds()
 
@@ -494,7 +490,6 @@ def regions_along(
     points: Any,
     *,
     closed: bool = False,
-    exact: bool = True,
     seconds: float | None = None,
     progress: Callable[[Status], None] | None = None,
     on_interrupt: str = "raise",
@@ -515,7 +510,7 @@ def regions_along(
         (k, n), k >= 2.
     closed
         Join the last point to the first; the interval that holds the start is then counted once.
-    exact, seconds, progress, on_interrupt, options
+    seconds, progress, on_interrupt, options
         As in `crossings`. Where time ends the answer is that of the first part of the curve: at
         least so many regions.
 
@@ -536,7 +531,7 @@ def regions_along(
         raise LinregionsError("all points of the curve are the same")
     ends = np.stack([x[:-1], x[1:]], axis=1)[moved]
     try:
-        found = crossings(network, ends, exact=exact, progress=progress, **options)
+        found = crossings(network, ends, progress=progress, **options)
     except Stopped as stop:
         if stop.partial is None:
             raise

@@ -6,7 +6,6 @@ from typing import NamedTuple
 
 import numpy as np
 
-ULP = 2.0**-53
 GAP = 1e-12  # mesh points closer than this part of the segment are left to rationals
 TINY = 1e-290  # far above what underflow can hide
 SMALL = 1e-150  # what underflow of a square can hide
@@ -67,14 +66,12 @@ class Leg(NamedTuple):
     w0: float
     w1: float
     e: float
-    strict: bool
 
 
 class LineJob(NamedTuple):
     """Segments, each between two of the points, and what becomes of each."""
 
     ends: np.ndarray
-    strict: bool
     starts: np.ndarray  # signs of the rows at the first end
     outcome: np.ndarray
     counts: np.ndarray

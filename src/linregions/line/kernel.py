@@ -28,16 +28,12 @@ from ..jit import held, inner, kernel, raised
 from .data import (  # noqa: F401 (for all who sweep)
     AT_ZERO,
     B_ERR,
-    BEND,
     BIAS,
     C_AT,
     C_ROW,
     COL,
-    DEAD,
     DOUBT,
     END,
-    FAST,
-    FIRST,
     FRO,
     FULL,
     GAP,
@@ -45,26 +41,20 @@ from .data import (  # noqa: F401 (for all who sweep)
     HI,
     IN_ERR,
     IN_FRO,
-    LENGTH,
     LIP,
     LIVE,
     LO,
     N_IN,
     NECK,
-    PIECE,
-    PLACE,
     PLAIN,
     ROUNDED,
     ROW,
-    ROWS,
     SIZE,
     SMALL,
     SPAN,
     SPEC,
     STOPPED,
     T_AT,
-    TINY,
-    ULP,
     UNIT,
     W_AT,
     W_ERR,
@@ -89,7 +79,7 @@ from .values import WeightBlock, constants, products
 
 
 @inner()
-def sweep(P, Q, S, i0, i1, strict, start):
+def sweep(P, Q, S, i0, i1, start):
     """All breakpoints between points i0 and i1: ``(outcome, mesh, its size)``."""
     layers = len(P.table)
     old, nv, many, bent, largest = 0, 2, 0, 0.0, 0.0
@@ -103,9 +93,9 @@ def sweep(P, Q, S, i0, i1, strict, start):
         constants(P, Q, old, i0, i1, S.mesh[0, 0, v], S.Z[0, v])
     for layer in range(layers):
         e, slope = bounds(P, S, layer, size, rounded, many, bent)
-        if strict and not e < 1e280:
+        if not e < 1e280:
             return DOUBT, 0, 0
-        G = Leg(layer, old, i0, i1, Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1], e, strict)
+        G = Leg(layer, old, i0, i1, Q.ends[WEIGHT, i0], Q.ends[WEIGHT, i1], e)
         if layer > 0 and layer == layers - 1:
             nv = finish(P, Q, S, G, nv)
         else:
@@ -160,8 +150,8 @@ def run(P, Q, S, job, found, first, last, at):
     P, Q, S = held(P), held(Q), held(S)
     for k in range(first, last):
         i0, i1 = job.ends[k, 0], job.ends[k, 1]
-        result, mesh, nv = sweep(P, Q, S, i0, i1, job.strict, job.starts[k])
-        if result == GOOD and job.strict and not apart(nv, S.mesh[mesh, 0], S.mesh[mesh, 1]):
+        result, mesh, nv = sweep(P, Q, S, i0, i1, job.starts[k])
+        if result == GOOD and not apart(nv, S.mesh[mesh, 0], S.mesh[mesh, 1]):
             result = DOUBT
         job.outcome[k] = result
         if result >= FULL or (result == GOOD and at + nv > len(found.s)):

@@ -115,7 +115,7 @@ def search_window(P, Q, S, G, i, m):
                 middle = (lo[j] + hi[j]) // 2
                 v = value_of(P, Q, S, G, i, middle)
                 s = S.mesh[old, 0, middle]
-                if G.strict and not clear_unit(P, layer, i, (1.0 - s) * w0 + s * w1, v, e):
+                if not clear_unit(P, layer, i, (1.0 - s) * w0 + s * w1, v, e):
                     return -1
                 value[middle - first] = v
                 todo[left], todo[left + 1] = 2 * j + 1, 2 * j
@@ -137,7 +137,7 @@ def search_window(P, Q, S, G, i, m):
 def finish(P, Q, S, G, nv):
     """The new mesh with the breakpoints of the last layer; its size, 0 or -1 as in `refine`."""
     layer, old, i0 = G.layer, G.old, G.i0
-    i1, e, strict = G.i1, G.e, G.strict
+    i1, e = G.i1, G.e
     t = P.table[layer]
     n, new = t[N], 1 - old
     windows = (nv + SPAN - 2) // SPAN
@@ -156,7 +156,7 @@ def finish(P, Q, S, G, nv):
         a, b = S.mesh[old, 0, first], S.mesh[old, 0, last]
         wa, wb = (1.0 - a) * w0 + a * w1, (1.0 - b) * w0 + b * w1
         za, zb = S.Z[old, first, :n], S.Z[old, last, :n]
-        if strict and not (clear(P, layer, wa, za, e) and clear(P, layer, wb, zb, e)):
+        if not (clear(P, layer, wa, za, e) and clear(P, layer, wb, zb, e)):
             return 0
         stray(P, S, G, first, last)
         m, unit, end = 0, t[UNIT], t[UNIT] + n

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 
 from ..jit import inner, raised
+from ..roundoff import ROUNDOFF
 from .data import (
     AT_ZERO,
     B_ERR,
@@ -30,7 +31,6 @@ from .data import (
     SPEC,
     T_AT,
     TINY,
-    ULP,
     UNIT,
     W_AT,
     W_ERR,
@@ -122,11 +122,11 @@ def bounds(P, S, layer, size, rounded, many, bent):
             slope += S.sizes[i, 2] ** 2
     h, eh, slope = math.sqrt(h), math.sqrt(eh), math.sqrt(slope)
     terms = c[N_IN] + (t[HI] - t[LO]) + 16.0
-    e = (c[IN_ERR] + terms * ULP * c[IN_FRO]) * size + c[IN_FRO] * rounded
-    e += c[B_ERR] + terms * ULP * c[BIAS]
-    e += c[SPEC] * eh + (terms * ULP * c[FRO] + c[W_ERR]) * (h + eh)
+    e = (c[IN_ERR] + terms * ROUNDOFF * c[IN_FRO]) * size + c[IN_FRO] * rounded
+    e += c[B_ERR] + terms * ROUNDOFF * c[BIAS]
+    e += c[SPEC] * eh + (terms * ROUNDOFF * c[FRO] + c[W_ERR]) * (h + eh)
     own = c[IN_FRO] * size + c[BIAS]
-    e += (16.0 * many + 64.0) * ULP * (2.0 * (own + c[FRO] * h) + bent * c[WIDEST])
+    e += (16.0 * many + 64.0) * ROUNDOFF * (2.0 * (own + c[FRO] * h) + bent * c[WIDEST])
     return 1.01 * e + TINY, 1.01 * (2.0 * own + c[SPEC] * slope)
 
 
@@ -136,7 +136,7 @@ def keep_bounds(P, S, layer, e, largest, slope):
     lip, at_zero = P.norms[layer, LIP], P.norms[layer, AT_ZERO]
     size = lip * largest + at_zero
     S.sizes[layer, 0] = size
-    S.sizes[layer, 1] = 1.01 * lip * e + 16.0 * ULP * (size + lip * slope)
+    S.sizes[layer, 1] = 1.01 * lip * e + 16.0 * ROUNDOFF * (size + lip * slope)
     S.sizes[layer, 2] = lip * slope + 2.0 * at_zero
 
 
@@ -229,7 +229,7 @@ def refine(P, Q, S, G, nv, wanted):
     of the next layer's values at new points, per unit of their size and per unit of bend.
     """
     layer, old, i0 = G.layer, G.old, G.i0
-    i1, e, strict = G.i1, G.e, G.strict
+    i1, e = G.i1, G.e
     t = P.table[layer]
     n, col = t[N], t[COL]
     w0, w1 = G.w0, G.w1
@@ -238,7 +238,7 @@ def refine(P, Q, S, G, nv, wanted):
         if raised(S.trip, 0):
             return 0, 0.0, 0, 0.0
         z, w = S.Z[old, v, :n], (1.0 - S.mesh[old, 0, v]) * w0 + S.mesh[old, 0, v] * w1
-        if strict and not clear(P, layer, w, z, e):
+        if not clear(P, layer, w, z, e):
             return 0, 0.0, 0, 0.0
         h = S.X[old, v, col : col + n]
         outputs(P, layer, w, z, h)

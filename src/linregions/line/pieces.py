@@ -8,11 +8,12 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from ..audit import asked
-from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.affine import INPUT, ONE, Affine
 from ..network.network import Network
 from ..network.rational import nearest
 from ..network.scaling import measured
 from ..network.units import Pointwise
+from ..roundoff import ROUNDOFF
 from . import audit
 from . import by_complex as wide
 from .breaks import Breaks
@@ -94,7 +95,7 @@ def _compose(found: Breaks, signs: np.ndarray, which: np.ndarray) -> Any:
     p = given.p[which]
     d = given.q[which] if given.lines else given.q[which] - p
     size = np.stack([_norms(d), _norms(p)], axis=1)
-    values = {INPUT: _Form(d, p, 4 * UNIT * (size + (0 if given.lines else size[:, 1:])))}
+    values = {INPUT: _Form(d, p, 4 * ROUNDOFF * (size + (0 if given.lines else size[:, 1:])))}
     row = 0
     for number, layer in enumerate(net.layers, start=1):
         z = _apply(layer.affine, net, values)
@@ -116,7 +117,7 @@ def _apply(affine: Affine, net: Network, values: dict[int, _Form]) -> _Form:
     constant = np.tile(bias[:, 0], (len(slope), 1))
     known = 0.0 if bias_error is None else float(_norms(bias_error.T)[0])
     error = np.zeros((len(slope), 2))
-    error[:, 1] = known + 4 * UNIT * float(_norms(bias.T)[0])
+    error[:, 1] = known + 4 * ROUNDOFF * float(_norms(bias.T)[0])
     for source in affine.sources:
         W, off = affine.rounded(source, net.size_of(source))
         v = values[source]
@@ -125,7 +126,7 @@ def _apply(affine: Affine, net: Network, values: dict[int, _Form]) -> _Form:
         size = np.stack([_norms(v.slope), _norms(v.constant)], axis=1)
         fro = float(np.linalg.norm(W)) + SMALL
         wrong = 0.0 if off is None else float(np.linalg.norm(off)) + SMALL
-        terms = (W.shape[1] + len(values) + 8) * UNIT
+        terms = (W.shape[1] + len(values) + 8) * ROUNDOFF
         error += fro * v.error + (terms * fro + wrong) * (size + v.error)
     return _Form(slope, constant, 1.01 * error)
 
@@ -141,7 +142,7 @@ def _outputs(units: Any, z: _Form, signs: np.ndarray, row: int) -> tuple[_Form, 
     slope, constant = slopes * z.slope, slopes * z.constant + shifts
     largest = np.abs(slopes).max(axis=1, initial=0.0)[:, None]
     size = np.stack([_norms(slope), _norms(constant)], axis=1)
-    rounding = 4 * UNIT * (size + np.stack([0 * size[:, 0], _norms(shifts)], axis=1))
+    rounding = 4 * ROUNDOFF * (size + np.stack([0 * size[:, 0], _norms(shifts)], axis=1))
     return _Form(slope, constant, 1.01 * (largest * z.error + rounding)), row
 
 

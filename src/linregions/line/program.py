@@ -16,12 +16,13 @@ import numpy as np
 
 from ..errors import LinregionsError, UnsupportedNetwork
 from ..jit import Tripped
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.network import Network
 from ..network.rational import nearest
 from ..network.scaling import measured
 from ..network.units import Pointwise
 from ..progress import current
+from ..roundoff import ROUNDOFF
 from . import kernel as line
 
 NEAR = 1.0 + 1e-9  # for norms computed in floats
@@ -187,7 +188,7 @@ def _units(net: Network, table: np.ndarray, norms: np.ndarray) -> tuple[np.ndarr
         zero = [abs(nearest(units.kinds[which](Fraction(0)))) for which in units.which]
         norms[i, line.AT_ZERO] = _norm(np.array(zero))
         largest = max((abs(t) for t in places[table[i, line.ROW] :]), default=0.0)
-        norms[i, line.B_ERR] += 4 * UNIT * largest
+        norms[i, line.B_ERR] += 4 * ROUNDOFF * largest
         simple = all(len(k.breaks) == 1 and k.breaks[0] == 0 for k in units.kinds)
         rectifiers = all(k.slopes == (0, 1) and k.value == 0 for k in units.kinds)
         table[i, line.PLAIN] = 0 if not simple else (1 if rectifiers else 2)
@@ -270,14 +271,14 @@ class Swept:
 class _Work:
     """Batches of segments, shared by the threads; each fills its own pieces of the output."""
 
-    def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray, strict: bool):
+    def __init__(self, sweeper: Sweeper, program: Any, points: Any, ends: np.ndarray) -> None:
         self.sweeper, self.program, self.points = sweeper, program, points
         self.clock = current()
         m = len(ends)
         self.starts = np.zeros((m, sweeper.rows), np.bool_)
         self.outcome = np.zeros(m, np.int8)
         self.counts = np.zeros(m, np.int64)
-        self.job = line.LineJob(ends, strict, self.starts, self.outcome, self.counts)
+        self.job = line.LineJob(ends, self.starts, self.outcome, self.counts)
         self.local = threading.local()
         self.pieces: dict[int, list[tuple[np.ndarray, np.ndarray]]] = {}
 
@@ -321,17 +322,16 @@ def sweep(
     weights: np.ndarray,
     errors: np.ndarray,
     ends: np.ndarray,
-    strict: bool,
     threads: int,
 ) -> Swept:
     """Sweep segments between points x[ends[:, 0]] and x[ends[:, 1]] in float64."""
     with current().wire(sweeper.trip, 0):
-        return _shared_sweep(sweeper, x, weights, errors, ends, strict, threads)
+        return _shared_sweep(sweeper, x, weights, errors, ends, threads)
 
 
 def _shared_sweep(
     sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, ends: np.ndarray,
-    strict: bool, threads: int,
+    threads: int,
 ) -> Swept:  # fmt: skip
     m = len(ends)
     if not sweeper.biases:  # no hidden layer bends anything
@@ -339,7 +339,7 @@ def _shared_sweep(
         ints = np.zeros(0, np.int64)
         return Swept(np.zeros(m, np.int8), none, np.zeros(m + 1, np.int64), np.zeros(0), ints)
     if threads == 1 or m == 1:
-        return _sweep(sweeper, x, weights, errors, ends, strict, lambda job, n, size: job(0, n))
+        return _sweep(sweeper, x, weights, errors, ends, lambda job, n, size: job(0, n))
     with ThreadPoolExecutor(threads) as pool:
 
         def share(job: Callable[[int, int], None], n: int, size: int) -> None:
@@ -353,7 +353,7 @@ def _shared_sweep(
             for future in [pool.submit(worker) for _ in range(threads)]:
                 future.result()
 
-        return _sweep(sweeper, x, weights, errors, ends, strict, share)
+        return _sweep(sweeper, x, weights, errors, ends, share)
 
 
 def _sweep(
@@ -362,11 +362,10 @@ def _sweep(
     weights: np.ndarray,
     errors: np.ndarray,
     ends: np.ndarray,
-    strict: bool,
     share: Share,
 ) -> Swept:
     with np.errstate(all="ignore"):  # an infinite bound leaves all in doubt
         program, points = points_of(sweeper, x, weights, errors, share)
-    work = _Work(sweeper, program, points, ends, strict)
+    work = _Work(sweeper, program, points, ends)
     share(work.batch, len(ends), 4)
     return work.result()

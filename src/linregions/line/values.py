@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jit import inner, raised
+from ..roundoff import ROUNDOFF
 from .data import (
     C_AT,
     C_ROW,
@@ -19,7 +20,6 @@ from .data import (
     PLAIN,
     ROWS,
     SMALL,
-    ULP,
     UNIT,
     WEIGHT,
     N,
@@ -32,7 +32,7 @@ def norm(x):
     total = 0.0
     for j in range(len(x)):
         total += x[j] * x[j]
-    return math.sqrt(total) * (1.0 + (len(x) + 4.0) * ULP) + SMALL
+    return math.sqrt(total) * (1.0 + (len(x) + 4.0) * ROUNDOFF) + SMALL
 
 
 @inner(fastmath=FAST)
@@ -165,8 +165,8 @@ def margins(a, b, dead, length, room, e, out):
     that where they do not; from it goes twice ``e + length[i] room``. Never too large.
     """
     for i in range(len(out)):
-        near = abs(a[i] - b[i]) * (1.0 + 8.0 * ULP) + 2.0 * (e + length[i] * room)
-        out[i] = abs(a[i] + b[i]) * (1.0 - 8.0 * ULP) - near + dead[i]
+        near = abs(a[i] - b[i]) * (1.0 + 8.0 * ROUNDOFF) + 2.0 * (e + length[i] * room)
+        out[i] = abs(a[i] + b[i]) * (1.0 - 8.0 * ROUNDOFF) - near + dead[i]
 
 
 @inner()

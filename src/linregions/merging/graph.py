@@ -29,15 +29,10 @@ from .maps import Merger
 Key = tuple[Any, ...]  # a row: it has no common factor, so that equal hyperplanes are equal
 
 
-def cells_of(problem: Restricted, exact: bool = True) -> Merger:
+def cells_of(problem: Restricted) -> Merger:
     """All cells of a restricted network, in the order of the search."""
-    if not exact:
-        raise LinregionsError(
-            "the dual graph is exact and needs exact cells; call graph() on regions(...) without "
-            "exact=False"
-        )
     compile_for(problem, merge=True)
-    search, batches, more = Search(problem, True, emit=4096, audit=True), [], True
+    search, batches, more = Search(problem, emit=4096, audit=True), [], True
     while more:
         check()
         more = search.run(1 << 16)
@@ -73,7 +68,7 @@ def _decide(cells: Merger, first: Any, second: Any, rows: Any, masks: np.ndarray
     verdict = np.zeros(len(first), np.int8)
     work = cells.search.cursor  # its path is no longer needed; its arrays are
     if work is None:
-        work = cells.compiled.cursor(np.zeros(cells.compiled.k), True)
+        work = cells.compiled.cursor(np.zeros(cells.compiled.k))
     everyone = np.zeros(0, np.int64)  # no forest: every pair is decided
     shared_facets(
         cells.compiled.program, work, CellRows(cells.signs, cells.points, everyone),

@@ -214,7 +214,7 @@ class Merger:
         """Join neighbours among the pairs; exact where floats do not tell."""
         work = self.search.cursor  # its path is no longer needed; its arrays are
         if work is None:
-            work = self.compiled.cursor(np.zeros(self.compiled.k), True)
+            work = self.compiled.cursor(np.zeros(self.compiled.k))
         verdict = np.zeros(len(first), np.int8)
         none = np.zeros((0, self.signs.shape[1]), bool)
         shared_facets(

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from ..errors import LinregionsError
 from ..progress import check
+from ..roundoff import ROUNDOFF
 from .operators import Convolution, expanded
 from .rational import (
     IntMatrix,
@@ -33,7 +34,6 @@ from .rational import (
 
 ONE = -1  # the constant source: a bias is a term of it
 INPUT = 0  # layer i (1-based) has source number i
-UNIT = 2.0**-53
 
 
 @dataclass(frozen=True, eq=False)
@@ -102,7 +102,7 @@ def _product(factors: tuple[Matrix, ...]) -> tuple[Matrix, Matrix | None]:
             bound = size if bound is None else size @ bound
             steps += _longest(f) + 2
         assert value is not None and bound is not None
-        bound = bound * (1.01 * steps * UNIT)
+        bound = bound * (1.01 * steps * ROUNDOFF)
     if sum(map(_least, factors)) < -960:  # products may be lost altogether
         met = None
         for factor in factors:
@@ -215,7 +215,7 @@ class Affine:
             if term.source in out:  # a sum of terms rounds once more
                 old, old_error = out[term.source]
                 both = _sum(value, old)
-                extra = abs(both) * UNIT
+                extra = abs(both) * ROUNDOFF
                 for e in (error, old_error):
                     extra = extra if e is None else _sum(extra, e)
                 value, error = both, extra

@@ -13,7 +13,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from scipy import sparse
 
-from .affine import INPUT, ONE, UNIT, Affine
+from ..roundoff import ROUNDOFF
+from .affine import INPUT, ONE, Affine
 from .composing import chosen, outputs
 from .network import Network
 from .rational import integers, nearest
@@ -96,7 +97,7 @@ def _affine(affine: Affine, network: Network, values: dict[int, _Values]) -> _Va
     bias, off = affine.rounded(ONE, 1)
     z = np.tile(bias[:, 0], (m, 1))
     longest = 2 + len(affine.sources) + sum(_longest(affine.product(s)) for s in affine.sources)
-    gamma = 0.0 if _selects(affine) else 1.01 * longest * UNIT
+    gamma = 0.0 if _selects(affine) else 1.01 * longest * ROUNDOFF
     error = np.tile(gamma * abs(bias[:, 0]) + (0.0 if off is None else off[:, 0]), (m, 1))
     moves = None if values[INPUT].moves is None else np.zeros(z.shape, bool)
     lost = 0.0
@@ -155,8 +156,8 @@ def _pointwise(units: Units, z: _Values) -> tuple[Any, Any, Any, _Values]:
         for t in kind.breaks:
             near = nearest(t)
             gap = v - near
-            slack = e if near == t else e + 2 * UNIT * abs(near) + TINY
-            sure = (abs(gap) > 1.01 * slack + 2 * UNIT * abs(gap)) & np.isfinite(gap)
+            slack = e if near == t else e + 2 * ROUNDOFF * abs(near) + TINY
+            sure = (abs(gap) > 1.01 * slack + 2 * ROUNDOFF * abs(gap)) & np.isfinite(gap)
             known = (slack == 0) & np.isfinite(gap)
             piece += gap > 0
             open_ |= ~(sure | known)
@@ -170,7 +171,7 @@ def _pointwise(units: Units, z: _Values) -> tuple[Any, Any, Any, _Values]:
         steep = np.where(open_, abs(slopes).max(), abs(slope))
         wrong = np.where(steep == 0, 0.0, steep * e)
         if not plain:
-            wrong = 1.01 * wrong + 5 * UNIT * (abs(product) + abs(shift)) + TINY * (2 + abs(v))
+            wrong = 1.01 * wrong + 5 * ROUNDOFF * (abs(product) + abs(shift)) + TINY * (2 + abs(v))
         value[:, mine], error[:, mine] = product + shift, 1.01 * wrong
         if moves is not None:
             bent = np.array([s != 0 for s in kind.slopes])[piece]
@@ -194,7 +195,7 @@ def _max_units(units: Units, z: _Values) -> tuple[Any, Any, Any, _Values]:
         other, e = z.value[:, column], z.error[:, column]
         gap, room = top - other, slack + e
         same = column[None, :] == best
-        sure = (gap > 1.02 * room + 2 * UNIT * abs(gap)) & np.isfinite(gap)
+        sure = (gap > 1.02 * room + 2 * ROUNDOFF * abs(gap)) & np.isfinite(gap)
         known = (room == 0) & np.isfinite(gap)
         doubt |= ~(sure | known | same)
         either = moves is None or z.moves is None or moves | z.moves[:, column]

@@ -29,7 +29,8 @@ from weakref import WeakKeyDictionary
 import numpy as np
 from scipy import sparse
 
-from .affine import INPUT, ONE, UNIT, Affine, Term
+from ..roundoff import ROUNDOFF
+from .affine import INPUT, ONE, Affine, Term
 from .network import Layer, Network
 from .rational import dense, is_rational, nearest, rounded, simplest
 from .units import Activation, MaxUnits, Pointwise, Units
@@ -289,7 +290,7 @@ def _affine(
         values = np.array(rounded(exact))  # exact stays as it is
         error = np.zeros(len(values))
         if is_rational(exact):
-            error = 2 * UNIT * np.abs(values)
+            error = 2 * ROUNDOFF * np.abs(values)
         small = exponents(exact) < -cut
         values[small], error[small] = 0.0, 2.0**-cut
         terms.append(Term(m.source, (_matrix(m, exact),)))
@@ -361,7 +362,7 @@ def inequalities(A: Any, b: Any, by: np.ndarray) -> ScaledRows:
         value = rounded(exact)
         lost = np.zeros(value.shape)
         if is_rational(exact):
-            lost = 2 * UNIT * np.abs(value) + 2.0**-CUT
+            lost = 2 * ROUNDOFF * np.abs(value) + 2.0**-CUT
         out.append((value, lost))
     (left, left_error), (right, right_error) = out
     return ScaledRows(left, right, left_error, right_error)

@@ -13,19 +13,25 @@ from ..theory import Conv
 from ._item import whole
 from ._networks import conv_dense, conv_draw
 
+GRID = 1 / 16  # parameters are multiples of it
+
 
 def largest(
     layers: Sequence[Conv], rng: np.random.Generator, draws: int, climbs: int, steps: int
 ) -> dict[str, Any]:
-    """Random draws, then a climb from each of the best; the winner's count is proved.
+    """Random draws, then a climb from each of the best.
 
-    Counts on the way are by floats, 25 times as fast here.
+    Hyperplanes of a convolution are in special position. Parameters are rounded to a grid, where
+    that is decided in integers: counts are then five times as fast, and the largest much the same.
     A step of a climb moves a random third of the parameters by normal steps and is kept unless
     there are fewer regions; steps grow after a gain and shrink after a loss.
     """
 
+    def rounded(parameters: np.ndarray) -> np.ndarray:
+        return np.round(parameters / GRID) * GRID
+
     def score(parameters: np.ndarray) -> int:
-        return int(whole(lr.count(conv_dense(layers, parameters), exact=False)))
+        return int(whole(lr.count(conv_dense(layers, rounded(parameters)))))
 
     drawn = [conv_draw(layers, rng) for _ in range(draws)]
     scored = sorted(((score(p), i) for i, p in enumerate(drawn)), reverse=True)
@@ -39,13 +45,12 @@ def largest(
                 width = min(width * 1.3, 1.0) if found > value else width
                 at, value = at + move, found
             else:
-                width = max(width * 0.97, 0.01)
+                width = max(width * 0.97, GRID)
         if value > best:
             best, where = value, at
     return {
-        "regions": int(whole(lr.count(conv_dense(layers, where)))),
-        "by_floats": best,
+        "regions": best,
         "of_draws": scored[0][0],
         "counted": draws + climbs * steps,
-        "parameters": where.tolist(),
+        "parameters": rounded(where).tolist(),
     }

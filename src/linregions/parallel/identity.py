@@ -21,7 +21,8 @@ class Identity:
 
     ``network`` and ``domain`` are hashes of the exact contents; ``where`` says the domain in
     words. ``coordinates`` is a hash of those that points are given in, or empty where there are
-    none; ``shard`` such as ``2/7``, or empty.
+    none; ``shard`` such as ``2/7``, or empty. ``exact`` is False in files of versions that could
+    count by floats.
     """
 
     version: str
@@ -34,7 +35,7 @@ class Identity:
     shard: str = ""
 
     @staticmethod
-    def of(problem: Restricted, kind: str, exact: bool, coordinates: str, shard: str) -> Identity:
+    def of(problem: Restricted, kind: str, coordinates: str, shard: str) -> Identity:
         """The identity of counting a restricted problem."""
         return Identity(
             __version__,
@@ -42,7 +43,7 @@ class Identity:
             domain_hash(problem.domain, problem.source.inputs),
             problem.domain.describe(),
             kind,
-            exact,
+            True,
             coordinates,
             shard,
         )

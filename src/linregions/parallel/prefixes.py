@@ -69,7 +69,7 @@ def frontier(problem: Restricted, enough: int) -> Frontier:
 
 def _prefixes(problem: Restricted, units: int) -> Frontier:
     short = _shortened(problem, units)
-    search = Search(short, exact=True, emit=4096)
+    search = Search(short, emit=4096)
     signs, points, exact, rows = [], [], {}, 0
     more = True
     while more:

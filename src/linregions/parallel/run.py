@@ -64,7 +64,7 @@ class Shared:
 
     Parameters
     ----------
-    problem, exact
+    problem
         As for `Search`.
     means
         Workers and the checkpoint; where that holds something, the search goes on from there.
@@ -88,7 +88,6 @@ class Shared:
     def __init__(
         self,
         problem: Restricted,
-        exact: bool,
         means: Means,
         kind: str = "activation",
         roots: Callable[[Search], list[Bundle]] | None = None,
@@ -96,9 +95,9 @@ class Shared:
         question: Question | None = None,
     ) -> None:
         emit = 0 if kind == "activation" else BATCH
-        self.search = Search(problem, exact, emit)
+        self.search = Search(problem, emit)
         self.crew = Crew(
-            Job.of(problem, exact, emit), means.workers, means.executor, means.log,
+            Job.of(problem, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
             question,
         )  # fmt: skip
@@ -106,7 +105,7 @@ class Shared:
         self.file: Checkpoint | None = None
         if means.checkpoint is not None:
             place = coordinates_hash(self.search.compiled)
-            name = Identity.of(problem, kind, exact, place, shard)
+            name = Identity.of(problem, kind, place, shard)
             self.file = Checkpoint(means.checkpoint, name)
         if self.file is not None and self.file.found is not None:
             self._restore(self.file.found)

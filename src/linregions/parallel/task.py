@@ -34,9 +34,9 @@ class Job(NamedTuple):
     blob: bytes
 
     @staticmethod
-    def of(problem: Restricted, exact: bool, emit: int) -> Job:
+    def of(problem: Restricted, emit: int) -> Job:
         """The job of searching a problem; ``emit`` > 0 lists the cells, in batches of that size."""
-        blob = pickle.dumps((problem, exact, emit), protocol=pickle.HIGHEST_PROTOCOL)
+        blob = pickle.dumps((problem, emit), protocol=pickle.HIGHEST_PROTOCOL)
         return Job(hashlib.sha256(blob).hexdigest(), blob)
 
 

@@ -14,7 +14,7 @@ from ..answer import Count, Report, check_on_interrupt, handed_over
 from ..complex.cells import CellComplex
 from ..complex.engine import Refinement, TooFar, TooLarge, suits_complex
 from ..complex.subdivide import compile_complex
-from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED
+from ..definitions import ENGINES, KINDS, MEMORY, SEARCHED, check_exact
 from ..domain.domains import Box, Domain, Space, dimension_of
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
@@ -69,13 +69,12 @@ def count(
         ``pattern``: the patterns of all points of the closed domain, lower-dimensional sets
         included (Serra et al. 2018); for small networks, some hundred patterns a second.
     exact
-        Justify every decision. False makes the search faster, with a tolerance of 1e-13 on rows
-        and coordinates scaled to about 1; a complex, ``pattern`` and ``closed`` are always exact.
+        Has no effect: every answer is exact. ``False`` is refused.
     engine
         ``search`` walks through the cells one by one, in any dimension, and keeps none.
         ``complex`` refines the whole domain at once: far faster, for bounded domains of dimension
         1 to 4, with memory in proportion to the cells. ``auto`` takes ``complex`` where that
-        is possible (exactly, without limits, up to ``MEMORY`` bytes), else ``search``.
+        is possible (without limits, up to ``MEMORY`` bytes), else ``search``.
         ``milp`` is a slow and independent referee for ``activation`` and ``pattern`` on a
         bounded domain: the mixed-integer model of Serra et al. (2018), in floats, with a margin
         below which cells are not counted, so that near-ties make its counts too low
@@ -129,6 +128,7 @@ def count(
     Interrupted
         After Ctrl-C, within a second.
     """
+    check_exact(exact)
     check_options(kind, engine, limit, seconds)
     check_on_interrupt(on_interrupt)
     room = Budget.of(memory, scratch)
@@ -138,11 +138,11 @@ def count(
     target = None
     if proof is not None:
         divided = executor is not None or checkpoint is not None
-        target = check_proof_options(proof, kind, engine, exact, divided)
+        target = check_proof_options(proof, kind, engine, divided)
     net = load(network, shape=shape)
     domain = Space() if domain is None else domain
-    plan = _Plan(kind, exact, engine, limit, means, room, target)
-    plain = target is None and executor is None and checkpoint is None and exact
+    plan = _Plan(kind, engine, limit, means, room, target)
+    plain = target is None and executor is None and checkpoint is None
     plain = plain and limit is None and kind not in SEARCHED and engine in ("auto", "complex")
 
     def work(tell: Progress | None) -> Count:
@@ -180,7 +180,6 @@ class _Plan:
     """What was asked for, checked."""
 
     kind: str
-    exact: bool
     engine: str
     limit: int | None
     means: Means
@@ -228,7 +227,7 @@ def _counted(
             'give engine="search" with them'
         )
     means = plan.means
-    refine = engine == "auto" and plan.exact and limit is None
+    refine = engine == "auto" and limit is None
     refine = refine and (seconds is None or problem.reduced is not None)
     refine = refine and means.executor is None and means.checkpoint is None
     if engine == "complex" or refine:
@@ -313,13 +312,10 @@ def _too_many(problem: Restricted) -> LinregionsError:
 def _count_search(
     problem: Restricted, plan: _Plan, seconds: float | None, progress: Progress | None
 ) -> Count:
-    kind, exact, limit, means, room = plan.kind, plan.exact, plan.limit, plan.means, plan.room
+    kind, limit, means, room = plan.kind, plan.limit, plan.means, plan.room
     watch = Stopwatch()
     searched = seen_through(problem) if kind == "activation" else problem
-    if means.some:
-        run = Divided(searched, exact, kind, means, room)
-    else:
-        run = SearchRun(searched, exact, kind, room)
+    run = Divided(searched, kind, means, room) if means.some else SearchRun(searched, kind, room)
     compile_for(searched, merge=kind != "activation")
     run.watch = Stopwatch()
     with closing(run):
@@ -336,5 +332,5 @@ def _count_search(
             complete = not stopped
     took = run.before + watch.seconds
     return answer_of(
-        problem, "search", value, kind, exact, complete, stopped, took, run.stats(), also
+        problem, "search", value, kind, True, complete, stopped, took, run.stats(), also
     )

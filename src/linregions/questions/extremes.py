@@ -285,7 +285,7 @@ def extremes(
     def work(told: Progress | None) -> Extremes:
         problem = restrict(net, domain)
         compile_for(problem)
-        shared = Shared(problem, True, means, question.name, question=question)
+        shared = Shared(problem, means, question.name, question=question)
         under_way.append(shared)
         current().stage = "search"
         try:

@@ -28,7 +28,7 @@ class Listing:
 
     Parameters
     ----------
-    net, domain, exact
+    net, domain
         As in `regions`.
     limit, seconds
         Where to stop (None: nowhere).
@@ -47,13 +47,12 @@ class Listing:
         self,
         net: Network,
         domain: Domain,
-        exact: bool = True,
         limit: int | None = None,
         seconds: float | None = None,
         means: Means | None = None,
     ) -> None:
         self.problem = restrict(net, domain)
-        self.exact, self.limit, self.seconds = exact, limit, seconds
+        self.limit, self.seconds = limit, seconds
         self.means = means if means is not None and means.divided else None
         self.listed, self.stopped = 0, ""
         self.start = time.perf_counter()
@@ -95,7 +94,7 @@ class Listing:
         source, domain = self.problem.source, self.problem.domain
         return {
             "kind": "activation",
-            "exact": self.exact,
+            "exact": True,
             "complete": complete,
             "engine": "search",
             "domain": domain.describe(),
@@ -137,7 +136,7 @@ class Listing:
     def _found(self) -> Generator[tuple[Leaves, bool]]:
         """Batches, and whether the search knows that it is not at its end."""
         if self.means is None:
-            search, more = Search(self.problem, self.exact, emit=BATCH, audit=True), True
+            search, more = Search(self.problem, emit=BATCH, audit=True), True
             clock = current()
             clock.stage, clock.known = "search", lambda: search.leaves
             while more:
@@ -145,7 +144,7 @@ class Listing:
                 more = search.run(BATCH)
                 yield search.take(), more
             return
-        shared = Shared(self.problem, self.exact, self.means, "regions")
+        shared = Shared(self.problem, self.means, "regions")
         for batches in shared.run(self.limit, self.seconds):
             for found in batches:
                 yield found, False

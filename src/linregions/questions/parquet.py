@@ -49,7 +49,7 @@ class PartsWriter:
     """
 
     def __init__(self, target: Path, problem: Restricted, metadata: dict[str, Any]) -> None:
-        self.pa, self.pq = pyarrow()
+        self.pa, self.pq = files.pyarrow(".npz")
         self.target, self.folder = target, target.with_name(target.name + ".parts")
         self.cuts = sum(len(w) for a in problem.network.layers for w in a.units.row_weights())
         self.k = problem.dimension
@@ -228,7 +228,7 @@ class PartsReader:
     """
 
     def __init__(self, path: Path) -> None:
-        self.pq = pyarrow()[1]
+        self.pq = files.pyarrow(".npz")[1]
         self.path = path
         self.paths = sorted(path.glob("part-*.parquet")) if path.is_dir() else [path]
         if not self.paths:
@@ -309,15 +309,3 @@ def reading(path: Path) -> Iterator[None]:
     except Exception as error:  # arrow has kinds of its own
         why = (str(error).splitlines() or [type(error).__name__])[0]
         raise LinregionsError(f"{path}: not a readable list of regions ({why})") from None
-
-
-def pyarrow() -> tuple[Any, Any]:
-    """The package and its parquet, or the advice to install it."""
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise LinregionsError(
-            ".parquet needs pyarrow: install linregions[store], or take a .npz file"
-        ) from None
-    return pyarrow, pyarrow.parquet

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from ..answer import Count
 from ..certificates.proof import Limits, prove
-from ..definitions import ENGINES
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..merging.compile import compile_kernel
@@ -18,18 +17,15 @@ from .answering import answer_of
 KINDS = ("activation", "linear", "affine")
 
 
-def check_proof_options(path: str | Path, kind: str, engine: str, exact: bool, other: bool) -> Path:
+def check_proof_options(path: str | Path, kind: str, engine: str, other: bool) -> Path:
     """The file of the proof, once nothing that was asked for stands against it."""
     path = Path(path)
     if kind not in KINDS:
         raise LinregionsError(f'kind="{kind}" has no proof; those of {", ".join(KINDS)} have')
-    if engine not in ("auto", "search") or not exact:
-        what = f'engine="{engine}"' if exact else "exact=False"
-        known = engine in ENGINES
+    if engine not in ("auto", "search"):
         raise LinregionsError(
-            f'a proof is that of a search, and not of {what}; leave it out or give engine="search"'
-            if known
-            else f"unknown engine {engine!r}"
+            f'a proof is that of a search, and not of engine="{engine}"; leave it out or give '
+            'engine="search"'
         )
     if other:
         raise LinregionsError(

@@ -22,10 +22,10 @@ class SearchRun:
 
     before = 0.0  # seconds that earlier processes spent
 
-    def __init__(self, problem: Restricted, exact: bool, kind: str, room: Budget) -> None:
+    def __init__(self, problem: Restricted, kind: str, room: Budget) -> None:
         emit = 0 if kind == "activation" else BATCH
-        self.search = Search(problem, exact, emit, audit=True)
-        self.problem, self.exact = problem, exact
+        self.search = Search(problem, emit, audit=True)
+        self.problem = problem
         self.cells = room.cells(self.search, kind)
         self.watch = Stopwatch()
 
@@ -45,7 +45,7 @@ class SearchRun:
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
         """SearchRun to the end (empty answer), or say what stopped the search."""
         search, nodes, clock = self.search, 1000, current()
-        ahead = Ahead(self.problem, self.exact)
+        ahead = Ahead(self.problem)
         clock.stage, clock.known = "search", lambda: search.leaves
         try:
             while True:
@@ -104,11 +104,11 @@ class Divided(SearchRun):
     """The same with several workers, or with a checkpoint; what needs merging is merged here."""
 
     def __init__(
-        self, problem: Restricted, exact: bool, kind: str, means: Means, room: Budget, **part: Any
+        self, problem: Restricted, kind: str, means: Means, room: Budget, **part: Any
     ) -> None:
-        self.shared = Shared(problem, exact, means, kind, **part)
+        self.shared = Shared(problem, means, kind, **part)
         self.search = self.shared.search
-        self.problem, self.exact = problem, exact
+        self.problem = problem
         self.cells = room.cells(self.search, kind)
         self.watch = Stopwatch()
 
@@ -124,7 +124,7 @@ class Divided(SearchRun):
         return self.shared.stats()
 
     def go(self, limit: int | None, seconds: float | None, progress: Progress | None) -> str:
-        ahead, shared = Forecast(self.problem, self.exact), self.shared
+        ahead, shared = Forecast(self.problem), self.shared
         try:
             for found in shared.run(limit, seconds):
                 for batch in found:

@@ -16,6 +16,7 @@ import numpy as np
 
 from .. import files
 from ..answer import Count, Report
+from ..definitions import check_exact
 from ..domain.domains import Domain, Space
 from ..domain.restrict import restrict
 from ..errors import LinregionsError
@@ -165,7 +166,7 @@ def shard(
         As in `count`.
     index, of
         Shard ``index``, from 1, of ``of``.
-    exact, seconds, progress, workers, executor, checkpoint, on_interrupt
+    seconds, progress, workers, executor, checkpoint, on_interrupt
         As in `count`. A part that was cut short is not merged; go on from its checkpoint.
 
     Examples
@@ -175,6 +176,7 @@ def shard(
     >>> lr.merge([lr.shard(net, None, i, 2) for i in (1, 2)])
     3
     """
+    check_exact(exact)
     check_options("activation", "search", None, seconds)
     if not (isinstance(index, int) and isinstance(of, int) and 1 <= index <= of):
         raise LinregionsError(f"shard {index}/{of}: give i/n with 1 <= i <= n")
@@ -185,16 +187,16 @@ def shard(
     front = frontier(searched, EACH * of)
     mine = np.arange(index - 1, len(front.pieces), of)
     run = Divided(
-        searched, exact, "activation", means, Budget(),
+        searched, "activation", means, Budget(),
         roots=partial(roots, front=front, which=mine), shard=f"{index}/{of}",
     )  # fmt: skip
     stopped = run.go(None, seconds, progress)
     took = run.before + time.perf_counter() - start
     count = answer_of(
-        problem, "search", run.leaves, "activation", exact, not stopped, stopped, took,
+        problem, "search", run.leaves, "activation", True, not stopped, stopped, took,
         run.stats(), {},
     )  # fmt: skip
-    identity = Identity.of(problem, "activation", exact, "", "")
+    identity = Identity.of(problem, "activation", "", "")
     return Part(
         count, index, of, front.units, len(front.pieces), front.digest, front.pieces[mine], identity
     )

@@ -17,7 +17,7 @@ from .. import files
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..search.search import Leaves
-from .parquet import PartsReader, PartsWriter, pyarrow, reading
+from .parquet import PartsReader, PartsWriter, reading
 
 FORMATS = (".npz", ".parquet")
 
@@ -26,7 +26,7 @@ def check_target(path: str | Path) -> Path:
     """A path that can be written, with a known suffix."""
     path = files.check_target(path, FORMATS)
     if path.suffix == ".parquet":
-        pyarrow()
+        files.pyarrow(".npz")
     return path
 
 
@@ -130,7 +130,7 @@ def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray, dict[str, Any]]:
 
 def parquet_columns(path: Path, columns: dict[str, np.ndarray]) -> None:
     """Arrays of one length as the columns of a parquet file; a matrix becomes lists."""
-    pa, pq = pyarrow()
+    pa, pq = files.pyarrow(".npz")
 
     def column(a: np.ndarray) -> Any:
         if a.ndim == 1:

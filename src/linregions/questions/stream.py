@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from ..definitions import check_exact
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
@@ -38,7 +39,7 @@ class Regions:
     ----------
     problem
         What `restrict` gave.
-    exact, batch
+    batch
         As in `regions`.
     means
         Who searches, where not this process.
@@ -47,11 +48,10 @@ class Regions:
     def __init__(
         self,
         problem: Restricted,
-        exact: bool = True,
         batch: int = 1024,
         means: Means | None = None,
     ) -> None:
-        self.problem, self.exact, self.batch, self.means = problem, exact, batch, means
+        self.problem, self.batch, self.means = problem, batch, means
         self._own: Iterator[Region] | None = None
 
     def __iter__(self) -> Iterator[Region]:
@@ -70,7 +70,7 @@ class Regions:
     def _alone(self) -> Iterator[tuple[Callable[[], Any], Any]]:
         """Batches of cells, and how to get the rational decisions about them."""
         compile_for(self.problem)
-        search = Search(self.problem, self.exact, emit=self.batch, audit=True)
+        search = Search(self.problem, emit=self.batch, audit=True)
         more = True
         while more:
             check()
@@ -81,7 +81,7 @@ class Regions:
         """The same from several workers, in the order in which they come in."""
         assert self.means is not None
         compile_for(self.problem)
-        shared = Shared(self.problem, self.exact, self.means, "regions")
+        shared = Shared(self.problem, self.means, "regions")
         for batches in shared.run(None, None):
             for found in batches:
                 yield lambda: shared.search.rational, found
@@ -122,7 +122,7 @@ class Regions:
                 "graph() numbers the regions in the order of one process; leave out workers and "
                 "executor"
             )
-        return watched(lambda _: adjacency(cells_of(self.problem, self.exact), as_networkx))
+        return watched(lambda _: adjacency(cells_of(self.problem), as_networkx))
 
     @staticmethod
     def load(path: str | Path, network: Any, domain: Domain | None = None) -> Listed:
@@ -179,7 +179,7 @@ class Listed(Regions):
             if self.metadata.get(key) != mine[key]:
                 why = text.format(str(self.metadata.get(key)), mine[key])
                 raise LinregionsError(f"{source.path} {why}")
-        super().__init__(problem, self.metadata["exact"])
+        super().__init__(problem)
 
     def __len__(self) -> int:
         return self.source.rows
@@ -233,7 +233,8 @@ def regions(
     >>> sorted(r.pattern.tolist() for r in lr.regions(net))
     [[0, 0], [1, 0], [1, 1]]
     """
+    check_exact(exact)
     means = Means.of(workers, executor)
     net = load(network, shape=shape)
     problem = restrict(net, Space() if domain is None else domain)
-    return Regions(problem, exact, batch, means if means.divided else None)
+    return Regions(problem, batch, means if means.divided else None)

@@ -15,6 +15,7 @@ import numpy as np
 
 from ..errors import LinregionsError
 from ..progress import check, current
+from ..roundoff import ROUNDOFF
 from . import draws, kernel
 from .device import Torch
 from .exactly import Exactly
@@ -159,7 +160,7 @@ class Sampler:
         put = self.torch.put if self.torch else np.asarray
         rows, at, error = put(gates[:, :k].T.copy()), put(gates[:, k]), put(gates[:, k + 1])
         room = at - x @ rows
-        bound = 1.01 * (k + 8) * 2.0**-53 * (abs(at) + abs(x) @ abs(rows)) + error
+        bound = 1.01 * (k + 8) * ROUNDOFF * (abs(at) + abs(x) @ abs(rows)) + error
         out = (room < -bound).any(1)
         inside = (room > bound).all(1)
         return inside, ~(inside | out)

@@ -12,10 +12,11 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.affine import INPUT, ONE, Affine
 from ..network.network import Network
 from ..network.rational import dense
 from ..network.units import MaxUnits, Pointwise
+from ..roundoff import ROUNDOFF
 
 
 class Floats:
@@ -49,7 +50,7 @@ class Floats:
         steps = 4 + sum(net.size_of(s) for s in affine.sources)
         return {
             "terms": terms, "bias": self.put(bias[:, 0]), "known": self.put(known[:, 0]),
-            "rounding": 1.02 * steps * UNIT, "outer": self.put(outer), "fixed": fixed,
+            "rounding": 1.02 * steps * ROUNDOFF, "outer": self.put(outer), "fixed": fixed,
             "units": layer.units,
         }  # fmt: skip
 
@@ -109,7 +110,7 @@ class Floats:
             terms = terms + abs(float(kind.intercepts[0]))
             for t, a, b in zip(kind.breaks, kind.slopes, kind.slopes[1:], strict=False):
                 d, step = y - float(t), float(b) - float(a)
-                above, room = d > 0, e + 4 * UNIT * (abs(y) + abs(float(t)))
+                above, room = d > 0, e + 4 * ROUNDOFF * (abs(y) + abs(float(t)))
                 unsure = (abs(d) <= room) & ~(calm & (d == 0))
                 for j, i in enumerate(mine):
                     bit = above[:, j]
@@ -122,8 +123,8 @@ class Floats:
                 terms = terms + abs(step) * (abs(y) + abs(float(t))) * above
             out[:, mine] = h
             breaks = len(kind.breaks)
-            most = abs(steepest) + 8 * UNIT * breaks * (steepest != 0)
-            wrong[:, mine] = 1.01 * (most * e + 8 * (breaks + 1) * UNIT * terms)
+            most = abs(steepest) + 8 * ROUNDOFF * breaks * (steepest != 0)
+            wrong[:, mine] = 1.01 * (most * e + 8 * (breaks + 1) * ROUNDOFF * terms)
         return (out, wrong), [b for unit in bits for b in unit], doubt
 
     def _winners(self, layer: dict[str, Any], z: Any, bound: Any) -> tuple[Any, list, Any]:

@@ -15,10 +15,9 @@ import numpy as np
 
 from ..held import held
 from ..jit import inner, kernel, raised
+from ..roundoff import ROUNDOFF
 from .draws import TILE, fill
 from .table import put
-
-U = 2.0**-53
 
 
 class Tile(NamedTuple):
@@ -154,14 +153,14 @@ def _careful(N, T, p):
             z += weight[i] * h
             total += abs(weight[i] * h)
             known += abs(weight[i]) * e + N.loose[i] * (abs(h) + e)
-        known = 1.01 * (known + (ptr[u + 1] - ptr[u] + 3) * U * total)
+        known = 1.01 * (known + (ptr[u + 1] - ptr[u] + 3) * ROUNDOFF * total)
         # All that is read is zero around the point, and so is this value.
         still = total == 0.0 and known == 0.0 and not N.outer[u]
         slope, h = unit[u, 2], unit[u, 2] * z + unit[u, 3]
         terms = abs(unit[u, 2] * z) + abs(unit[u, 3])
         for q in range(cut[u], cut[u + 1]):
             d = z - breaks[q, 0]
-            near = abs(d) <= known + 4.0 * U * (abs(z) + abs(breaks[q, 0]))
+            near = abs(d) <= known + 4.0 * ROUNDOFF * (abs(z) + abs(breaks[q, 0]))
             if breaks[q, 3] >= 0.0 and near and not (still and d == 0.0):
                 return False
             if d > 0.0:
@@ -170,8 +169,8 @@ def _careful(N, T, p):
                 h += breaks[q, 2] * (z - breaks[q, 1])
                 terms += abs(breaks[q, 2]) * (abs(z) + abs(breaks[q, 1]))
         value[k + u] = h
-        wide = abs(slope) + (8.0 * U * (cut[u + 1] - cut[u]) if slope != 0.0 else 0.0)
-        wrong[k + u] = 1.01 * (wide * known + 8.0 * (cut[u + 1] - cut[u] + 1) * U * terms)
+        wide = abs(slope) + (8.0 * ROUNDOFF * (cut[u + 1] - cut[u]) if slope != 0.0 else 0.0)
+        wrong[k + u] = 1.01 * (wide * known + 8.0 * (cut[u + 1] - cut[u] + 1) * ROUNDOFF * terms)
     return True
 
 
@@ -184,7 +183,7 @@ def _inside(T, p, gates):
         for i in range(k):
             room -= gates[r, i] * H[i, p]
             total += abs(gates[r, i] * H[i, p])
-        bound = (k + 4.0) * U * total * 1.01 + gates[r, k + 1]
+        bound = (k + 4.0) * ROUNDOFF * total * 1.01 + gates[r, k + 1]
         if room < -bound:
             return 0
         if room <= bound:

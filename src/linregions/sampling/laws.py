@@ -15,6 +15,7 @@ from ..domain.restrict import composed
 from ..errors import LinregionsError
 from ..network.network import Network
 from ..network.rational import fraction, rounded
+from ..roundoff import ROUNDOFF
 
 STANDARD = (3.0, 5.0, 7.0, 9.0, 11.0, 13.0)  # Xiong et al. 2020, section 6
 
@@ -136,5 +137,5 @@ def _within(lo: Fraction, hi: Fraction, what: str) -> tuple[float, float]:
 
 def _gates(A: np.ndarray, b: np.ndarray, centre: np.ndarray, half: np.ndarray) -> np.ndarray:
     size = np.abs(b) + np.abs(A) @ np.abs(centre)
-    error = (A.shape[1] + 8) * 2.0**-53 * size
+    error = (A.shape[1] + 8) * ROUNDOFF * size
     return np.column_stack([A * half, b - A @ centre, error])

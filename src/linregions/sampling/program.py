@@ -13,9 +13,10 @@ from typing import NamedTuple
 
 import numpy as np
 
-from ..network.affine import INPUT, ONE, UNIT
+from ..network.affine import INPUT, ONE
 from ..network.network import Network
 from ..network.units import Activation, Pointwise
+from ..roundoff import ROUNDOFF
 from .layout import Layout
 
 EDGES = 1 << 14  # weights beyond which matrix products of many points at once are faster
@@ -114,7 +115,7 @@ class _Writer:
         constant = np.array([1.0, 0.0])
         total = abs(bias) * constant + (w * (size[at] + error[at])).sum(axis=0)
         e = known * constant + (wrong * (size[at] + error[at]) + w * error[at]).sum(axis=0)
-        e = 1.01 * (e + (len(edges) + 3) * UNIT * total)
+        e = 1.01 * (e + (len(edges) + 3) * ROUNDOFF * total)
         z = total + e
         slopes, intercept = [float(s) for s in kind.slopes], float(kind.intercepts[0])
         steps = [
@@ -125,14 +126,14 @@ class _Writer:
         for t, step in zip(kind.breaks, steps, strict=True):
             where = float(t)
             if exact is None:
-                room = e + 4 * UNIT * (z + abs(where) * constant)
+                room = e + 4 * ROUNDOFF * (z + abs(where) * constant)
                 self.breaks.append((where, where, step, *room))
             else:  # the same on every point, decided here; no bound to compare with
                 side = -np.inf if exact > Fraction(t) else np.inf
                 self.breaks.append((side, where, step, -1.0, 0.0))
             terms = terms + abs(step) * (z + abs(where) * constant)
         steepest = max(abs(s) for s in slopes)
-        self.error.append(tuple(1.01 * (steepest * e + 8 * (len(steps) + 1) * UNIT * terms)))
+        self.error.append(tuple(1.01 * (steepest * e + 8 * (len(steps) + 1) * ROUNDOFF * terms)))
         self.size.append(tuple(1.01 * terms))
         self.source += [e[0] for e in edges]
         self.weight += [e[1] for e in edges]

@@ -60,25 +60,6 @@ def adopt(search: Search, given: Branch) -> None:
     search.done = False
 
 
-def give(search: Search) -> Branch | None:
-    """Take the shallowest open branch away from a search, for another one to adopt.
-
-    None where only the cell under way is left. What both find adds up to what the one would have
-    found.
-    """
-    C = search.cursor
-    if C is None or search.done or search._side is not None:
-        return None
-    depth = int(C.st[K.DEPTH])
-    if depth < 1 or C.st[K.ANSWER] == K.DROP:
-        return None
-    out = branch(C, 0)
-    for table in (C.F, C.cand, C.con, C.pts):  # the frames above move down by one
-        table[:depth] = table[1 : depth + 1].copy()
-    C.st[K.DEPTH] = depth - 1
-    return out
-
-
 def hand_over(search: Search) -> list[Branch]:
     """Everything that a search has still to do, shallowest branch first; it is then done.
 

@@ -21,7 +21,7 @@ LAYER, PHASE, ENTRY, POS, NCAND, NSURV, NCON, NIN, NPT, SPLIT, PARENT, CHAMP, RI
     14
 )
 # places in st (others in `records`; TRIP in `lp`)
-DEPTH, NOUT, ANSWER, UNIT, EMIT, EXACT, BOUNDED = range(7)
+DEPTH, NOUT, ANSWER, UNIT, EMIT, BOUNDED = range(6)
 ZONOTOPE = 2  # what st[BOUNDED] says where the domain is one
 # answers to UNDECIDED, and what `place` finds (HALTED: nothing, for the trip wire is raised)
 NONE, MINUS, PLUS, CUTS, DROP, HALTED = range(6)
@@ -31,4 +31,3 @@ NONE, MINUS, PLUS, CUTS, DROP, HALTED = range(6)
     S_FLOAT, S_INTEGER, S_ASKED, S_COINCIDENT, S_LPS, S_PRUNE,
 ) = range(16, 31)  # fmt: skip
 BIG = 1e300
-LOOSE = 1e-13  # what counts as zero where exactness was declined

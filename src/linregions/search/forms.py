@@ -17,7 +17,8 @@ from __future__ import annotations
 import math
 
 from ..jit import LONG, inner, raised
-from .lp import AERR, ALIVE, BERR, EC, EW, EXP, POWER, SPAN, TRIP, ULP
+from ..roundoff import ROUNDOFF
+from .lp import AERR, ALIVE, BERR, EC, EW, EXP, POWER, SPAN, TRIP
 
 # columns of the layer table
 PRE, CUT, VAL, LO, HI, LATTICE, CHAIN, KIND, GROUP, SPARSE = range(10)
@@ -115,7 +116,7 @@ def _form(P, C, layer, i, limit, sums):
     bias = P.units[i, BIAS]
     ec += P.units[i, B_ERR]
     if bias != 0.0 and mc != 0.0:
-        ec += (P.gamma[layer] + ULP) * (abs(bias) + mc)
+        ec += (P.gamma[layer] + ROUNDOFF) * (abs(bias) + mc)
     Z[i, k] += bias
     exact = max(mw, mc + abs(bias)) < limit
     Z[i, k + EW] = 0.0 if exact else 1.01 * ew
@@ -160,12 +161,12 @@ def _output(P, C, i, v, piece):
             top = max(top, abs(value))
     ew, ec = size * Z[i, k + EW], size * Z[i, k + EC]
     if size != 1.0 and size != 0.0:  # the slope may be rounded too
-        ew += 2.0 * ULP * (top + ew)
-        ec += 2.0 * ULP * (abs(H[k, v]) + ec)
+        ew += 2.0 * ROUNDOFF * (top + ew)
+        ec += 2.0 * ROUNDOFF * (abs(H[k, v]) + ec)
         exact = False
     if shift != 0.0:
         H[k, v] += shift
-        ec += 2.0 * ULP * (abs(shift) + abs(H[k, v]))
+        ec += 2.0 * ROUNDOFF * (abs(shift) + abs(H[k, v]))
     H[k + H_EW, v], H[k + H_EC, v], H[k + H_MAX, v] = 1.01 * ew, 1.01 * ec, top
     return exact and ew == 0.0 and ec == 0.0
 
@@ -219,7 +220,7 @@ def _rows(P, C, layer):
             top = max(top, abs(Z[i, j]))
         const, ec = Z[i, k] - cuts[c, AT], Z[i, k + EC]
         if cuts[c, AT] != 0.0:
-            ec += cuts[c, AT_ERR] + ULP * (abs(const) + abs(cuts[c, AT]))
+            ec += cuts[c, AT_ERR] + ROUNDOFF * (abs(const) + abs(cuts[c, AT]))
         power = 0 if top == 0.0 else -math.frexp(top)[1]
         scale = math.ldexp(1.0, power)
         for j in range(k):
@@ -240,6 +241,6 @@ def set_errors(G, c, ew, ec, exponent):
     """Error bounds of row c; evaluating it at x is off by at most AERR |x|_1 + BERR."""
     k = G.shape[1] - POWER - 1
     G[c, k + EW], G[c, k + EC] = ew, ec
-    G[c, k + AERR] = 1.01 * (ew + 2.0 * (k + 2) * ULP)
-    G[c, k + BERR] = 1.01 * (ec + (k + 2) * ULP * abs(G[c, k]))
+    G[c, k + AERR] = 1.01 * (ew + 2.0 * (k + 2) * ROUNDOFF)
+    G[c, k + BERR] = 1.01 * (ec + (k + 2) * ROUNDOFF * abs(G[c, k]))
     G[c, k + EXP] = exponent

@@ -24,7 +24,6 @@ import numpy as np
 from ..jit import held, inner, kernel, raised
 from .cursor import (  # noqa: F401 (for all who move a cursor)
     ANSWER,
-    BIG,
     BORN,
     BOUNDED,
     CHAMP,
@@ -35,12 +34,10 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     DROP,
     EMIT,
     ENTRY,
-    EXACT,
     FAN,
     FULL,
     HALTED,
     LAYER,
-    LOOSE,
     MINUS,
     NCAND,
     NCON,
@@ -66,7 +63,6 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     S_LPS,
     S_NODES,
     S_POINTS,
-    S_PRUNE,
     S_RAYS,
     S_SEGMENTS,
     S_TESTS,
@@ -77,7 +73,6 @@ from .cursor import (  # noqa: F401 (for all who move a cursor)
     TEST,
     UNDECIDED,
     UNIT,
-    ZONOTOPE,
 )
 from .forms import KIND, compose
 from .frames import choose, emit, open_layer, second, settle, split
@@ -135,8 +130,6 @@ def advance(P, C, budget):
 @inner()
 def _norm(C):
     """What bounds the 1-norm of points; see `side`."""
-    if C.st[EXACT] == 0:
-        return -1.0
     return float(C.pts.shape[2]) if C.st[BOUNDED] > 0 else 0.0
 
 

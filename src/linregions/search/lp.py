@@ -24,7 +24,6 @@ W, Y, Z, END, MULT, RESID, TRIAL, CONST_AT, SLACK, ROOM, RATE, QUOTIENT, SCALE =
 ACTIVE, NAMES, BASIS, KEEP, PICK, ORDER, BEFORE, COUNTS = range(8)
 TRIP = 12  # place in st of the cursor's trip wire
 FAR = 1e300
-ULP = 2.0**-53
 
 
 @inner(fastmath=FAST)

@@ -42,16 +42,13 @@ def norm1(k, x):
 def side(k, G, c, x, norm):
     """Certified sign of row c at x: 1, -1, or 0 when rounding could hide it.
 
-    ``norm`` is a bound of the 1-norm of x, 0 where none is known, and negative where exactness
-    was declined.
+    ``norm`` is a bound of the 1-norm of x, 0 where none is known.
     """
     v = row_at(k, G, c, x)
-    error = K.LOOSE
-    if norm >= 0.0:
-        a, b = G[c, k + L.AERR], G[c, k + L.BERR]
-        error = a * norm + b
-        if norm == 0.0 or abs(v) <= error:
-            error = a * norm1(k, x) + b
+    a, b = G[c, k + L.AERR], G[c, k + L.BERR]
+    error = a * norm + b
+    if norm == 0.0 or abs(v) <= error:
+        error = a * norm1(k, x) + b
     return int(v > error) - int(v < -error)
 
 
@@ -88,7 +85,7 @@ def gather(C, d):
 
 
 @inner()
-def within(C, d, x, size, norm):
+def within(C, d, x, size):
     """Whether x lies certainly inside the cell of frame d; S[RATE] has its rows less constants.
 
     ``size`` bounds the 1-norm of x.
@@ -98,20 +95,19 @@ def within(C, d, x, size, norm):
     L.rates(C, m, x)
     for n in range(m):
         r = C.con[d, n]
-        error = G[r, k + L.AERR] * size + G[r, k + L.BERR] if norm >= 0.0 else K.LOOSE
-        if not S[CONST_AT, n] + S[L.RATE, n] > error:
+        if not S[CONST_AT, n] + S[L.RATE, n] > G[r, k + L.AERR] * size + G[r, k + L.BERR]:
             return False
     return True
 
 
 @inner()
-def accept(C, d, c, s, norm):
+def accept(C, d, c, s):
     """Add S[TRIAL] to the points of frame d if it lies certainly inside, on side -s of row c."""
     x, k = C.S[TRIAL], C.pts.shape[2]
     size = norm1(k, x)
-    if not size < 1e150 or side(k, C.G, c, x, -1.0 if norm < 0.0 else size) != -s:
+    if not size < 1e150 or side(k, C.G, c, x, size) != -s:
         return False
-    if not within(C, d, x, size, norm):
+    if not within(C, d, x, size):
         return False
     add_point(C, d, x)
     return True
@@ -239,15 +235,15 @@ def proved(C, d, form, count, span):
 
 
 @inner()
-def constant(C, c, exact):
+def constant(C, c):
     """Place a row without any slope, or -1 when it has one."""
     G, st, k = C.G, C.st, C.pts.shape[2]
     for j in range(k):
         if G[c, j] != 0.0:
             return -1
-    if exact and G[c, k + L.EW] > 0.0:
+    if G[c, k + L.EW] > 0.0:
         return -1
-    value, error = G[c, k], G[c, k + L.EC] if exact else 0.0
+    value, error = G[c, k], G[c, k + L.EC]
     if abs(value) <= error and not (value == 0.0 and error == 0.0):
         return NONE
     st[K.S_CONSTANT] += 1
@@ -285,14 +281,14 @@ def place(C, d, c, norm):
     if s == 2:
         st[K.S_POINTS] += 1
         return CUTS
-    flat = constant(C, c, norm >= 0.0)
+    flat = constant(C, c)
     if flat >= 0:
         st[R.HOW] = R.SLOPELESS
         return flat
     value = s * row_at(C.pts.shape[2], C.G, c, C.pts[d, 0])
     if not value > 0.0:  # the witness itself is not certain about this row
         return NONE
-    if by_segment(C, d, c, s) and accept(C, d, c, s, norm):
+    if by_segment(C, d, c, s) and accept(C, d, c, s):
         st[K.S_SEGMENTS] += 1
         return CUTS
     return _by_programmes(C, d, c, norm, s, value)
@@ -316,13 +312,13 @@ def _by_programmes(C, d, c, norm, s, value):
         if status == BELOW or (status == INSIDE and low < -1e-12 * value):
             ray = status == BELOW and count == -1
             for trial in range(3):
-                if by_lp(C, d, value, low, ray, trial) and accept(C, d, c, s, norm):
+                if by_lp(C, d, value, low, ray, trial) and accept(C, d, c, s):
                     st[K.S_RAYS if C.I[L.ACTIVE, 0] == 0 else K.S_LP_CUT] += 1
                     return CUTS
         if status == INSIDE:
             st[R.MULTIPLIERS] = count
             span = span_of(C, c, C.F[d, K.LAYER])
-            if norm < 0.0 or proved(C, d, form, count, span):
+            if proved(C, d, form, count, span):
                 return PLUS if s > 0 else MINUS
         if raised(st, L.TRIP):  # what has failed has perhaps been broken off
             st[K.S_TESTS] -= 1
@@ -331,7 +327,7 @@ def _by_programmes(C, d, c, norm, s, value):
         # over a zonotope by its vertices once more, and then by its inputs
         stop, enough = -K.BIG, 1e-9 if C.X.ndim == 2 and attempt == 0 else K.BIG
         if C.X.ndim == 2:  # noqa: SIM102 (pruned when compiled only as it stands)
-            if recentre(C, d, norm):
+            if recentre(C, d):
                 value = s * row_at(k, G, c, C.pts[d, 0])
                 if common_side(C, d, c, norm) == 2:
                     return CUTS
@@ -341,7 +337,7 @@ def _by_programmes(C, d, c, norm, s, value):
 
 
 @inner()
-def recentre(C, d, norm):
+def recentre(C, d):
     """Give frame d a witness farther from its walls; whether there is one."""
     S, pts, k = C.S, C.pts, C.pts.shape[2]
     m, least = C.F[d, K.NCON], K.BIG
@@ -352,7 +348,7 @@ def recentre(C, d, norm):
     x = S[TRIAL]
     for j in range(k):
         x[j] = pts[d, 0, j] + S[END, j]
-    if not within(C, d, x, norm1(k, x), norm):
+    if not within(C, d, x, norm1(k, x)):
         return False
     for j in range(k):  # the old one goes to the end of the list, in place of an outside point
         x[j], pts[d, 0, j] = pts[d, 0, j], x[j]

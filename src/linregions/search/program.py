@@ -13,13 +13,14 @@ from scipy import sparse
 from ..domain.restrict import Restricted
 from ..domain.scaling import exponent, grid, reach_of
 from ..jit import plain
-from ..network.affine import INPUT, ONE, UNIT, Affine
+from ..network.affine import INPUT, ONE, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
 from ..network.scaling import CUT, coordinates, inequalities, scaled
 from ..network.units import Activation, MaxUnits, Pointwise
 from ..progress import check
+from ..roundoff import ROUNDOFF
 from .column_generation import fill, padded, rows_of_columns, width_of_columns
-from .cursor import BORN, BOUNDED, EMIT, EXACT, NCON, NIN, NPT, ZONOTOPE
+from .cursor import BORN, BOUNDED, EMIT, NCON, NIN, NPT, ZONOTOPE
 from .forms import H_MAX, KIND, set_errors
 from .lp import COUNTS, POWER, SCALE, SPAN
 from .records import LOGGING
@@ -139,9 +140,11 @@ def _with_differences(block: _Block, units: MaxUnits) -> _Block:
     # a float difference is off by at most half a unit in its last place; it is exact where
     # adding back gives both numbers again
     exact = _same(rows + W[low], W[high]) & _same(W[high] - rows, W[low])
-    error = error + np.where(exact, 0.0, UNIT * _largest(rows))
+    error = error + np.where(exact, 0.0, ROUNDOFF * _largest(rows))
     sure = (shift + b[low] == b[high]) & (b[high] - shift == b[low])
-    off = block.bias_error[high] + block.bias_error[low] + np.where(sure, 0.0, UNIT * abs(shift))
+    off = (
+        block.bias_error[high] + block.bias_error[low] + np.where(sure, 0.0, ROUNDOFF * abs(shift))
+    )
     stack = sparse.vstack if block.sparse else np.vstack
     matrix: Any = stack([W, rows])
     return _Block(
@@ -333,7 +336,7 @@ class Compiled:
         size = np.maximum(abs(self.zonotope.lo), abs(self.zonotope.hi))
         spans, rows = 1.01 * (abs(V) @ size), sum(self.network.widths) + 2
         mixed = max(80, 3 * (rows + 8)) * rows**2
-        return V, spans, float((V.shape[1] + 4) * UNIT * spans.max() + mixed * UNIT)
+        return V, spans, float((V.shape[1] + 4) * ROUNDOFF * spans.max() + mixed * ROUNDOFF)
 
     @property
     def scaled(self) -> bool:
@@ -358,7 +361,7 @@ class Compiled:
             sources = layer.affine.sources
             level = self._lattice(block, level, sources, n)
             chain = chain and sources in ((), (n - 1,))  # each layer reads just the one before
-            gamma = 0.0 if sources == (INPUT,) else 1.02 * (block.longest + 2) * UNIT
+            gamma = 0.0 if sources == (INPUT,) else 1.02 * (block.longest + 2) * ROUNDOFF
             kind = int(isinstance(layer.units, MaxUnits))
             out.layer(start[n], block, gamma, level, chain, kind)
             out.units(layer.units, layer.affine.size, start[n])
@@ -410,9 +413,7 @@ class Compiled:
         """Rows of the network: breakpoints of all units."""
         return len(self.program.cut_unit)
 
-    def cursor(
-        self, witness: np.ndarray, exact: bool, emit: int = 0, logging: bool = False
-    ) -> Cursor:
+    def cursor(self, witness: np.ndarray, emit: int = 0, logging: bool = False) -> Cursor:
         """A cursor at the root. ``witness`` is an interior point in kernel coordinates.
 
         With ``logging`` it writes down its decisions; see `records`.
@@ -452,7 +453,7 @@ class Compiled:
         )
         C.st[LOGGING] = self._room() // 4 if logging else 0
         C.S[SCALE, :k] = self.unit
-        C.st[EMIT], C.st[EXACT], C.st[BOUNDED] = emit > 0, exact, self.bounded
+        C.st[EMIT], C.st[BOUNDED] = emit > 0, self.bounded
         if self.zonotope is not None:
             C.st[BOUNDED] = ZONOTOPE
         C.H[:k, :k] = np.eye(k)
@@ -493,8 +494,8 @@ class Compiled:
             power = -exponent(np.max(np.abs(row), initial=0.0))
             C.G[c, :k] = np.ldexp(row, power)
             C.G[c, k] = np.ldexp(const, power)
-            ew = UNIT if self.rows_inexact[0] else 0.0
-            ec = abs(C.G[c, k]) * UNIT if self.rows_inexact[1] else 0.0
+            ew = ROUNDOFF if self.rows_inexact[0] else 0.0
+            ec = abs(C.G[c, k]) * ROUNDOFF if self.rows_inexact[1] else 0.0
             level = -1 if any(self.rows_inexact) else grid(C.G[c, : k + 1])
             plain(set_errors)(C.G, c, ew, ec, level if level <= 48 else -1)
             C.G[c, k + SPAN], C.G[c, k + POWER] = -1, power
@@ -508,7 +509,7 @@ def kind_in_floats(kind: Activation) -> tuple[list[tuple[float, float]], list[tu
     for t in kind.breaks:
         at = nearest(t)
         known = isfinite(at) and Fraction(at) == t
-        places.append((at, 0.0 if known else abs(at) * UNIT + 2.0**-1074))
+        places.append((at, 0.0 if known else abs(at) * ROUNDOFF + 2.0**-1074))
     return pieces, places
 
 

@@ -11,6 +11,7 @@ from typing import NamedTuple
 import numpy as np
 
 from ..jit import inner, raised
+from ..roundoff import ROUNDOFF
 from .lp import (
     ALIVE,
     BASIS,
@@ -23,7 +24,6 @@ from .lp import (
     RESID,
     SPAN,
     TRIP,
-    ULP,
     W,
 )
 
@@ -73,7 +73,7 @@ def proved_bounded(C, d, form, count):
     total = 0.0
     for j in range(k):
         total += abs(S[RESID, j])
-    rounding = (count + 4) * ULP * ((1.0 + lam) * k + size)
+    rounding = (count + 4) * ROUNDOFF * ((1.0 + lam) * k + size)
     return const - 1.01 * (total + row_error * k + const_error + rounding)
 
 
@@ -140,16 +140,16 @@ def proved_unbounded(C, d, form, r, span):
             defect += abs((1.0 if i == j else 0.0) - value)
         norm = max(norm, total)
         theta = max(theta, defect)
-    theta = 1.01 * (theta + norm * (spread + (r + 2) * r * ULP))
+    theta = 1.01 * (theta + norm * (spread + (r + 2) * r * ROUNDOFF))
     if not theta < 0.5:
         return -np.inf
-    charge = form.ew + (r + 2) * ULP
+    charge = form.ew + (r + 2) * ROUNDOFF
     for i in range(r):
         value = 0.0
         for j in range(r):
             value += MR[1, i, j] * S[W, I[PICK, j]]
         S[MULT, i] = value
-        charge += abs(value) * (G[con[I[BASIS, i]], k + EW] + (r + 2) * ULP)
+        charge += abs(value) * (G[con[I[BASIS, i]], k + EW] + (r + 2) * ROUNDOFF)
     worst = 0.0
     for l in range(r):
         j = I[PICK, l]
@@ -166,7 +166,7 @@ def proved_unbounded(C, d, form, r, span):
         const -= S[MULT, n] * S[CONST_AT, i]
         size += S[MULT, n] * abs(S[CONST_AT, i])
         error += (S[MULT, n] + delta) * G[con[i], k + EC] + delta * abs(S[CONST_AT, i])
-    return const - 1.01 * (error + (r + 3) * ULP * size)
+    return const - 1.01 * (error + (r + 3) * ROUNDOFF * size)
 
 
 @inner()

@@ -68,9 +68,6 @@ class Search:
     ----------
     problem
         What `restrict` gave.
-    exact
-        Justify every decision (default). Otherwise floats decide, to a tolerance of 1e-13
-        in rows and coordinates scaled to about 1.
     emit
         Size of the output buffer; 0 counts without listing.
     recorder
@@ -92,7 +89,6 @@ class Search:
     def __init__(
         self,
         problem: Restricted,
-        exact: bool = True,
         emit: int = 0,
         recorder: Recorder | None = None,
         audit: bool = False,
@@ -101,10 +97,9 @@ class Search:
         self.compiled = Compiled(problem)
         self.recorder = recorder
         self.audit: Audit | None = None
-        if audit and exact and problem.zonotope is None and asked():
+        if audit and problem.zonotope is None and asked():
             self.audit = Audit(self.compiled)
             self.recorder = Recorder(self.audit.take)
-        self.exact = exact
         self.extra = 0  # leaves found by rational arithmetic
         self.asked = 0
         self.coincident = 0
@@ -147,7 +142,7 @@ class Search:
         self._walk(domain, self._rational_witness(domain))
 
     def _new_cursor(self, witness: np.ndarray) -> Cursor:
-        C = self.compiled.cursor(witness, self.exact, self._emit, self.recorder is not None)
+        C = self.compiled.cursor(witness, self._emit, self.recorder is not None)
         if self.recorder is not None:
             self.recorder.cursor = C
         return C
@@ -553,27 +548,6 @@ class Search:
         C = self.cursor
         assert C is not None
         return all(self._side_of(c, x) == C.sign[c] for c in C.con[d, : C.F[d, K.NCON]])
-
-    # -- saving -----------------------------------------------------------------------
-
-    def snapshot(self) -> dict[str, Any]:
-        """Everything that `restore` needs; a rational subtree under way is finished first."""
-        while self._side is not None:
-            self._advance_side(1000)
-        state: dict[str, Any] = {"extra": self.extra, "coincident": self.coincident}
-        state.update(done=self.done, asked=self.asked, found=list(self._found))
-        if self.cursor is not None:
-            state["cursor"] = {n: a.copy() for n, a in self.cursor._asdict().items()}
-        return state
-
-    def restore(self, state: dict[str, Any]) -> None:
-        """Continue from a snapshot of a search of the same problem and settings."""
-        self.extra, self.coincident = state["extra"], state["coincident"]
-        self.done, self.asked, self._found = state["done"], state["asked"], list(state["found"])
-        self._side = None
-        self.cursor = None
-        if "cursor" in state:
-            self.cursor = Cursor(**{n: a.copy() for n, a in state["cursor"].items()})
 
 
 def _insert(C: Cursor, d: int, x: np.ndarray, side: int) -> None:

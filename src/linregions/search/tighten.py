@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from ..jit import inner, raised
+from ..roundoff import ROUNDOFF
 from . import cursor as K
 from . import lp as L
 from .place import box_side, proved, solve
@@ -49,7 +50,7 @@ def bound(C, d, count, end):
     else:
         least, most = box[2 * layer, j], -limit
         box[2 * layer, j] = 0.5 * (least + most)
-        box[2 * layer + 1, j] = 0.5 * (most - least) + 4.0 * L.ULP
+        box[2 * layer + 1, j] = 0.5 * (most - least) + 4.0 * ROUNDOFF
 
 
 @inner()

@@ -21,7 +21,8 @@ import numpy as np
 from ..domain.restrict import Restricted, reduce_inputs
 from ..jit import FAST, LONG, inner
 from ..network.rational import is_rational, nearest
-from .lp import BASIS, CONST_AT, EC, EW, MULT, RESID, ULP, W
+from ..roundoff import ROUNDOFF
+from .lp import BASIS, CONST_AT, EC, EW, MULT, RESID, W
 
 # rows of X, one entry per input; behind them those of `columns`
 LO, HI, D, ALPHA, AT, TIME, BASIC, HELD, SPANS, REST = range(10)
@@ -44,7 +45,7 @@ class Zonotope:
         """Largest |y_i|, rounded up."""
         middle, half = 0.5 * (self.lo + self.hi), 0.5 * (self.hi - self.lo)
         size = abs(self.V) @ (abs(middle) + half)
-        return abs(self.V @ middle) + abs(self.V) @ half + 8 * len(middle) * ULP * size
+        return abs(self.V @ middle) + abs(self.V) @ half + 8 * len(middle) * ROUNDOFF * size
 
 
 def seen_through(problem: Restricted) -> Restricted:
@@ -159,5 +160,5 @@ def proved_zonotope(C, d, form, count):
         total += min(e[j] * X[LO, j], e[j] * X[HI, j])
     for c in range(k):
         large += abs(resid[c]) * X[SPANS, c]
-    rounding = (count + 4) * ULP * ((1.0 + lam) * k + size) + (n + k + 8) * ULP * large
+    rounding = (count + 4) * ROUNDOFF * ((1.0 + lam) * k + size) + (n + k + 8) * ROUNDOFF * large
     return const + total - 1.01 * (row_error * k + const_error + rounding)

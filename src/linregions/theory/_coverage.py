@@ -67,15 +67,6 @@ class Coverage:
             groups[root(seen[0])][tuple(number[p] for p in seen)] = size
         return [(members[r], groups[r]) for r in members]
 
-    @property
-    def one_dimensional(self) -> bool:
-        """Whether every part is a chain of intervals."""
-        return all(_intervals.chain(len(p), g) is not None for p, g in self.parts)
-
-    def feasible(self, t: int) -> bool:
-        """Whether every position can have t inputs of its own at once (a maximal flow)."""
-        return all(_saturates(len(p), g, t) for p, g in self.parts)
-
     def total(
         self, weights: Sequence[int], work: int = 10**9, progress: Progress | None = None
     ) -> int:

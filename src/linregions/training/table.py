@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import LinregionsError
-from ..files import beside, check_target
+from ..files import beside, check_target, pyarrow
 from .plots import curves
 
 FORMATS = (".csv", ".parquet")
@@ -116,7 +116,7 @@ class Table:
     def save(self, path: str | Path) -> Path:
         """Write a ``.csv`` or a ``.parquet`` file; numbers are kept to the last bit."""
         target = check_target(path, FORMATS)
-        parquet = _pyarrow() if target.suffix.lower() == ".parquet" else None
+        parquet = pyarrow(".csv") if target.suffix.lower() == ".parquet" else None
         with beside(target) as part:
             if parquet is not None:
                 pa, pq = parquet
@@ -138,7 +138,7 @@ class Table:
             raise LinregionsError(f"{path}: no such file")
         try:
             if source.suffix.lower() == ".parquet":
-                found = _pyarrow()[1].read_table(source).to_pylist()
+                found = pyarrow(".csv")[1].read_table(source).to_pylist()
             else:
                 with open(source, newline="", encoding="utf-8") as file:
                     found = list(csv.DictReader(file))
@@ -160,14 +160,3 @@ def _parsed(name: str, text: Any) -> Any:
     if KINDS[name] is bool and isinstance(text, str):
         return {"True": True, "False": False}[text]
     return KINDS[name](text)
-
-
-def _pyarrow() -> tuple[Any, Any]:
-    try:
-        import pyarrow
-        import pyarrow.parquet
-    except ImportError:
-        raise LinregionsError(
-            ".parquet files need pyarrow: pip install 'linregions[store]', or take a .csv file"
-        ) from None
-    return pyarrow, pyarrow.parquet
