@@ -471,3 +471,21 @@ def test_max_units_of_unequal_sizes_around_a_boundary_that_changes_no_map():
     heard = lr.Network(1, silent.layers, Affine.dense(np.ones((1, 2)), None, 1))
     found = lr.distance(heard, [[-1.0], [0.25], [1.0]], kind="linear")
     assert found.distance.tolist() == [1.0, 0.25, 1.0]
+
+
+@pytest.mark.parametrize("norm", ["2", "1", "inf"])
+@pytest.mark.parametrize("kind", ["activation", "linear"])
+def test_rows_that_floats_see_as_zero_in_a_box(norm, kind):
+    """Gap and gradient cancel in floats, and nothing is known: that is no proof of absence."""
+    both = lr.MaxUnits(((0, 1),), 2)
+    second = np.array(
+        [[0.6324745219738013, 0.32396637209560497], [0.6324745219738013, 0.323966372095605]]
+    )
+    net = lr.Network(1, (
+        lr.Layer(Affine.dense(np.ones((2, 1)), None, 0), lr.MaxUnits(((0,), (1,)), 2)),
+        lr.Layer(Affine.dense(second, np.full(2, 0.2251897465868148), 1), both),
+    ), Affine.dense(np.ones((1, 1)), None, 2))  # fmt: skip
+    for domain in (None, lr.Box(-1, 1), lr.Box(-0.5, 0.5)):
+        found = lr.distance(net, [[-0.1044921875], [0.3]], domain=domain, norm=norm, kind=kind)
+        assert found.distance == pytest.approx([0.1044921875, 0.3])
+        assert (found.error < 1e-9).all()

@@ -117,6 +117,11 @@ def test_every_module_is_in_a_room():
     assert {room(m) for m in sources()} == set(LAYERS)
 
 
+def test_the_page_shows_these_layers():
+    page = (Path(__file__).parents[1] / "docs" / "architecture.md").read_text()
+    assert tuple(re.findall(r"^\| `(\w+)` \|", page, re.MULTILINE)) == LAYERS
+
+
 def test_imports_go_down():
     order = {name: i for i, name in enumerate(LAYERS)}
     up = [

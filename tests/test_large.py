@@ -7,7 +7,6 @@ import numpy as np
 import pytest
 
 import linregions as lr
-from linregions.domain import domains as domain_module
 from linregions.domain.restrict import restrict
 from linregions.errors import LinregionsError
 from linregions.large.columns import Column, ColumnFactor
@@ -67,7 +66,7 @@ def networks(twins, seed):
 
 def pair(monkeypatch, twins=False, seed=0):
     """Both networks, and all of this size are large."""
-    monkeypatch.setattr(domain_module, "LARGE", 1000)
+    monkeypatch.setattr("linregions.domain.restrict.LARGE", 1000)
     return networks(twins, seed)
 
 

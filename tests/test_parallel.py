@@ -119,7 +119,7 @@ def test_rational_branches_walk_like_rational_leaves(seed):
     stack = [root]
     while stack:
         stack += walk_node(search, stack.pop())
-    assert {s.tobytes() for s, _ in search._found} == wanted
+    assert {s.tobytes() for _, s, _ in search._found} == wanted
     assert search.extra == len(wanted)
 
 

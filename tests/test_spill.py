@@ -26,14 +26,14 @@ def runs(monkeypatch):
     monkeypatch.setattr(spill, "LEAST", 5)
     monkeypatch.setattr("linregions.questions.run.BATCH", 16)
     seen = []
-    parts = spill.Cells.parts
+    parts = spill.CellStore.parts
 
     def noted(self):
         for part in parts(self):
             seen.append((len(self.runs), sum(len(b.signs) for b in part)))
             yield part
 
-    monkeypatch.setattr(spill.Cells, "parts", noted)
+    monkeypatch.setattr(spill.CellStore, "parts", noted)
     return seen
 
 
@@ -74,7 +74,7 @@ def test_runs_are_many_and_parts_small(runs):
 def test_parts_hold_whole_maps_and_every_cell_once(monkeypatch):
     monkeypatch.setattr(spill, "LEAST", 10)
     search = Search(restrict(lr.load(gaussian(3, 2, 8, 6, 1))), emit=16)
-    cells, all_signs = spill.Cells(search, 1), []
+    cells, all_signs = spill.CellStore(search, 1), []
     more = True
     while more:
         more = search.run(16)
@@ -99,7 +99,7 @@ def test_one_of_a_pattern_is_kept_for_affine_maps(monkeypatch):
     seen = np.zeros((1, 10))
     seen[0, :3] = 1
     search = Search(restrict(lr.load([(W, b), (seen, np.zeros(1))])), emit=64)
-    cells = spill.Cells(search, 1, distinct=True)
+    cells = spill.CellStore(search, 1, distinct=True)
     search.run(1000)
     cells.add(search.take())
     assert [len(r.prints) for r in cells.runs] == [7] and cells.total == 56

@@ -49,6 +49,7 @@ if TYPE_CHECKING:
     from .network.units import Activation, MaxUnits, Pointwise
     from .progress import Status
     from .questions.count import count
+    from .questions.extremes import Extreme, Extremes, extremes
     from .questions.shards import Part, merge, shard
     from .questions.stream import Regions, regions
     from .readers import load
@@ -82,6 +83,7 @@ _HOME = {
         "network.units": "Activation MaxUnits Pointwise",
         "progress": "Status",
         "questions.count": "count",
+        "questions.extremes": "Extreme Extremes extremes",
         "questions.shards": "Part merge shard",
         "questions.stream": "Regions regions",
         "readers": "load",
@@ -121,6 +123,8 @@ __all__ = [
     "Domain",
     "Estimate",
     "ExpectedVolume",
+    "Extreme",
+    "Extremes",
     "Interrupted",
     "Layer",
     "Line",
@@ -159,6 +163,7 @@ __all__ = [
     "merge",
     "plan",
     "expected_boundary_volume",
+    "extremes",
     "local_complexity",
     "region",
     "regions",

@@ -34,7 +34,7 @@ from numba.core.runtime.nrt import rtsys
 from numba.misc.appdirs import AppDirs
 
 PATIENCE = 1.0  # seconds after which a compilation is announced
-FORMAT = "1"  # of kernels: what is not in their code, such as how they are linked
+FORMAT = "2"  # of kernels: what is not in their code, such as how they are linked
 
 
 class _Log:

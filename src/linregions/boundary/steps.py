@@ -99,7 +99,8 @@ def brackets(
         off = error + ulps * abs(gap) + wrong * reach + abs(g) @ room.blur
         off = np.where(np.isnan(off), np.inf, off)
         sign = np.copysign(1.0, gap)
-        near = lengths(sign * np.maximum(abs(gap) - off, 0.0), g, norm, room) * (1 - ulps)
+        least = np.maximum(abs(gap) - off, 0.0)
+        near = np.where(least > 0, lengths(sign * least, g, norm, room) * (1 - ulps), 0.0)
         far = moves(sign * (abs(gap) + off), g, norm, room)
         fits = np.isfinite(far).all(axis=1)
         far = np.where(np.asarray(fits)[:, None], far, np.inf)

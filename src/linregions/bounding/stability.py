@@ -54,7 +54,7 @@ def reaches(problem: Restricted, lp: bool = False) -> list[Reach]:
         Sharpen the pre-activations of undecided units by linear programs over the triangle
         relaxation of the layers before; for bounded domains. Two programs per unit.
     """
-    values = {INPUT: _coordinates(problem), ONE: Interval(np.ones(1), np.ones(1))}
+    values = {INPUT: coordinates_of_box(problem), ONE: Interval(np.ones(1), np.ones(1))}
     relaxation = Relaxation(problem, values[INPUT]) if lp else None
     out = []
     for i, layer in enumerate(problem.network.layers, start=1):
@@ -63,14 +63,15 @@ def reaches(problem: Restricted, lp: bool = False) -> list[Reach]:
             current().stage = f"linear programs, layer {i}"
         if relaxation is not None and relaxation.usable:
             z = z.sharpen(relaxation.bounds(layer, z))
-        reach, values[i] = _units(layer, z)
+        reach, values[i] = units_of(layer, z)
         if relaxation is not None and relaxation.usable:
             relaxation.add(i, layer, z, values[i])
         out.append(reach)
     return out
 
 
-def _coordinates(problem: Restricted) -> Interval:
+def coordinates_of_box(problem: Restricted) -> Interval:
+    """The box around a domain, as rows that bound one coordinate tell it."""
     k = problem.dimension
     low, high = np.full(k, -np.inf), np.full(k, np.inf)
     A, b = rounded(problem.A), rounded(problem.b)
@@ -88,7 +89,8 @@ def _coordinates(problem: Restricted) -> Interval:
     return Interval(low, high)
 
 
-def _units(layer: Layer, z: Interval) -> tuple[Reach, Interval]:
+def units_of(layer: Layer, z: Interval) -> tuple[Reach, Interval]:
+    """What the units of a layer can do with such pre-activations, and their values."""
     if isinstance(layer.units, MaxUnits):
         groups = [list(g) for g in layer.units.groups]
         low = np.array([z.low[g].max() for g in groups])

@@ -20,7 +20,7 @@ from ..version import __version__
 
 COMMANDS = (  # each `command` in a file of its name, imported when it is called
     "count", "list", "info", "bounds", "check", "compile", "estimate", "plan", "draw", "paper",
-    "sample", "merge", "measure",
+    "sample", "merge", "measure", "extremes",
 )  # fmt: skip
 
 app = App(

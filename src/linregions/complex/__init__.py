@@ -1,1 +1,1 @@
-"""Low-dimensional domains: the whole cell complex, and breakpoints along lines."""
+"""Low-dimensional bounded domains: the whole cell complex."""

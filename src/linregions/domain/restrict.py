@@ -42,7 +42,7 @@ class Restricted:
     domain: Domain
     rows: Any = None
     picked: np.ndarray | None = None
-    zonotope: Any = None  # the search's, see `search.zonotope`
+    zonotope: Any = None  # the search's, see `search.zonotope.Zonotope`
     reduced: Reduced | None = None
 
     @property

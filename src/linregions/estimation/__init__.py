@@ -1,4 +1,4 @@
-"""What can be said where counting ends: estimates, forecasts of a count, and sampling."""
+"""What can be said where counting ends: estimates, and forecasts of a count."""
 
 from .estimate import Estimate, estimate
 from .plan import Plan, plan

@@ -225,7 +225,7 @@ def estimate(
         return run.answer(confidence)
 
     def nothing(clock: Deadline) -> Estimate:
-        return first.answer(clock.reason)
+        return first.answer(clock.reason, clock)
 
     return handed_over(watched(passed, seconds, progress, nothing, on_interrupt), on_interrupt)
 
@@ -248,8 +248,8 @@ class Sketch:
         self.under_way = EstimateRun(problem, self.method, self.seed, work, bound)
         return self.under_way
 
-    def answer(self, stopped: str) -> Estimate:
-        """Where time ended too soon: what is certain.
+    def answer(self, stopped: str, clock: Deadline | None = None) -> Estimate:
+        """Where time ended too soon (of ``clock``, or of the work under way): what is certain.
 
         A box with sides, or all of space, has a cell; whether another domain has one is not known
         before the search is ready.
@@ -265,8 +265,8 @@ class Sketch:
             confidence=self.confidence, seen=seen, upper=int(upper.value), upper_name=upper.name,
             complete=False, exact=True, kind="activation", method=self.method,
             domain=self.domain.describe(), dimension=dimension_of(self.domain, net.inputs),
-            inputs=net.inputs, units=net.units, seconds=current().elapsed, passes=0, groups=0,
-            steps=0, seed=self.seed, stopped=stopped,
+            inputs=net.inputs, units=net.units, seconds=(clock or current()).elapsed, passes=0,
+            groups=0, steps=0, seed=self.seed, stopped=stopped,
         )  # fmt: skip
 
 

@@ -165,7 +165,7 @@ def plan(
         return _planned(run, numbers)
 
     def nothing(clock: Deadline) -> Plan:
-        return _unknown(first.answer(clock.reason), numbers)
+        return _unknown(first.answer(clock.reason, clock), numbers)
 
     return handed_over(watched(passed, seconds, progress, nothing, on_interrupt), on_interrupt)
 

@@ -143,7 +143,7 @@ def ranges(A: Any, b: Any, k: int) -> tuple[np.ndarray, np.ndarray]:
 def reduce(network: Network, chart: Any, digits: int = DIGITS) -> Reduced:
     """The network of the units that may switch on a slice.
 
-    ``chart``: coordinates of at most four dimensions, with bounds (`domain.Chart`).
+    ``chart``: coordinates of at most four dimensions, with bounds (`domain.domains.Chart`).
 
     Raises
     ------

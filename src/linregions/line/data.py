@@ -1,4 +1,4 @@
-"""What the sweep of segments reads and writes: names of columns, and named tuples; see `line`."""
+"""What the sweep of segments reads and writes: names of columns, and named tuples; see `kernel`."""
 
 from __future__ import annotations
 

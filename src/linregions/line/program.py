@@ -206,7 +206,7 @@ Share = Callable[[Callable[[int, int], None], int, int], None]
 def points_of(
     sweeper: Sweeper, x: np.ndarray, weights: np.ndarray, errors: np.ndarray, share: Share
 ) -> tuple[line.LineProgram, line.Points]:
-    """Program and `line.Points` for ends x (points, n) with these weights and rounding."""
+    """Program and `data.Points` for ends x (points, n) with these weights and rounding."""
     program = sweeper.program
     table, parts, at = program.table.copy(), [], 0
     for i, (weight, bias) in enumerate(zip(sweeper.inputs, sweeper.biases, strict=True)):

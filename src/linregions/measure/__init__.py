@@ -1,1 +1,1 @@
-"""Measurements of a network's regions: along lines and curves."""
+"""Measurements of a network's regions: volumes of boundaries, regions near points."""

@@ -35,7 +35,7 @@ class Convolution:
     spatial, outputs
         Sizes of the spatial axes before and after.
     window
-        Kernel, strides, dilations and padding (`readers.windows.Window`).
+        Kernel, strides, dilations and padding (`readers.symbolic.windows.Window`).
     """
 
     weight: np.ndarray

@@ -35,7 +35,7 @@ SHARE = 0.01  # of the time may go into saving
 
 @dataclass
 class State:
-    """What a checkpoint holds: sums, and the bundles that are still to walk."""
+    """What a checkpoint holds: sums, the bundles that are still to walk, what a question learnt."""
 
     leaves: int = 0
     coincident: int = 0
@@ -43,6 +43,7 @@ class State:
     stats: dict[str, int] = field(default_factory=dict)
     complete: bool = False
     bundles: list[Bundle] = field(default_factory=list)
+    question: dict[str, Any] = field(default_factory=dict)
 
 
 class Checkpoint:

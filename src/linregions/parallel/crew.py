@@ -13,10 +13,12 @@ from ..errors import LinregionsError
 from ..progress import Stopwatch, current, reason_of
 from ..search.search import Leaves
 from . import policy, pool
+from .question import Question
 from .task import Bundle, Done, Job, Size, work
 
 LARGE = 1 << 16  # bytes of a job that are not sent with every task
 LOSSES = 3  # times in a row that workers may die without any result
+LEARNT = 0.3  # seconds after which a task with a question says what it knows
 GRACE = 0.3  # seconds to wait for the tasks under way when the search is to stop
 
 
@@ -36,6 +38,8 @@ class Crew:
         Called with the `Size` of every subtree that was walked whole.
     batch
         Cells that a task finds at most (about), where they are listed.
+    question
+        What is asked of the cells; it learns from every task that comes back.
 
     Attributes
     ----------
@@ -52,9 +56,10 @@ class Crew:
         executor: Executor | None = None,
         log: Callable[[Size], None] | None = None,
         batch: int | None = None,
+        question: Question | None = None,
     ) -> None:
         self.job, self.workers, self.executor = job, workers, executor
-        self.log, self.batch = log, batch
+        self.log, self.batch, self.question = log, batch, question
         self.leaves = self.coincident = 0
         self.seconds = 0.0
         self.stats: Counter[str] = Counter()
@@ -143,8 +148,11 @@ class Crew:
             return
         policy.divide(self._queue, target - len(self._flights))
         budget = policy.budget(width, len(self._queue) + len(self._flights), target)
-        if seconds is not None:
-            budget = min(budget, max(0.01, seconds - (self._watch.seconds)))
+        left = None if seconds is None else max(0.01, seconds - self._watch.seconds)
+        if self.question is not None:  # what it has learnt comes back often, and before the end
+            budget = min(budget, LEARNT, 0.5 * left if left is not None else LEARNT)
+        elif left is not None:
+            budget = min(budget, left)
         while self._queue and len(self._flights) < target:
             self._submit(budget, self._most(limit))
 
@@ -164,6 +172,10 @@ class Crew:
         left = None if limit is None else max(1, limit - self.leaves)
         return left if self.batch is None else min(self.batch, left or self.batch)
 
+    def _how(self, most: int | None) -> tuple[int | None, bool, Question | None]:
+        """The last arguments of `work`."""
+        return most, self.log is not None, self.question
+
     def _is_up(self) -> bool:
         """Whether a process of our own pool is ready (True for any other executor)."""
         if self._warming and any(f.done() for f in self._warming):
@@ -181,7 +193,7 @@ class Crew:
         bundle = self._queue.pop()
         known = self.job.key, self.job.blob
         try:
-            done = work(*known, bundle, policy.SHORT, self._most(limit), self.log is not None)
+            done = work(*known, bundle, policy.SHORT, *self._how(self._most(limit)))
         except BaseException:
             self._queue.append(bundle)
             raise
@@ -195,9 +207,7 @@ class Crew:
             self._unknown -= 1
         bundle = self._queue.pop()
         try:
-            future = executor.submit(
-                work, self.job.key, blob, bundle, budget, most, self.log is not None
-            )
+            future = executor.submit(work, self.job.key, blob, bundle, budget, *self._how(most))
         except BrokenExecutor as error:
             self._queue.append(bundle)
             self._lost(error)
@@ -268,6 +278,8 @@ class Crew:
         if done.left:
             self._queue.append(done.left)
         self._cells += done.cells
+        if self.question is not None:
+            self.question.merge(done.question)
         if self.log is not None:
             for size in done.sizes:
                 self.log(size)

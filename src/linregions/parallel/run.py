@@ -17,6 +17,7 @@ from ..search.search import Leaves, Search
 from .checkpoint import EVERY, SHARE, Checkpoint, State
 from .crew import Crew, unpack
 from .identity import Identity, coordinates_hash
+from .question import Question
 from .task import Bundle, Job, Size
 
 BATCH = 4096  # cells that a search lists at a time
@@ -71,6 +72,8 @@ class Shared:
         What is counted; all but ``activation`` list the cells.
     roots, shard
         What gives the branches to walk, and a name for them (the whole tree unless given).
+    question
+        What is asked of the cells, instead of handing them over.
 
     Attributes
     ----------
@@ -89,12 +92,14 @@ class Shared:
         kind: str = "activation",
         roots: Callable[[Search], list[Bundle]] | None = None,
         shard: str = "",
+        question: Question | None = None,
     ) -> None:
         emit = 0 if kind == "activation" else BATCH
         self.search = Search(problem, emit)
         self.crew = Crew(
             Job.of(problem, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
+            question,
         )  # fmt: skip
         self.before, self.watch = 0.0, Stopwatch()
         self.file: Checkpoint | None = None
@@ -151,7 +156,7 @@ class Shared:
         self.file.save(
             State(
                 crew.leaves, crew.coincident, self.seconds, dict(crew.stats), crew.finished,
-                crew.open,
+                crew.open, {} if crew.question is None else crew.question.pack(),
             )
         )  # fmt: skip
         now = time.perf_counter()
@@ -161,6 +166,8 @@ class Shared:
         crew = self.crew
         crew.leaves, crew.coincident, self.before = state.leaves, state.coincident, state.seconds
         crew.stats.update(state.stats)
+        if crew.question is not None:
+            crew.question.unpack(state.question)
         crew.add(state.bundles)
 
 

@@ -6,6 +6,7 @@ version of the package; only what it returns counts.
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import pickle
 import threading
@@ -20,6 +21,7 @@ from ..search.branch import Branch, adopt, hand_over
 from ..search.rational_branch import RationalBranch
 from ..search.rational_node import walk_node
 from ..search.search import Leaves, Search
+from .question import Question
 
 SLICE = 0.05  # seconds between looks at the clock
 Bundle = list[Branch | RationalBranch]  # shallowest first, so the last is the next to walk
@@ -50,7 +52,8 @@ class Done(NamedTuple):
     """What came of a task.
 
     ``left`` is the bundle that remains. ``cells`` holds the cells themselves where the job lists
-    them, their signs packed to bits. ``missing``: this worker does not have the job; send it along.
+    them, their signs packed to bits. ``question``: what it has learnt, where one is asked.
+    ``missing``: this worker does not have the job; send it along.
     """
 
     leaves: int = 0
@@ -60,6 +63,7 @@ class Done(NamedTuple):
     left: Bundle = []  # noqa: RUF012
     cells: tuple[tuple[np.ndarray, np.ndarray, dict[int, Any]], ...] = ()
     sizes: tuple[Size, ...] = ()
+    question: Any = None
     missing: bool = False
 
     def unpacked(self, rows: int) -> list[Leaves]:
@@ -74,13 +78,19 @@ _local = threading.local()  # a search belongs to the thread that moves it
 
 
 def work(
-    key: str, blob: bytes | None, bundle: Bundle, seconds: float, most: int | None, log: bool
-) -> Done:
-    """Walk a bundle for some seconds, or until ``most`` cells are found; see `Done`."""
+    key: str, blob: bytes | None, bundle: Bundle, seconds: float, most: int | None, log: bool,
+    question: Any = None,
+) -> Done:  # fmt: skip
+    """Walk a bundle for some seconds, or until ``most`` cells are found; see `Done`.
+
+    A ``question`` sees the cells instead of the caller, and every branch before it is walked.
+    """
     search = _search(key, blob)
     if search is None:
         return Done(missing=True)
     try:
+        if question is not None:
+            return _ask(search, list(bundle), seconds, copy.deepcopy(question))
         return _walk(search, list(bundle), seconds, most, log)
     except BaseException:
         _local.held = None  # it may have stopped anywhere
@@ -136,6 +146,38 @@ def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: 
     )
 
 
+def _ask(search: Search, stack: Bundle, seconds: float, question: Question) -> Done:
+    """Walk with a question: a branch is divided after every slice, and its parts are bounded."""
+    begin, stats, leaves, met = time.perf_counter(), search.stats(), search.leaves, search.met
+    pace = _Pace(
+        8, 4
+    )  # small at first: what the first cells tell is what branches are held against
+    while stack and not _over(begin, seconds, 0, None):
+        branch = stack.pop()
+        if not question.bound(search, branch):
+            continue
+        if isinstance(branch, RationalBranch):
+            stack += walk_node(search, branch)
+        else:
+            adopt(search, branch)
+            search.run(pace.nodes(None, 0))
+            _show(search, question)  # hand_over may have to walk on
+            stack += hand_over(search)
+        _show(search, question)
+        pace.tick()
+    after = search.stats()
+    return Done(
+        search.leaves - leaves, search.met - met, time.perf_counter() - begin,
+        {name: after[name] - stats[name] for name in after}, stack, question=question,
+    )  # fmt: skip
+
+
+def _show(search: Search, question: Question) -> None:
+    found = search.take()
+    if len(found.signs):
+        question.cell(search, found)
+
+
 def _over(begin: float, seconds: float, found: int, most: int | None) -> bool:
     late = time.perf_counter() - begin >= seconds or bool(current().reason)
     return late or (most is not None and found >= most)
@@ -151,8 +193,8 @@ def _take(search: Search, cells: list[Any]) -> None:
 class _Pace:
     """Nodes per slice, so that a slice takes about `SLICE` seconds."""
 
-    def __init__(self) -> None:
-        self.size = 256
+    def __init__(self, first: int = 256, least: int = 16) -> None:
+        self.size, self.least = first, least
         self.last = time.perf_counter()
 
     def nodes(self, most: int | None, found: int) -> int:
@@ -166,4 +208,4 @@ class _Pace:
         if took < SLICE / 2:
             self.size = min(2 * self.size, 1 << 22)
         elif took > 2 * SLICE:
-            self.size = max(self.size // 2, 16)
+            self.size = max(self.size // 2, self.least)

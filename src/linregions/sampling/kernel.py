@@ -200,6 +200,7 @@ def advance(N, stream, T, met, at, first, last):
     """
     N, stream, T, met = held(N), held(stream), held(T), held(met)
     table, tally, gates = met.table, met.tally, met.gates
+    room, words = T.room, T.words
     limit = len(table) // 2 - TILE
     fresh = tally[0]
     while at < last and fresh < limit and not raised(met.trip, 0):
@@ -214,8 +215,8 @@ def advance(N, stream, T, met, at, first, last):
                 tally[1] += 1
             elif where < 0:
                 tally[2] += 1
-            elif T.room[p] > 0.0 or _careful(N, T, p):
-                fresh += put(table, T.words[0, p], T.words[1, p])
+            elif room[p] > 0.0 or _careful(N, T, p):
+                fresh += put(table, words[0, p], words[1, p])
             elif tally[3] < len(met.doubtful):
                 for i in range(T.k):
                     met.doubtful[tally[3], i] = T.H[i, p]

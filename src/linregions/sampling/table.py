@@ -16,7 +16,7 @@ import numpy as np
 from ..jit import inner, kernel
 
 
-@inner()
+@inner(inline="always")
 def _mixed(lo, hi):
     z = (lo ^ (hi * np.uint64(0xD6E8FEB86659FD93))) * np.uint64(0x9E3779B97F4A7C15)
     z = (z ^ (z >> np.uint64(32))) * np.uint64(0xD6E8FEB86659FD93)
@@ -24,7 +24,7 @@ def _mixed(lo, hi):
     return z ^ (z >> np.uint64(32))
 
 
-@inner()
+@inner(inline="always")
 def put(table, a, b):
     """Count a key in a small table of rows (lo, hi, count, -), one cache line each; 1 if new."""
     mask = np.int64(len(table) - 1)

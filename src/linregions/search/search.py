@@ -535,7 +535,7 @@ class Search:
         C.F[d, [K.NCAND, K.POS, K.NSURV]] = len(others), 0, 0
 
     def _side_of(self, c: int, x: np.ndarray) -> int:
-        """`kernel.side` outside the kernel: the certified sign of row c at x."""
+        """`place.side` outside the kernel: the certified sign of row c at x."""
         C, k = self.cursor, self.compiled.k
         assert C is not None
         v = float(C.G[c, :k] @ x + C.G[c, k])

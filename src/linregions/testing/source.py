@@ -16,7 +16,7 @@ from fractions import Fraction
 from math import inf
 import numpy as np
 import linregions as lr
-from linregions.affine import Affine, Term
+from linregions.network.affine import Affine, Term
 """
 
 

@@ -1,7 +1,7 @@
 """Keras models by duck typing: ``layers``, ``get_weights()`` and ``get_config()``.
 
 The package is not imported. Sequential and functional models are read, those of Keras 2
-and 3 alike; what each kind of layer does stands in `keras_layers`.
+and 3 alike; what each kind of layer does stands in `layers`.
 """
 
 from __future__ import annotations

@@ -22,7 +22,7 @@ FLOAT_TYPES = {
     onnx.TensorProto.FLOAT16: "float16",
     onnx.TensorProto.BFLOAT16: "bfloat16",
 }
-# Every node is brought to this opset before it is read (see `onnx_versions`); the oldest
+# Every node is brought to this opset before it is read (see `versions`); the oldest
 # version of the package that is supported knows it.
 MODERN = 21
 

@@ -1,10 +1,10 @@
 """ONNX models: the walk through a graph.
 
 Every tensor is either a constant (a numpy array) or a `Value` that depends on the input. A
-node is first brought to the form of one opset (`onnx_versions`). Operators on constants, and
+node is first brought to the form of one opset (`versions`). Operators on constants, and
 those that only move entries about, are run by the package's reference implementation; the
 latter on an array of positions, which gives the exact choice of rows. What is left is affine
-or piecewise linear, and stands in the table of `onnx_ops`.
+or piecewise linear, and stands in the table of `ops`.
 """
 
 from __future__ import annotations

@@ -158,7 +158,7 @@ class Value:
         return Value(shape, tuple(applied(a, matrix) for a in self.addends))
 
     def affine(self, rounding: Callable[[np.ndarray], None] | None = None) -> Affine:
-        """The value as an affine map in canonical form; ``rounding`` as for `addends.term`."""
+        """The value as an affine map in canonical form; ``rounding`` as for `factors.term`."""
         return Affine(self.size, tuple(term(a, rounding) for a in self.addends))
 
 

@@ -1,6 +1,6 @@
 """Torch modules: a direct walk of ``nn.Sequential``, else the flat graph of ``torch.export``.
 
-This file, `torch_ops` and `torch_modules` import torch (an optional package);
+This file, `ops` and `modules` import torch (an optional package);
 `linregions.load` reaches them only with a torch module in hand. Modules are read as at
 inference, and left in their own mode.
 """
