@@ -1,4 +1,4 @@
-"""The search as a resumable cursor: slices, snapshots, limits, interrupts, memory."""
+"""The search as a resumable cursor: slices, limits, interrupts, memory."""
 
 import itertools
 import tracemalloc
