@@ -9,7 +9,7 @@ from helpers import gaussian, run_here, write_npz
 from hypothesis import given, settings
 
 import linregions as lr
-from linregions.bounding.branch import output_range
+from linregions.bounding.branch import OnBranch
 from linregions.parallel.run import Means, Shared
 from linregions.questions.extremes import Best, LeastOf
 from linregions.testing.strategies import problems
@@ -97,13 +97,16 @@ def test_a_bound_holds_on_every_branch():
         name = "a test"
 
         def bound(self, search, branch):
-            seen.append((output_range(search, branch, 0), branch))
+            on = OnBranch(search, branch)
+            low, high = on.interval(0)
+            less, more = on.least(0, 1), on.least(0, -1)
+            seen.append((max(low, float(less)), min(high, -float(more))))
             return True
 
         def cell(self, search, found):
             for x in found.points:
                 value = net.evaluate(x)[0]
-                low, high = seen[-1][0]
+                low, high = seen[-1]
                 assert low <= value + 1e-9 and value - 1e-9 <= high
 
         def merge(self, other):

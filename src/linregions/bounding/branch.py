@@ -7,8 +7,11 @@ from fractions import Fraction
 import numpy as np
 
 from ..exact.forms import Exact, InUnits
-from ..network.affine import INPUT, ONE
-from ..network.rational import IntMatrix, nearest
+from ..exact.lp import minimise
+from ..exact.rows import Point, Row, reduced, value
+from ..network.affine import INPUT, ONE, Affine
+from ..network.rational import IntMatrix, integers, nearest
+from ..network.units import Activation, MaxUnits, Units
 from ..roundoff import ROUNDOFF
 from ..search import kernel as K
 from ..search.branch import Branch
@@ -16,6 +19,8 @@ from ..search.rational_branch import RationalBranch
 from ..search.search import Search
 from .interval import Interval, through
 from .stability import coordinates_of_box, units_of
+
+GRID = 1024  # slopes of bounding functions are multiples of 1 / GRID: short numbers are quick
 
 
 def own_forms(search: Search) -> Exact:
@@ -26,33 +31,130 @@ def own_forms(search: Search) -> Exact:
     return found
 
 
-def output_range(
-    search: Search, branch: Branch | RationalBranch, output: int
-) -> tuple[float, float]:
-    """A certain interval of an output over a branch.
+class OnBranch:
+    """Bounds of the outputs over the cell of a branch.
 
     Layers whose units are all placed are affine there, and so is the next one before its units:
     their forms are exact, and bounded over the box around the domain. What follows is bounded by
-    intervals.
+    intervals, rounded outwards.
     """
-    exact, net = own_forms(search), search.problem.network
-    layer = branch.layer if isinstance(branch, RationalBranch) else int(branch.frame[K.LAYER])
-    box = coordinates_of_box(search.problem)
-    box = Interval(box.low / exact.unit, box.high / exact.unit)
-    signs, one = branch.sign, Interval(np.ones(1), np.ones(1))
-    if layer == len(net.layers):
-        found = _over_box(exact.applied(net.output, signs), box)
+
+    def __init__(self, search: Search, branch: Branch | RationalBranch) -> None:
+        self.search, self.branch, self.signs = search, branch, branch.sign
+        self.exact, self.net = own_forms(search), search.problem.network
+        rational = isinstance(branch, RationalBranch)
+        self.layer = branch.layer if rational else int(branch.frame[K.LAYER])
+        around = coordinates_of_box(search.problem)
+        self.box = Interval(around.low / self.exact.unit, around.high / self.exact.unit)
+        self.values = {ONE: Interval(np.ones(1), np.ones(1)), INPUT: around}
+        for s in range(1, self.layer + 1):
+            self.values[s] = _over_box(self.exact.values(s, self.signs), self.box)
+        self.z: dict[int, Interval] = {}  # pre-activations of the layers that are still open
+        for i, here in enumerate(self.net.layers[self.layer :], start=self.layer):
+            z = through(here.affine, self.values)
+            if i == self.layer:
+                z = z.sharpen(_over_box(self.exact.applied(here.affine, self.signs), self.box))
+            self.z[i], self.values[i + 1] = z, units_of(here, z)[1]
+
+    def interval(self, output: int) -> tuple[float, float]:
+        """A certain interval of an output."""
+        found = through(self.net.output, self.values)
+        if not self.z:
+            form = self.exact.applied(self.net.output, self.signs)
+            found = found.sharpen(_over_box(form, self.box))
         return float(found.low[output]), float(found.high[output])
-    values = {ONE: one, INPUT: coordinates_of_box(search.problem)}
-    for s in range(1, layer + 1):
-        values[s] = _over_box(exact.values(s, signs), box)
-    for i, here in enumerate(net.layers[layer:], start=layer):
-        z = through(here.affine, values)
-        if i == layer:
-            z = z.sharpen(_over_box(exact.applied(here.affine, signs), box))
-        values[i + 1] = units_of(here, z)[1]
-    found = through(net.output, values)
-    return float(found.low[output]), float(found.high[output])
+
+    def least(self, output: int, sign: int) -> Fraction | None:
+        """A certain lower bound of ``sign`` times an output; None where there is none.
+
+        From the output back, every unit that is open is replaced by an affine function below it
+        (or above, where its weight is negative). What remains is affine in x, and its least value
+        over the cell that the placed units leave is that of one exact linear programme.
+        """
+        cell = self._cell()
+        if cell is None:
+            return None
+        pick = np.zeros((1, self.net.outputs))
+        pick[0, output] = sign
+        weights: dict[int, IntMatrix] = {}
+        self._read(weights, self.net.output, integers(pick))
+        for i in range(len(self.net.layers) - 1, self.layer - 1, -1):
+            mine = weights.pop(i + 1, None)
+            if mine is None:
+                continue
+            layer, z = self.net.layers[i], np.full((1, self.net.layers[i].affine.size), Fraction(0))
+            shift = Fraction(0)
+            for j, weight in enumerate(mine.to_fractions()[0]):
+                below = _below(layer.units, j, weight, self.z[i])
+                if below is None:
+                    return None
+                at, slope, constant = below
+                z[0, at] += slope
+                shift += constant
+            self._read(weights, layer.affine, integers(z))
+            _add(weights, ONE, integers(np.array([[shift]])))
+        k = self.exact.k
+        total = weights.pop(ONE, integers(np.zeros((1, 1)))) @ integers(np.eye(1, k + 1, k))
+        for source, weight in weights.items():
+            total = total + weight @ self.exact.values(source, self.signs)
+        low = minimise(*cell, [total.num[0, c] for c in range(k + 1)]).value
+        return None if low is None else Fraction(int(low.p), int(low.q) * int(total.den))
+
+    def _read(self, weights: dict[int, IntMatrix], affine: Affine, of: IntMatrix) -> None:
+        """Add what an affine map with these weights (1, rows) reads."""
+        for source in (*affine.sources, ONE):
+            columns = 1 if source == ONE else self.net.size_of(source)
+            _add(weights, source, of @ affine.exact(source, columns))
+
+    def _cell(self) -> tuple[list[Row], Point] | None:
+        """The exact rows of the branch's cell and a point inside; None where none is at hand."""
+        exact, branch = self.exact, self.branch
+        if isinstance(branch, RationalBranch):
+            unit, x = self.search.rational.unit, [Fraction(p, q) for p, q in branch.point]
+        elif branch.frame[K.NIN] > 0:
+            unit, x = self.search.compiled.unit, [Fraction(float(v)) for v in branch.pts[0]]
+        else:
+            return None
+        inner = exact.in_kernel([v * Fraction(float(u)) for v, u in zip(x, unit, strict=True)])
+        full = np.concatenate([self.signs, np.ones(len(self.search.problem.b), np.int8)])
+        rows = [reduced(r) for r in exact.cell([int(c) for c in branch.con], full)]
+        return (rows, inner) if all(value(r, inner) > 0 for r in rows) else None
+
+
+def _add(weights: dict[int, IntMatrix], source: int, more: IntMatrix) -> None:
+    weights[source] = weights[source] + more if source in weights else more
+
+
+def _below(
+    units: Units, j: int, weight: Fraction, z: Interval
+) -> tuple[int, Fraction, Fraction] | None:
+    """``weight * value of unit j >= slope * z_i + shift`` where z lies in its interval.
+
+    ``(i, slope, shift)``; None where nothing is certain. Any slope will do: the shift follows from
+    the ends and the breakpoints, since the unit is affine between them.
+    """
+    if isinstance(units, MaxUnits):
+        group = list(units.groups[j])
+        if weight >= 0:  # the maximum is at least any argument
+            return group[int(np.argmax(z.low[group]))], weight, Fraction(0)
+        top = float(z.high[group].max())
+        return (group[0], Fraction(0), weight * Fraction(top)) if np.isfinite(top) else None
+    if weight == 0:
+        return j, Fraction(0), Fraction(0)
+    kind, low, high = units.kinds[units.which[j]], float(z.low[j]), float(z.high[j])
+    if not (np.isfinite(low) and np.isfinite(high)):
+        return None
+    ends = [Fraction(low), *(Fraction(t) for t in kind.breaks if low < t < high), Fraction(high)]
+    values = [weight * _value(kind, t) for t in ends]
+    rise = (values[-1] - values[0]) / (ends[-1] - ends[0]) if high > low else Fraction(0)
+    slope = Fraction(round(rise * GRID), GRID)
+    return j, slope, min(v - slope * t for v, t in zip(values, ends, strict=True))
+
+
+def _value(kind: Activation, t: Fraction) -> Fraction:
+    """The value of an activation at a rational number."""
+    piece = sum(t > b for b in kind.breaks)
+    return Fraction(kind.slopes[piece]) * t + Fraction(kind.intercepts[piece])
 
 
 def _over_box(forms: IntMatrix, box: Interval) -> Interval:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort, check_on_interrupt, handed_over
-from ..bounding.branch import output_range, own_forms
+from ..bounding.branch import OnBranch, own_forms
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
@@ -150,9 +150,21 @@ class LeastOf:
     best: list[Best] = field(default_factory=lambda: [Best(), Best()])
 
     def bound(self, search: Search, branch: Branch | RationalBranch) -> bool:
-        """Whether the interval of the output over the branch reaches below one of the best."""
-        low, high = output_range(search, branch, self.output)
-        return low < self.best[0].ceiling or -high < self.best[1].ceiling
+        """Whether an interval of the output, then a linear programme, reach below a best."""
+        on = OnBranch(search, branch)
+        low, high = on.interval(self.output)
+        return any(
+            (low, -high)[side] < best.ceiling and not self._proved(on, side)
+            for side, best in enumerate(self.best)
+        )
+
+    def _proved(self, on: OnBranch, side: int) -> bool:
+        """Whether a programme shows that one end is nowhere better."""
+        best = self.best[side].value
+        if best is None:  # nothing is known yet, or the end is infinite already
+            return False
+        least = on.least(self.output, 1 - 2 * side)
+        return least is not None and least >= best
 
     def cell(self, search: Search, found: Leaves) -> None:
         """Minimise the affine map over each cell, exactly."""
@@ -313,7 +325,7 @@ def _of_the_rest(shared: Shared, output: int) -> list[tuple[float, float]]:
     """Intervals of the output over the branches that are left; of all where time ends."""
     try:
         bundles = shared.crew.open
-        return [output_range(shared.search, b, output) for bundle in bundles for b in bundle]
+        return [OnBranch(shared.search, b).interval(output) for bundle in bundles for b in bundle]
     except KeyboardInterrupt:
         return [(-INFINITE, INFINITE)]
 
