@@ -134,7 +134,7 @@ def test_branches_that_hold_nothing_better_are_passed_over():
     shared = Shared(lr.restrict(lr.load(net), box), Means(), "a test", question=question)
     for _ in shared.run(None, None):
         pass
-    assert shared.leaves == 0 and shared.crew.finished
+    assert shared.leaves == 0 and shared.coordinator.finished
     assert [b.value for b in question.best] == known
 
 

@@ -218,7 +218,7 @@ def test_every_verb_ends_in_time(warm, name):
             answer, took, told, _ = measured(name, verb, seconds)
             if took > seconds + slack():
                 late.append(f"{verb} seconds={seconds}: {took:.1f} s ({answer!s:.80})")
-            if took > 1.0:
+            if took > 2.5:  # from the second second on
                 assert told, f"{verb}: no progress in {took:.1f} s"
             check_bound(name, verb, answer)
     assert not late, "\n".join(late)

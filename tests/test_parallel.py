@@ -18,7 +18,7 @@ from helpers import gaussian, patterns, run_cli, write_npz
 import linregions as lr
 from linregions.exact.forms import Exact
 from linregions.parallel import pool, task
-from linregions.parallel.crew import Crew
+from linregions.parallel.coordinator import Coordinator
 from linregions.parallel.run import Means, Shared
 from linregions.parallel.task import Job, work
 from linregions.processors import workers_of
@@ -71,13 +71,13 @@ def test_tasks_hand_back_and_split(threads, short, total):
     sizes, tasks = [], []
     means = Means(3, threads, log=sizes.append)
     shared = Shared(lr.restrict(lr.load(NET)), means)
-    submit = Crew._submit
+    submit = Coordinator._submit
     try:
-        Crew._submit = lambda self, *a: (tasks.append(len(self._flights)), submit(self, *a))
+        Coordinator._submit = lambda self, *a: (tasks.append(len(self._flights)), submit(self, *a))
         for _ in shared.run(None, None):
             pass
     finally:
-        Crew._submit = submit
+        Coordinator._submit = submit
     assert shared.leaves == total and len(tasks) > 10 and max(tasks) == 5  # six under way
     assert sizes and all(s.leaves > 0 and s.seconds > 0 for s in sizes)
     assert sum(s.leaves for s in sizes) <= total
@@ -185,14 +185,14 @@ def test_a_worker_killed_mid_task_loses_nothing(monkeypatch):
     total = lr.count(net)
     monkeypatch.setattr("linregions.parallel.policy.LONG", 0.2)
     shared, killed = Shared(lr.restrict(lr.load(net)), Means(2)), []
-    monkeypatch.setattr(Crew, "_walk_here", lambda self, limit: time.sleep(0.02))
+    monkeypatch.setattr(Coordinator, "_walk_here", lambda self, limit: time.sleep(0.02))
     for _ in shared.run(None, None):
-        crew = shared.crew
-        if not killed and crew.leaves > 0 and crew._flights:
-            killed = list(crew._pool._processes)
+        coordinator = shared.coordinator
+        if not killed and coordinator.leaves > 0 and coordinator._flights:
+            killed = list(coordinator._pool._processes)
             os.kill(killed[0], signal.SIGKILL)
     assert killed and shared.leaves == total
-    assert not shared.stop and shared.crew.finished
+    assert not shared.stop and shared.coordinator.finished
 
 
 class Dying(ThreadPoolExecutor):
@@ -223,13 +223,13 @@ def test_workers_that_always_die_are_reported(monkeypatch):
     with Dead(2) as executor, pytest.raises(lr.LinregionsError, match="lost its workers"):
         lr.count(NET, executor=executor)
     monkeypatch.setattr(pool, "warm", os.abort)
-    monkeypatch.setattr("linregions.parallel.crew.LOSSES", 1)
+    monkeypatch.setattr("linregions.parallel.coordinator.LOSSES", 1)
     with pytest.raises(lr.LinregionsError, match="workers died 2 times"):
         lr.count(gaussian(0, 9, 20, 20, 1), workers=2)
 
 
 def test_a_large_job_is_sent_only_where_it_is_missing(monkeypatch, short, total):
-    monkeypatch.setattr("linregions.parallel.crew.LARGE", 0)
+    monkeypatch.setattr("linregions.parallel.coordinator.LARGE", 0)
     job = Job.of(lr.restrict(lr.load(NET)), 0)
     assert work("another", None, [], 1.0, None, False).missing
     sent = []

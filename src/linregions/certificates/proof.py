@@ -26,7 +26,7 @@ import numpy as np
 from ..domain.restrict import Restricted
 from ..errors import LinregionsError
 from ..files import beside
-from ..parallel.crew import end
+from ..parallel.coordinator import end
 from ..parallel.identity import Identity, coordinates_hash
 from ..parallel.pool import Here, processes
 from ..progress import check, current, reason_of

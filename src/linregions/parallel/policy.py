@@ -1,6 +1,6 @@
 """How work is divided: what is split, how many tasks are under way, how long each walks.
 
-`Crew` follows it, and so does the simulation in ``benchmarks/splitting.py``.
+`Coordinator` follows it, and so does the simulation in ``benchmarks/splitting.py``.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""A count or a listing by a `Crew`: from a restricted problem to the sums."""
+"""A count or a listing by a `Coordinator`: from a restricted problem to the sums."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from ..search.branch import hand_over
 from ..search.rational_node import whole
 from ..search.search import Leaves, Search
 from .checkpoint import EVERY, SHARE, Checkpoint, State
-from .crew import Crew, unpack
+from .coordinator import Coordinator, unpack
 from .identity import Identity, coordinates_hash
 from .question import Question
 from .task import Bundle, Job, Size
@@ -79,7 +79,7 @@ class Shared:
     ----------
     search
         The search in this process, which only opens the tree.
-    crew
+    coordinator
         Who walks it.
     before
         Seconds that earlier processes spent on it.
@@ -96,7 +96,7 @@ class Shared:
     ) -> None:
         emit = 0 if kind == "activation" else BATCH
         self.search = Search(problem, emit)
-        self.crew = Crew(
+        self.coordinator = Coordinator(
             Job.of(problem, emit), means.workers, means.executor, means.log,
             max(BATCH, min(LISTED, HELD // (8 * problem.dimension + 1))) if emit else None,
             question,
@@ -110,12 +110,12 @@ class Shared:
         if self.file is not None and self.file.found is not None:
             self._restore(self.file.found)
         else:
-            self.crew.add((roots or _whole_tree)(self.search))
+            self.coordinator.add((roots or _whole_tree)(self.search))
 
     @property
     def leaves(self) -> int:
         """Cells found so far."""
-        return self.crew.leaves
+        return self.coordinator.leaves
 
     @property
     def seconds(self) -> float:
@@ -124,26 +124,26 @@ class Shared:
 
     @property
     def stop(self) -> str:
-        """Why the search ended before its end; see `Crew.run`."""
-        return self.crew.stop
+        """Why the search ended before its end; see `Coordinator.run`."""
+        return self.coordinator.stop
 
     def stats(self) -> dict[str, int]:
         """How many decisions each argument took, over all workers."""
-        return {name: self.crew.stats[name] for name in self.search.stats()}
+        return {name: self.coordinator.stats[name] for name in self.search.stats()}
 
     def run(self, limit: int | None, seconds: float | None) -> Iterator[list[Leaves]]:
-        """Walk on; yields now and then, with the cells found since. See `Crew.run`."""
+        """Walk on; yields now and then, with the cells found since. See `Coordinator.run`."""
         self.watch = Stopwatch()
         due = 0.0
         try:
-            for cells in self.crew.run(limit, seconds):
+            for cells in self.coordinator.run(limit, seconds):
                 if self.file is not None and time.perf_counter() >= due:
                     due = self._save()
                 yield unpack(cells, self.search.compiled.cuts)
             if self.file is not None:
                 self._save()
         finally:
-            self.search.coincident = self.crew.coincident
+            self.search.coincident = self.coordinator.coincident
             if self.file is not None:
                 self.file.close()
 
@@ -152,23 +152,27 @@ class Shared:
     def _save(self) -> float:
         """Save all; returns when to do it again."""
         assert self.file is not None
-        begin, crew = time.perf_counter(), self.crew
+        begin, done = time.perf_counter(), self.coordinator
         self.file.save(
             State(
-                crew.leaves, crew.coincident, self.seconds, dict(crew.stats), crew.finished,
-                crew.open, {} if crew.question is None else crew.question.pack(),
+                done.leaves, done.coincident, self.seconds, dict(done.stats), done.finished,
+                done.open, {} if done.question is None else done.question.pack(),
             )
         )  # fmt: skip
         now = time.perf_counter()
         return now + max(EVERY, (now - begin) / SHARE)
 
     def _restore(self, state: State) -> None:
-        crew = self.crew
-        crew.leaves, crew.coincident, self.before = state.leaves, state.coincident, state.seconds
-        crew.stats.update(state.stats)
-        if crew.question is not None:
-            crew.question.unpack(state.question)
-        crew.add(state.bundles)
+        done = self.coordinator
+        done.leaves, done.coincident, self.before = (
+            state.leaves,
+            state.coincident,
+            state.seconds,
+        )
+        done.stats.update(state.stats)
+        if done.question is not None:
+            done.question.unpack(state.question)
+        done.add(state.bundles)
 
 
 def _whole_tree(search: Search) -> list[Bundle]:

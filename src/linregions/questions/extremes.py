@@ -324,7 +324,7 @@ def extremes(
 def _of_the_rest(shared: Shared, output: int) -> list[tuple[float, float]]:
     """Intervals of the output over the branches that are left; of all where time ends."""
     try:
-        bundles = shared.crew.open
+        bundles = shared.coordinator.open
         return [OnBranch(shared.search, b).interval(output) for bundle in bundles for b in bundle]
     except KeyboardInterrupt:
         return [(-INFINITE, INFINITE)]

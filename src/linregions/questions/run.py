@@ -142,4 +142,4 @@ class Divided(SearchRun):
             total = ahead.total(self.leaves, shared.seconds - shared.before)
             tell(progress, Status(self.leaves, shared.seconds, total=total))
         except KeyboardInterrupt as stop:
-            shared.crew.halt(reason_of(stop))
+            shared.coordinator.halt(reason_of(stop))

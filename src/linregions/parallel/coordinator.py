@@ -22,7 +22,7 @@ LEARNT = 0.3  # seconds after which a task with a question says what it knows
 GRACE = 0.3  # seconds to wait for the tasks under way when the search is to stop
 
 
-class Crew:
+class Coordinator:
     """Walks a search with an executor; what it has counted is exactly what came back.
 
     Parameters
@@ -335,5 +335,5 @@ def _why(error: BaseException) -> str:
 
 
 def unpack(cells: list[Any], rows: int) -> list[Leaves]:
-    """Cells that `Crew.run` yields, as the search gives them."""
+    """Cells that `Coordinator.run` yields, as the search gives them."""
     return Done(cells=tuple(cells)).unpacked(rows)
