@@ -37,10 +37,10 @@ def test_twenty_networks_of_every_family(name):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", FAMILIES)
-def test_fifty_networks_of_every_family(name):
-    report = fuzz([name], 50, SEED + 1, every=25, cells=150)
+def test_two_hundred_networks_of_every_family(name):
+    report = fuzz([name], 200, SEED + 1, every=50, cells=100)
     assert not report.found, described(report)
-    assert report.networks >= 30
+    assert report.networks >= 120
 
 
 def test_every_check_runs_somewhere():
