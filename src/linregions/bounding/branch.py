@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fractions import Fraction
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from ..exact.lp import minimise
 from ..exact.rows import Point, Row, reduced, value
 from ..network.affine import INPUT, ONE, Affine
 from ..network.rational import IntMatrix, integers, nearest
-from ..network.units import Activation, MaxUnits, Units
+from ..network.units import MaxUnits, Units
 from ..roundoff import ROUNDOFF
 from ..search import kernel as K
 from ..search.branch import Branch
@@ -23,12 +24,27 @@ from .stability import coordinates_of_box, units_of
 GRID = 1024  # slopes of bounding functions are multiples of 1 / GRID: short numbers are quick
 
 
-def own_forms(search: Search) -> Exact:
-    """Exact forms of the problem's own network, whose output is not scaled; kept by the search."""
-    found = search.__dict__.get("_own_forms")
-    if found is None:
-        found = search.__dict__["_own_forms"] = Exact(InUnits.of(search.problem))
-    return found
+class Ground:
+    """What all branches of a search share: exact forms, and the box around the domain.
+
+    The forms are those of the problem's own network, whose output is not scaled.
+    """
+
+    def __init__(self, search: Search) -> None:
+        self.exact = Exact(InUnits.of(search.problem))
+        self.around = coordinates_of_box(search.problem)
+        unit = self.exact.unit
+        self.box = Interval(self.around.low / unit, self.around.high / unit)
+
+
+_grounds: WeakKeyDictionary[Search, Ground] = WeakKeyDictionary()
+
+
+def ground_of(search: Search) -> Ground:
+    """Made once for each search."""
+    if search not in _grounds:
+        _grounds[search] = Ground(search)
+    return _grounds[search]
 
 
 class OnBranch:
@@ -41,12 +57,11 @@ class OnBranch:
 
     def __init__(self, search: Search, branch: Branch | RationalBranch) -> None:
         self.search, self.branch, self.signs = search, branch, branch.sign
-        self.exact, self.net = own_forms(search), search.problem.network
+        ground = ground_of(search)
+        self.exact, self.box, self.net = ground.exact, ground.box, search.problem.network
         rational = isinstance(branch, RationalBranch)
         self.layer = branch.layer if rational else int(branch.frame[K.LAYER])
-        around = coordinates_of_box(search.problem)
-        self.box = Interval(around.low / self.exact.unit, around.high / self.exact.unit)
-        self.values = {ONE: Interval(np.ones(1), np.ones(1)), INPUT: around}
+        self.values = {ONE: Interval(np.ones(1), np.ones(1)), INPUT: ground.around}
         for s in range(1, self.layer + 1):
             self.values[s] = _over_box(self.exact.values(s, self.signs), self.box)
         self.z: dict[int, Interval] = {}  # pre-activations of the layers that are still open
@@ -145,16 +160,10 @@ def _below(
     if not (np.isfinite(low) and np.isfinite(high)):
         return None
     ends = [Fraction(low), *(Fraction(t) for t in kind.breaks if low < t < high), Fraction(high)]
-    values = [weight * _value(kind, t) for t in ends]
+    values = [weight * kind(t) for t in ends]
     rise = (values[-1] - values[0]) / (ends[-1] - ends[0]) if high > low else Fraction(0)
     slope = Fraction(round(rise * GRID), GRID)
     return j, slope, min(v - slope * t for v, t in zip(values, ends, strict=True))
-
-
-def _value(kind: Activation, t: Fraction) -> Fraction:
-    """The value of an activation at a rational number."""
-    piece = sum(t > b for b in kind.breaks)
-    return Fraction(kind.slopes[piece]) * t + Fraction(kind.intercepts[piece])
 
 
 def _over_box(forms: IntMatrix, box: Interval) -> Interval:

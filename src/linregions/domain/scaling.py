@@ -41,12 +41,14 @@ def reach_of(problem: Restricted) -> np.ndarray | None:
     return reach if np.isfinite(reach).all() else None
 
 
-def exponents(problem: Restricted) -> np.ndarray:
-    """(k,) powers of two that bring a bounded domain into [-1, 1]; 0 where no float is the unit."""
-    reach = reach_of(problem)
-    if reach is None or np.max(reach, initial=0.0) > LARGEST:
-        return np.zeros(problem.dimension, np.int64)
-    return np.array([exponent(r) for r in reach], np.int64)
+def measurable(reach: np.ndarray | None) -> np.ndarray | None:
+    """The reach of a domain, or None where no float is the unit of measurement."""
+    return None if reach is None or np.max(reach, initial=0.0) > LARGEST else reach
+
+
+def exponents(reach: np.ndarray | None, k: int) -> np.ndarray:
+    """(k,) powers of two that bring a domain of this reach into [-1, 1]; 0 where there is none."""
+    return np.array([0] * k if reach is None else [exponent(r) for r in reach], np.int64)
 
 
 def grid(values: np.ndarray) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from flint import fmpq, fmpz
 
 from ..domain.restrict import Restricted
-from ..domain.scaling import exponents
+from ..domain.scaling import exponents, measurable, reach_of
 from ..network.affine import ONE, Affine
 from ..network.composing import outputs
 from ..network.network import Network
@@ -64,7 +64,8 @@ class InUnits(NamedTuple):
     @staticmethod
     def of(problem: Restricted) -> InUnits:
         """Coordinates in [-1, 1] where the domain is a box; else those of the problem."""
-        unit = np.ldexp(1.0, exponents(problem))
+        reach = measurable(reach_of(problem))
+        unit = np.ldexp(1.0, exponents(reach, problem.dimension))
         return InUnits(problem, problem.network, unit, unit)
 
 

@@ -148,11 +148,10 @@ class Coordinator:
             return
         policy.divide(self._queue, target - len(self._flights))
         budget = policy.budget(width, len(self._queue) + len(self._flights), target)
-        left = None if seconds is None else max(0.01, seconds - self._watch.seconds)
+        left = float("inf") if seconds is None else max(0.01, seconds - self._watch.seconds)
         if self.question is not None:  # what it has learnt comes back often, and before the end
-            budget = min(budget, LEARNT, 0.5 * left if left is not None else LEARNT)
-        elif left is not None:
-            budget = min(budget, left)
+            budget, left = min(budget, LEARNT), 0.5 * left
+        budget = min(budget, left)
         while self._queue and len(self._flights) < target:
             self._submit(budget, self._most(limit))
 

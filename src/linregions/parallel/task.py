@@ -108,13 +108,25 @@ def _search(key: str, blob: bytes | None) -> Search | None:
     return search
 
 
+class _Start:
+    """Where a search stood when a task began."""
+
+    def __init__(self, search: Search) -> None:
+        self.time = time.perf_counter()
+        self.stats, self.leaves, self.met = search.stats(), search.leaves, search.met
+
+    def done(self, search: Search, left: Bundle, **more: Any) -> Done:
+        """What has come since then."""
+        stats = {name: n - self.stats[name] for name, n in search.stats().items()}
+        leaves, met = search.leaves - self.leaves, search.met - self.met
+        return Done(leaves, met, time.perf_counter() - self.time, stats, left, **more)
+
+
 def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: bool) -> Done:
-    begin = time.perf_counter()
-    stats, leaves, coincident = search.stats(), search.leaves, search.met
+    start, pace = _Start(search), _Pace()
     cells: list[Any] = []
     sizes: list[Size] = []
-    pace = _Pace()
-    while stack and not _over(begin, seconds, search.leaves - leaves, most):
+    while stack and not _over(start.time, seconds, search.leaves - start.leaves, most):
         branch = stack.pop()
         if isinstance(branch, RationalBranch):
             stack += walk_node(search, branch)
@@ -122,10 +134,10 @@ def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: 
             continue
         adopt(search, branch)
         before, nodes, found = time.perf_counter(), search.stats()["nodes"], search.leaves
-        while search.run(pace.nodes(most, search.leaves - leaves)):
+        while search.run(pace.nodes(most, search.leaves - start.leaves)):
             pace.tick()
             _take(search, cells)
-            if _over(begin, seconds, search.leaves - leaves, most):
+            if _over(start.time, seconds, search.leaves - start.leaves, most):
                 break
         whole = search.done
         stack += hand_over(search)
@@ -134,25 +146,14 @@ def _walk(search: Search, stack: Bundle, seconds: float, most: int | None, log: 
             now = time.perf_counter()
             steps = search.stats()["nodes"] - nodes
             sizes.append(Size(search.leaves - found, steps, now - before))
-    after = search.stats()
-    return Done(
-        search.leaves - leaves,
-        search.met - coincident,
-        time.perf_counter() - begin,
-        {name: after[name] - stats[name] for name in after},
-        stack,
-        tuple(cells),
-        tuple(sizes),
-    )
+    return start.done(search, stack, cells=tuple(cells), sizes=tuple(sizes))
 
 
 def _ask(search: Search, stack: Bundle, seconds: float, question: Question) -> Done:
     """Walk with a question: a branch is divided after every slice, and its parts are bounded."""
-    begin, stats, leaves, met = time.perf_counter(), search.stats(), search.leaves, search.met
-    pace = _Pace(
-        8, 4
-    )  # small at first: what the first cells tell is what branches are held against
-    while stack and not _over(begin, seconds, 0, None):
+    start = _Start(search)
+    pace = _Pace(8, 4)  # small: what the first cells tell is what branches are held against
+    while stack and not _over(start.time, seconds, 0, None):
         branch = stack.pop()
         if not question.bound(search, branch):
             continue
@@ -165,11 +166,7 @@ def _ask(search: Search, stack: Bundle, seconds: float, question: Question) -> D
             stack += hand_over(search)
         _show(search, question)
         pace.tick()
-    after = search.stats()
-    return Done(
-        search.leaves - leaves, search.met - met, time.perf_counter() - begin,
-        {name: after[name] - stats[name] for name in after}, stack, question=question,
-    )  # fmt: skip
+    return start.done(search, stack, question=question)
 
 
 def _show(search: Search, question: Question) -> None:

@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..answer import CutShort, check_on_interrupt, handed_over
-from ..bounding.branch import OnBranch, own_forms
+from ..bounding.branch import OnBranch, ground_of
 from ..domain.domains import Domain, Space
 from ..domain.restrict import Restricted, restrict
 from ..errors import LinregionsError
@@ -168,7 +168,7 @@ class LeastOf:
 
     def cell(self, search: Search, found: Leaves) -> None:
         """Minimise the affine map over each cell, exactly."""
-        exact = own_forms(search)
+        exact = ground_of(search).exact
         for i, bits in enumerate(found.signs):
             current().check()
             signs = bits.astype(np.int8) * 2 - 1

@@ -11,7 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from ..domain.restrict import Restricted
-from ..domain.scaling import exponent, grid, reach_of
+from ..domain.scaling import exponent, exponents, grid, measurable, reach_of
 from ..jit import plain
 from ..network.affine import INPUT, ONE, Affine
 from ..network.rational import dense, is_rational, nearest, rounded
@@ -280,13 +280,10 @@ class Compiled:
         self.network = problem.network
         self.k = self.network.inputs
         self.zonotope: Zonotope | None = problem.zonotope
-        self.reach = reach_of(problem) if self.zonotope is None else self.zonotope.reach
-        if self.reach is not None and np.max(self.reach, initial=0.0) > 2.0**1023:
-            self.reach = None  # no float is the unit of measurement
+        reach = reach_of(problem) if self.zonotope is None else self.zonotope.reach
+        self.reach = measurable(reach)
         self.bounded = self.reach is not None
-        scale = np.zeros(self.k, dtype=np.int64)
-        if self.reach is not None:
-            scale = np.array([exponent(r) for r in self.reach], dtype=np.int64)
+        scale = exponents(self.reach, self.k)
         self.rows_inexact = is_rational(problem.A), is_rational(problem.b)
         with np.errstate(all="ignore"):  # what leaves the floats is not tame
             self._measure(scale)
